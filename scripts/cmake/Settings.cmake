@@ -1,0 +1,38 @@
+# Compiler settings of our own code, as two interface targets that every target of ours links.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_library(oblea_settings INTERFACE)
+target_compile_features(oblea_settings INTERFACE cxx_std_23)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_include_directories(oblea_settings INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(oblea_settings INTERFACE _FILE_OFFSET_BITS=64 _GNU_SOURCE
+    $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS> $<$<CONFIG:Debug>:OBLEA_DEBUG>)
+if(OBLEA_SANITIZE)
+    target_compile_options(oblea_settings INTERFACE -fsanitize=${OBLEA_SANITIZE}
+        -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(oblea_settings INTERFACE -fsanitize=${OBLEA_SANITIZE})
+else()
+    target_compile_options(oblea_settings INTERFACE
+        $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=2>)
+    target_link_options(oblea_settings INTERFACE -Wl,-z,relro,-z,now)
+endif()
+
+add_library(oblea_warnings INTERFACE)
+target_compile_options(oblea_warnings INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wnull-dereference -Wimplicit-fallthrough -Wformat=2
+    -Wundef $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond> $<$<CXX_COMPILER_ID:GNU>:-Wlogical-op>
+    $<$<BOOL:${OBLEA_WERROR}>:-Werror>)
+
+# oblea_library(NAME SOURCES... ) declares one static library of ours with its alias oblea::<rest>.
+function(oblea_library name)
+    add_library(${name} STATIC ${ARGN})
+    target_link_libraries(${name} PUBLIC oblea_settings PRIVATE oblea_warnings)
+    string(REGEX REPLACE "^oblea_" "" short ${name})
+    add_library(oblea::${short} ALIAS ${name})
+endfunction()

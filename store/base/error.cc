@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "store/base/error.h"
+
+#include <system_error>
+
+namespace oblea::base {
+
+std::string Error::message() const {
+    std::string text = detail;
+    if (op != nullptr && *op != '\0') {
+        text += text.empty() ? "" : ": ";
+        text += op;
+    }
+    // EUCLEAN and EBADMSG stand for faults in data; their strerror texts ("Structure needs
+    // cleaning") tell nobody anything that the detail has not said.
+    bool const data_fault =
+        code == Errno::euclean || code == Errno::ebadmsg || code == Errno::einval;
+    if (!data_fault || text.empty()) {
+        text += text.empty() ? "" : ": ";
+        text += std::generic_category().message(static_cast<int>(code));
+    }
+    return text;
+}
+
+}  // namespace oblea::base
