@@ -474,7 +474,7 @@ Status remove_tree(int dir, char const* path) {
     for (DirEntry const& entry : OBLEA_TRY(list_dir(opened.get()))) {
         OBLEA_TRY(remove_tree(opened.get(), entry.name.c_str()));
     }
-    auto const gone = unlinkat(dir, path, AT_REMOVEDIR);
+    auto gone = unlinkat(dir, path, AT_REMOVEDIR);
     if (!gone.has_value() && gone.error().code != Errno::enoent) {
         return gone;
     }
