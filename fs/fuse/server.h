@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Serves a union to the kernel: the only code that knows libfuse.
+//
+// One server is one mount. mount() attaches it and returns when the kernel has agreed on the
+// protocol's terms (INIT answered); run() answers requests, on several threads, until the mount
+// ends.
+#pragma once
+#include "fs/union_fs.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace oblea::fs {
+
+struct MountOptions {
+    std::string source = "oblea";  // as /proc/mounts shows it
+    std::string subtype = "oblea";
+    enum class Access { owner_only, allow_other } access = Access::owner_only;
+    enum class Suid { no, yes } suid = Suid::no;
+    enum class Dev { no, yes } dev = Dev::no;
+    enum class ReadOnly { no, yes } read_only = ReadOnly::no;
+    unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8
+};
+
+// What the kernel and our rights gave, for `oblea mounts` and `oblea info`.
+struct MountTerms {
+    std::uint32_t protocol_major = 0;
+    std::uint32_t protocol_minor = 0;
+    std::string libfuse;  // version
+    std::string mode;     // "no-open", "open, keep-cache", ...
+    std::string reason;   // why this mode
+    bool passthrough_offered = false;
+    bool io_uring_offered = false;
+};
+
+class Server {
+public:
+    // Mounts at `mount_point` (by mount(2) where we may, else by fusermount3). Errors name the
+    // cause and the way out: /dev/fuse missing or not accessible, fusermount3 missing,
+    // user_allow_other not set in fuse.conf, mount point missing, not a folder, not ours, busy.
+    static Result<std::unique_ptr<Server>>
+    mount(std::unique_ptr<UnionFs> fs, std::string const& mount_point, MountOptions const& options);
+    ~Server();  // unmounts if still mounted
+
+    [[nodiscard]] MountTerms terms() const;
+
+    // Until unmounted, or until stop(). Threads are joined when it returns.
+    Status run();
+    void stop() noexcept;  // async-signal-safe
+
+private:
+    struct Impl;
+    explicit Server(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+// Takes the mount at `mount_point` away: umount2 where we may, else fusermount3 -u. EBUSY names who
+// holds it where that can be seen, and the lazy way; EINVAL when nothing of ours is mounted there.
+enum class Lazy { no, yes };
+Status unmount(std::string const& mount_point, Lazy lazy);
+
+}  // namespace oblea::fs

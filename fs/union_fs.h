@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The union: the merged tree of an image below, a copy-on-write upper layer above, seen as one file
+// system.
+//
+// Knows nothing of FUSE; every method is one request of a kernel, and can be called in a test
+// without a mount. Thread-safe: any number of requests at once, from any threads; no lock is held
+// while file contents are copied, and none is global on the paths that only read the image.
+//
+// Coherence law: whoever reads, through whatever handle, opened before or after a copy-up, sees the
+// last completed write. A read through a handle asks the inode where its bytes are now; a handle
+// never pins a lower file. A lower file's descriptor is never writable.
+//
+// A read-only union (no upper) answers every change with EROFS. Permissions are checked by the
+// kernel (default_permissions) and not here. Errors are those of the system call that the request
+// stands for, unless said otherwise; EIO and EUCLEAN for a damaged image.
+#pragma once
+#include "fs/types.h"
+#include "store/image/image_view.h"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oblea::fs {
+
+class UpperDir;  // fs/upper/upper_dir.h
+
+// How owners are shown and stored.
+struct Owners {
+    enum class Kind {
+        real,      // as the image has them; new files belong to the caller
+        squashed,  // every inode belongs to uid:gid below, whoever made it; chown to anyone else is
+                   // EPERM
+    } kind = Kind::real;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+};
+
+struct UnionOptions {
+    Owners owners;
+};
+
+enum class Exclusive { no, yes };
+enum class Truncate { no, yes };
+enum class DataOnly { no, yes };
+
+struct OpenOptions {
+    enum class Access { read, write, read_write } access = Access::read;
+    Truncate truncate = Truncate::no;
+};
+
+// Called for each entry of a folder; `next` is the position from which a later call goes on. False:
+// stop, the entry was not taken.
+struct DirSlot {
+    std::string_view name;
+    Ino ino = Ino::root;
+    FileType type = FileType::regular;
+    std::uint64_t next = 0;
+};
+using DirSink = std::function<bool(DirSlot const&)>;
+// The same with attributes; each entry that is taken, "." and ".." excepted, counts as a lookup.
+using DirPlusSink = std::function<bool(DirSlot const&, Entry const&)>;
+
+// Bytes that a read gives: a view of memory that stays valid as long as the union, or the count
+// written into the buffer.
+struct ReadResult {
+    base::ByteView mapped;      // not empty: these are the bytes
+    std::size_t in_buffer = 0;  // else: so many bytes are in the caller's buffer
+};
+
+class UnionFs {
+public:
+    // Read-only.
+    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<store::ImageView const> lower,
+                                                  UnionOptions options);
+    // Writable; brings an upper that a crash left behind into order first.
+    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<store::ImageView const> lower,
+                                                  std::unique_ptr<UpperDir> upper,
+                                                  UnionOptions options);
+    ~UnionFs();
+
+    [[nodiscard]] bool writable() const;
+
+    // nullopt: there is no such name, and the kernel may remember that until this process changes
+    // it.
+    Result<std::optional<Entry>> lookup(Ino parent, Name const& name);
+    void forget(Ino ino, std::uint64_t count);
+    Result<Attr> getattr(Ino ino);
+    Result<Attr> setattr(Ino ino, AttrChange const& change, Caller const& caller);
+    Result<std::string> readlink(Ino ino);
+
+    Result<Entry> make(Ino parent, Name const& name, NewNode const& node, Caller const& caller);
+    Result<Entry> link(Ino ino, Ino new_parent, Name const& new_name);
+    Status unlink(Ino parent, Name const& name);
+    Status rmdir(Ino parent, Name const& name);
+
+    enum class RenameMode { replace, no_replace, exchange };
+    Status rename(Ino parent, Name const& name, Ino new_parent, Name const& new_name,
+                  RenameMode mode);
+
+    Result<Handle> open(Ino ino, OpenOptions const& options);
+    struct Created {
+        Entry entry;
+        Handle handle;
+    };
+    Result<Created> create(Ino parent, Name const& name, std::uint32_t permissions,
+                           OpenOptions const& options, Caller const& caller);
+    Result<Created> create_unnamed(Ino parent, std::uint32_t permissions,
+                                   Caller const& caller);  // O_TMPFILE
+    void release(Handle handle);
+
+    // By inode, so that kernels that were told not to open files (no-open) can read too.
+    Result<ReadResult> read(Ino ino, base::MutableBytes buffer, std::uint64_t offset);
+    // Writes all of `data`, copying the file up first if need be.
+    Status write(Ino ino, base::ByteView data, std::uint64_t offset);
+    Status fsync(Ino ino, DataOnly data_only);
+    Status fallocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length);
+    Result<std::uint64_t> seek(Ino ino, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
+    Result<std::uint64_t> copy_range(Ino source, std::uint64_t source_offset, Ino target,
+                                     std::uint64_t target_offset, std::uint64_t length);
+
+    // Folders. Positions are stable: an entry that exists all the time is seen exactly once by a
+    // reader that goes from 0 to the end, whatever is created and removed meanwhile. "." and ".."
+    // come first.
+    Result<Handle> opendir(Ino ino);
+    void releasedir(Handle handle);
+    Status readdir(Ino ino, Handle handle, std::uint64_t position, DirSink const& sink);
+    Status readdir_plus(Ino ino, Handle handle, std::uint64_t position, DirPlusSink const& sink);
+    Status fsyncdir(Ino ino);
+
+    Result<std::optional<std::string>> getxattr(Ino ino, std::string_view name);
+    Result<std::vector<std::string>> listxattr(Ino ino);
+    Status setxattr(Ino ino, std::string const& name, std::string_view value, int flags);
+    Status removexattr(Ino ino, std::string const& name);
+
+    Result<StatFs> statfs();
+
+private:
+    struct Impl;
+    explicit UnionFs(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace oblea::fs

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// The upper layer on disk: a folder in overlayfs' format (whiteouts, opaque marks), and its work
+// folder.
+//
+// Owns descriptors only; which inode lies where is the union's knowledge.
+// Spec: Linux overlayfs.rst "whiteouts and opaque directories"; SEMANTICS.md.
+#pragma once
+#include "store/base/error.h"
+#include "store/base/unique_fd.h"
+
+#include <memory>
+#include <string>
+
+namespace oblea::fs {
+
+class UpperDir {
+public:
+    // `upper` and `work` are folders on one file system; both are created when missing. Takes an
+    // exclusive lock for as long as it lives: EBUSY, naming the holder where it can, when another
+    // mount has it. Probes what the file system and our rights allow (device nodes for whiteouts,
+    // trusted or user xattrs, RENAME_WHITEOUT, RENAME_EXCHANGE); EOPNOTSUPP with advice when that
+    // is not enough.
+    static Result<std::unique_ptr<UpperDir>> open(std::string const& upper,
+                                                  std::string const& work);
+    ~UpperDir();
+
+    // Whether the upper holds anything: an untouched mount's layer is dropped at unmount.
+    [[nodiscard]] Result<bool> empty() const;
+
+    struct Impl;
+    [[nodiscard]] Impl& impl() const { return *impl_; }
+
+private:
+    explicit UpperDir(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace oblea::fs

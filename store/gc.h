@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Finds and removes what nothing reaches.
+//
+// Roots: the entries of images.json, containers, leases of live operations (a lease that nobody
+// holds any more is debris). Policy is plan_gc; the executor deletes what the plan says under the
+// exclusive lock, in an order in which a crash at any point leaves a store that works and that the
+// next gc finishes cleaning. Images and containers are never removed by it.
+#pragma once
+#include "store/store.h"
+
+#include <string>
+#include <vector>
+
+namespace oblea::store {
+
+struct Garbage {
+    enum class Kind { layer, object, blob, merged, lease, temporary };
+    Kind kind = Kind::temporary;
+    std::string path;         // relative to the store's root
+    std::uint64_t bytes = 0;  // blocks in use, as du counts
+};
+
+struct GcReport {
+    std::vector<Garbage> removed;  // of a dry run: what would be
+    std::uint64_t bytes = 0;
+    // Things younger than a running operation, kept though nothing reaches them yet.
+    std::size_t kept_for_leases = 0;
+};
+
+enum class GcMode { dry_run, remove };
+Result<GcReport> collect_garbage(Store const& store, GcMode mode);
+
+// What the store holds, for `info`.
+struct StoreUsage {
+    std::size_t images = 0;
+    std::size_t layers = 0;
+    std::size_t objects = 0;
+    std::size_t blobs = 0;
+    std::size_t containers = 0;
+    std::uint64_t pack_bytes = 0;
+    std::uint64_t index_bytes = 0;  // indexes and recipes
+    std::uint64_t object_bytes = 0;
+    std::uint64_t blob_bytes = 0;
+    std::uint64_t merged_bytes = 0;
+    std::uint64_t container_bytes = 0;
+    std::uint64_t disk_bytes = 0;  // all of the root, as du counts
+    std::uint64_t referenced_bytes =
+        0;  // sum of SIZE of all images: what it would be if nothing were shared
+};
+Result<StoreUsage> measure_usage(Store const& store);
+
+}  // namespace oblea::store

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Where things lie in a store, as paths relative to its root. The one place that knows.
+#pragma once
+#include "store/index/types.h"
+
+#include <string>
+
+namespace oblea::store::layout {
+
+inline constexpr char const* kImages = "images.json";
+inline constexpr char const* kOciLayout = "oci-layout";
+inline constexpr char const* kOciIndex = "index.json";
+inline constexpr char const* kBlobs = "blobs/sha256";
+inline constexpr char const* kLayers = "layers";
+inline constexpr char const* kObjects = "objects";
+inline constexpr char const* kMerged = "merged";
+inline constexpr char const* kContainers = "containers";
+inline constexpr char const* kLeases = "leases";
+inline constexpr char const* kTmp = "tmp";
+inline constexpr char const* kLock = "lock";  // flock: exclusive to change images.json or to delete
+inline constexpr char const* kReserve = "tmp/reserve";  // space to delete with on a full disk
+
+inline std::string blob(Digest const& digest) {
+    return std::string{kBlobs} + '/' + digest.hex();
+}
+inline std::string layer(Digest const& diff_id) {
+    return std::string{kLayers} + '/' + diff_id.hex();
+}
+inline std::string layer_index(Digest const& diff_id) {
+    return layer(diff_id) + "/index";
+}
+inline std::string layer_pack(Digest const& diff_id) {
+    return layer(diff_id) + "/pack";
+}
+inline std::string layer_recipe(Digest const& diff_id) {
+    return layer(diff_id) + "/recipe";
+}
+inline std::string object(Digest const& digest) {
+    std::string const hex = digest.hex();
+    return std::string{kObjects} + '/' + hex.substr(0, 2) + '/' + hex;
+}
+inline std::string merged(Digest const& chain_id) {
+    return std::string{kMerged} + '/' + chain_id.hex() + ".index";
+}
+inline std::string container(std::string const& id) {
+    return std::string{kContainers} + '/' + id;
+}
+
+}  // namespace oblea::store::layout

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A store: opening and creating one, its lock, its leases, its images.
+//
+// A Store is a root folder held by descriptor; all its methods are thread-safe, and any number of
+// processes may use one store at once. Readers take no lock: everything is published by rename.
+// Whoever changes images.json, or deletes, holds the exclusive lock for that step only. Files are
+// private to their owner (0600, folders 0700).
+#pragma once
+#include "store/base/unique_fd.h"
+#include "store/image/images.h"
+#include "store/index/types.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace oblea::store {
+
+// A promise, for as long as it is held, that gc deletes nothing that was reachable when it was
+// taken and nothing that was published since. Held by every running import, mount and container;
+// taken before a name is resolved. It survives in children that inherit the descriptor, and ends
+// with the last of them, however they die.
+class Lease {
+public:
+    [[nodiscard]] int fd() const { return file_.get(); }
+    [[nodiscard]] std::string const& path() const { return path_; }  // relative to the store's root
+
+    // What the lease's file says, for people and for gc: what is held and why. JSON, replaced as a
+    // whole.
+    Status describe(std::string_view json);
+
+private:
+    friend class Store;
+    int root_ = -1;
+    base::UniqueFd file_;
+    std::string path_;
+};
+
+class Store {
+public:
+    enum class Create { no, if_missing };
+
+    // Opens, creates and probes (flock, rename, the file system's kind). Errors: ENOENT when it is
+    // missing, EUCLEAN when `path` is something else or of a newer version, EOPNOTSUPP where the
+    // file system cannot keep a store safe, each with advice.
+    static Result<Store> open(std::string path, Create create);
+
+    [[nodiscard]] std::string const& path() const;  // absolute
+    [[nodiscard]] int root() const;                 // O_PATH-free directory descriptor
+
+    Result<Lease> take_lease(std::string_view purpose) const;
+
+    // The images at this moment; the file is read anew each time.
+    Result<Images> images() const;
+
+    // Changes images.json under the exclusive lock: reads, calls `change`, and, when it succeeded,
+    // writes durably and renews the derived index.json. An error of `change` leaves everything as
+    // it was.
+    Status change_images(std::function<Status(Images&)> const& change) const;
+
+    // Blobs (configs, manifests, compressed layers), by digest.
+    Result<std::optional<std::string>> read_blob(Digest const& digest,
+                                                 std::size_t limit_bytes) const;
+    Status write_blob(std::string_view bytes,
+                      Digest const& digest) const;  // durable; present is a success
+
+private:
+    struct Impl;
+    explicit Store(std::shared_ptr<Impl const> impl) : impl_(std::move(impl)) {}
+    std::shared_ptr<Impl const> impl_;
+};
+
+// The default root: OBLEA_ROOT, else /var/lib/oblea for root, else $XDG_DATA_HOME/oblea (default
+// ~/.local/share/oblea).
+Result<std::string> default_store_path();
+
+}  // namespace oblea::store
