@@ -8,6 +8,7 @@
 #pragma once
 #include "store/store.h"
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ struct ImportRequest {
     enum class As { automatic, image, rootfs } as = As::automatic;
     std::string platform;  // "os/arch[/variant]"; empty: the machine's
     unsigned jobs = 0;     // threads; 0: one for each processor
+    // May be set at any time, from a signal handler too: the import then unwinds and fails with
+    // ECANCELED. May be null.
+    std::atomic<bool> const* cancel = nullptr;
 };
 
 struct ImportProgress {
