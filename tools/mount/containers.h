@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Containers: named writable layers of a store.
+//
+// A container is the folder containers/<id>/ with container.json, upper/, work/, root/ (an empty
+// folder, where `chroot` mounts inside its own namespace) and log (of the last server). Readers
+// take no lock; container.json is written once, by rename. Whether one is mounted is known from
+// the upper layer's own lock and from the leases of live mounts.
+#pragma once
+#include "store/store.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oblea::tools {
+
+// How owners were written: a layer written with all ids cannot be served with one, nor the reverse.
+enum class OwnerIds {
+    real,      // as the image has them
+    squashed,  // everything belongs to the one who mounts
+};
+
+struct Container {
+    std::string id;                     // 64 hex digits
+    std::string name;                   // [a-zA-Z0-9][a-zA-Z0-9_.-]+, unique in the store
+    store::Digest image;                // id of the image it was made from
+    std::string image_name;             // as it was called then; may be empty
+    std::vector<store::Digest> layers;  // diff IDs of that image, bottom first
+    std::string created;                // RFC 3339
+    OwnerIds owner_ids = OwnerIds::real;
+
+    [[nodiscard]] std::string folder() const;  // relative to the store's root
+};
+
+struct NewContainer {
+    std::string name;  // empty: one is generated
+    store::Image image;
+    std::string image_name;
+    OwnerIds owner_ids = OwnerIds::real;
+};
+
+// Text of container.json and back. Errors: EUCLEAN.
+std::string encode_container(Container const& container);
+Result<Container> parse_container(std::string_view json);
+
+// EINVAL with the grammar when `name` cannot be a container's.
+Status check_container_name(std::string_view name);
+
+// All containers, sorted by name. One that is damaged is left out of `all` and named in `damaged`.
+struct ContainerList {
+    std::vector<Container> all;
+    std::vector<std::string> damaged;
+};
+Result<ContainerList> list_containers(store::Store const& store);
+
+// By name, full id or unique prefix of an id, the name first. nullopt: there is none. EINVAL for an
+// ambiguous prefix, naming the candidates.
+Result<std::optional<Container>> find_container(store::Store const& store, std::string_view typed);
+
+// Makes the folders and container.json. Errors: EEXIST when the name is taken, EINVAL for a bad
+// one.
+Result<Container> create_container(store::Store const& store, NewContainer const& what);
+
+// Removes the container and all that was written to it. Errors: EBUSY while it is mounted.
+// Files of other ids are removed in a user namespace where that is needed.
+Status remove_container(store::Store const& store, Container const& container);
+
+}  // namespace oblea::tools
