@@ -14,6 +14,8 @@
 
 namespace oblea::store {
 
+struct Reference;
+
 struct ImageLayer {
     Digest diff_id;
     Digest blob;  // as it came; the diff ID itself for an uncompressed layer
@@ -45,8 +47,8 @@ public:
 
     [[nodiscard]] std::vector<Image> const& all() const { return images_; }
 
-    // Adds the image, or joins what is new of it (manifest, origin) to the one with the same id,
-    // and moves `names` to it: an image that loses its last name stays, dangling.
+    // Adds the image, or joins what is new of it (manifest with its blobs, origin) to the one with
+    // the same id, and moves `names` to it: an image that loses its last name stays, dangling.
     void put(Image image);
     // Gives a further name to the image; whichever had it loses it. ENOENT when there is no such
     // image.
@@ -64,6 +66,10 @@ public:
     Result<Image const*> resolve(std::string_view typed) const;
 
 private:
+    [[nodiscard]] Image const* find_reference(Reference const& reference) const;
+    // Null when no id begins so.
+    [[nodiscard]] Result<Image const*> resolve_id_prefix(std::string_view prefix) const;
+
     std::vector<Image> images_;
 };
 

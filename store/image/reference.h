@@ -22,6 +22,9 @@ struct Reference {
     // ...).
     static Result<Reference> parse(std::string_view text);
 
+    // Whether `text` may stand behind the colon.
+    [[nodiscard]] static bool is_valid_tag(std::string_view text);
+
     // The same with tag "latest" where there is neither tag nor digest.
     [[nodiscard]] Reference with_default_tag() const;
 
