@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "tools/cli/run_program.h"
+
+#include "tools/cli/help_text.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/mount_helper.h"
+#include "tools/commands/commands.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace oblea::tools {
+
+namespace {
+
+std::string program_name(std::vector<std::string> const& words) {
+    if (words.empty()) {
+        return "oblea";
+    }
+    std::string const& path = words.front();
+    return path.substr(path.rfind('/') + 1);
+}
+
+// A file that happens to be opened as descriptor 1 or 2 must not receive our texts.
+void fill_standard_descriptors() {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+        if (::fcntl(fd, F_GETFD) < 0) {
+            static_cast<void>(::open("/dev/null", O_RDWR));  // takes the lowest free number
+        }
+    }
+}
+
+// Results that could not be written are a failure, whatever the command thinks.
+int flush_output(Context const& context, int status) {
+    std::FILE* const out = context.streams().out;
+    bool const failed_before = std::ferror(out) != 0;
+    if (std::fflush(out) == 0 && !failed_before) {
+        return status;
+    }
+    context.error("standard output cannot be written");
+    return status == exit_code::kSuccess ? exit_code::kFailure : status;
+}
+
+int run_command(Context& context, Command const& command) {
+    auto const status = command.run(context);
+    if (status.has_value()) {
+        return flush_output(context, *status);
+    }
+    if (status.error().code == Errno::ecanceled && Interrupt::signal_number() != 0) {
+        context.error("interrupted");
+        return exit_code::kSignalBase + Interrupt::signal_number();
+    }
+    context.error(status.error());
+    return flush_output(context, command.failure_exit);
+}
+
+// What `oblea --version`, `oblea --help` and `oblea` alone stand for; other options come to the
+// help command, which complains of them.
+std::vector<std::string> words_without_command(std::vector<std::string> const& arguments) {
+    auto has = [&](std::string_view word) {
+        return std::ranges::find(arguments, word) != arguments.end();
+    };
+    if (has("--version") || has("-v")) {
+        return {"version"};
+    }
+    std::vector<std::string> words{"help"};
+    if (!has("--help") && !has("-h")) {
+        words.insert(words.end(), arguments.begin(), arguments.end());
+    }
+    return words;
+}
+
+int run_words(Context& context, std::vector<std::string> const& words) {
+    CommandTable const table = command_table();
+    auto const globals = global_options(context.globals);
+    auto const line = find_command_words(table, globals, words);
+    if (!line.has_value()) {
+        context.error(line.error().detail);
+        return exit_code::kUsage;
+    }
+    if (!line->group.empty()) {
+        context.print(group_text(table, line->group));
+        return flush_output(context, exit_code::kSuccess);
+    }
+    if (line->command == nullptr) {
+        return run_words(context, words_without_command(line->arguments));
+    }
+    auto const outcome = parse_arguments(*line->command, globals, line->arguments);
+    if (!outcome.has_value()) {
+        context.error(outcome.error().detail);
+        return line->command->usage_exit;
+    }
+    if (*outcome == Outcome::show_help) {
+        context.print(command_text(*line->command, globals));
+        return flush_output(context, exit_code::kSuccess);
+    }
+    return run_command(context, *line->command);
+}
+
+int run_mount_helper(Context& context, std::vector<std::string> const& words) {
+    auto const translated = translate_mount_helper(std::span{words}.subspan(1));
+    if (!translated.has_value()) {
+        context.error(translated.error().detail);
+        return exit_code::kFailure;  // mount(8): 1 is incorrect invocation
+    }
+    auto const& mount_words = *translated;
+    return mount_words.has_value() ? run_words(context, *mount_words) : exit_code::kSuccess;
+}
+
+}  // namespace
+
+int run_program(std::vector<std::string> words, Streams streams) {
+    fill_standard_descriptors();
+    Context context{streams};
+    std::string const name = program_name(words);
+    if (name == "mount.oblea" || name == "mount.fuse.oblea") {
+        return run_mount_helper(context, words);
+    }
+    if (name == "oblea-overlay") {
+        context.error("oblea-overlay is not available yet: this version mounts images only "
+                      "(oblea mount); use fuse-overlayfs for stacks of plain folders");
+        return exit_code::kFailure;
+    }
+    if (!words.empty()) {
+        words.erase(words.begin());
+    }
+    return run_words(context, words);
+}
+
+}  // namespace oblea::tools
