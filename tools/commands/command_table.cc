@@ -7,6 +7,7 @@ namespace oblea::tools {
 
 CommandTable command_table() {
     return {
+        info_command(),
         version_command(),
         help_command(),
     };

@@ -6,6 +6,7 @@
 namespace oblea::tools {
 
 Command help_command();
+Command info_command();
 Command version_command();
 
 }  // namespace oblea::tools
