@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,21 +22,41 @@ namespace oblea::store {
 // A promise, for as long as it is held, that gc deletes nothing that was reachable when it was
 // taken and nothing that was published since. Held by every running import, mount and container;
 // taken before a name is resolved. It survives in children that inherit the descriptor, and ends
-// with the last of them, however they die.
+// with the last of them, however they die; what a dead one leaves in leases/ is debris.
+//
+// Reuse of something that is already published counts as publishing only through
+// refresh_published() (publish.h).
 class Lease {
 public:
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&&) noexcept = delete;
+    Lease(Lease const&) = delete;
+    Lease& operator=(Lease const&) = delete;
+    ~Lease();
+
     [[nodiscard]] int fd() const { return file_.get(); }
     [[nodiscard]] std::string const& path() const { return path_; }  // relative to the store's root
 
-    // What the lease's file says, for people and for gc: what is held and why. JSON, replaced as a
-    // whole.
+    // What the lease's file says, for people: who holds the store and why. JSON, replaced as a
+    // whole. Errors: EINVAL when `json` is none.
     Status describe(std::string_view json);
+
+    // Once it is known what is used: from now on the promise is for these layers only (bottom
+    // first, with their contents and their merged tree). For what is held long, as a mount is, so
+    // that gc may free the rest.
+    Status narrow_to(std::span<Digest const> layers);
 
 private:
     friend class Store;
-    int root_ = -1;
+    Lease() = default;
+    Status write_description() const;
+
+    base::UniqueFd root_;
     base::UniqueFd file_;
     std::string path_;
+    std::string purpose_;
+    std::string about_ = "null";
+    std::optional<std::vector<Digest>> layers_;
 };
 
 class Store {
@@ -43,7 +64,7 @@ public:
     enum class Create { no, if_missing };
 
     // Opens, creates and probes (flock, rename, the file system's kind). Errors: ENOENT when it is
-    // missing, EUCLEAN when `path` is something else or of a newer version, EOPNOTSUPP where the
+    // missing, EUCLEAN when `path` is something else, EOPNOTSUPP for a newer version and where the
     // file system cannot keep a store safe, each with advice.
     static Result<Store> open(std::string path, Create create);
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// Leases. FORMAT.md "Leases".
+#include "store/base/limits.h"
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+#include "store/image/json_fields.h"
+#include "store/layer/layout.h"
+#include "store/lease_files.h"
+#include "store/publish.h"
+#include "store/store.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <atomic>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+using nlohmann::json;
+
+namespace {
+
+constexpr mode_t kFileMode = 0600;
+
+std::string description_of(std::string const& lease) {
+    return lease + std::string{lease_files::kDescription};
+}
+
+std::string snapshot_of(std::string const& lease) {
+    return lease + std::string{lease_files::kSnapshot};
+}
+
+// The list of images as it is now, kept under the lease's name: what was reachable stays known.
+// images.json is only ever replaced, so that a second name of it is a copy that costs nothing.
+Status keep_snapshot(int root, std::string const& lease) {
+    std::string const snapshot = snapshot_of(lease);
+    auto linked = sys::linkat(root, layout::kImages, root, snapshot.c_str());
+    if (linked.has_value()) {
+        return {};
+    }
+    std::string const text =
+        OBLEA_TRY(sys::read_file(root, layout::kImages, limits::kImagesFileBytesMax));
+    return sys::replace_file(root, snapshot.c_str(), text, kFileMode, sys::Sync::no);
+}
+
+Result<std::pair<UniqueFd, std::string>> create_file(int root) {
+    static std::atomic<unsigned> counter{0};
+    for (;;) {
+        std::string path =
+            fmt::format("{}/{}.{}", layout::kLeases, ::getpid(), counter.fetch_add(1));
+        auto file = sys::openat(root, path.c_str(), O_RDWR | O_CREAT | O_EXCL, kFileMode);
+        if (file.has_value()) {
+            return std::pair{*std::move(file), std::move(path)};
+        }
+        // A dead process with the same number may have left one.
+        if (file.error().code != Errno::eexist) {
+            return std::unexpected<Error>(with_context(std::move(file).error(), path));
+        }
+    }
+}
+
+}  // namespace
+
+void lease_files::remove(int root, std::string const& lease) {
+    // The file that is locked goes last: until then what is left is recognised as this lease's.
+    static_cast<void>(sys::unlink_if_exists(root, snapshot_of(lease).c_str()));
+    static_cast<void>(sys::unlink_if_exists(root, description_of(lease).c_str()));
+    static_cast<void>(sys::unlink_if_exists(root, lease.c_str()));
+}
+
+Result<lease_files::Held> lease_files::read(int root, std::string const& lease) {
+    Held held;
+    std::string const description = description_of(lease);
+    auto const text = sys::read_file(root, description.c_str(), kDescriptionBytesMax);
+    if (text.has_value()) {
+        json const document =
+            OBLEA_TRY(json_fields::parse_object(*text, description, kDescriptionBytesMax));
+        if (json const* layers =
+                OBLEA_TRY(json_fields::array_if(document, "layers", description))) {
+            held.layers.emplace();
+            for (json const& layer : *layers) {
+                std::string const digest = layer.is_string() ? layer.get<std::string>() : "";
+                held.layers->push_back(OBLEA_TRY(Digest::parse(digest)));
+            }
+            return held;
+        }
+    }
+    std::string const snapshot =
+        OBLEA_TRY(sys::read_file(root, snapshot_of(lease).c_str(), limits::kImagesFileBytesMax));
+    held.images = OBLEA_TRY(Images::parse(snapshot));
+    return held;
+}
+
+Result<Lease> Store::take_lease(std::string_view purpose) const {
+    // Under the lock, so that gc sees either no lease and has finished before the caller looks at
+    // anything, or all of it.
+    UniqueFd const lock = OBLEA_TRY(lock_store(root(), StoreLock::shared));
+    Lease lease;
+    lease.root_ = OBLEA_TRY(sys::openat(root(), ".", O_RDONLY | O_DIRECTORY));
+    auto [file, path] = OBLEA_TRY(create_file(root()));
+    OBLEA_TRY(sys::lock(file.get(), sys::LockKind::shared));
+    lease.file_ = std::move(file);
+    lease.path_ = std::move(path);
+    lease.purpose_ = purpose;
+    OBLEA_TRY(keep_snapshot(root(), lease.path_));
+    OBLEA_TRY(lease.write_description());
+    return lease;
+}
+
+Lease::~Lease() {
+    if (!file_.valid()) {
+        return;
+    }
+    file_.reset();
+    // A child may still hold it; only the last one clears away. What fails here is debris for gc.
+    auto const file = sys::openat(root_.get(), path_.c_str(), O_RDWR);
+    if (!file.has_value()) {
+        return;
+    }
+    auto const alone = sys::try_lock(file->get(), sys::LockKind::exclusive);
+    if (alone.has_value() && *alone) {
+        lease_files::remove(root_.get(), path_);
+    }
+}
+
+Status Lease::write_description() const {
+    json document = {
+        {"purpose", purpose_}, {"pid", ::getpid()}, {"about", json::parse(about_, nullptr, false)}};
+    if (layers_.has_value()) {
+        json layers = json::array();
+        for (Digest const& layer : *layers_) {
+            layers.push_back(layer.to_string());
+        }
+        document["layers"] = std::move(layers);
+    }
+    return sys::replace_file(root_.get(), description_of(path_).c_str(),
+                             json_fields::encode(document, json_fields::Layout::compact) + '\n',
+                             kFileMode, sys::Sync::no);
+}
+
+Status Lease::describe(std::string_view text) {
+    if (!json::accept(text)) {
+        return fail(Errno::einval, "", "the description of a lease is not JSON");
+    }
+    about_ = text;
+    return write_description();
+}
+
+Status Lease::narrow_to(std::span<Digest const> layers) {
+    layers_.emplace(layers.begin(), layers.end());
+    OBLEA_TRY(write_description());
+    return sys::unlink_if_exists(root_.get(), snapshot_of(path_).c_str());
+}
+
+}  // namespace oblea::store

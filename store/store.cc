@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "store/store.h"
+
+#include "store/base/limits.h"
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+#include "store/image/oci_view.h"
+#include "store/layer/layout.h"
+#include "store/publish.h"
+#include "store/store_setup.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+struct Store::Impl {
+    std::string path;
+    UniqueFd root;
+};
+
+namespace {
+
+constexpr mode_t kFileMode = 0600;
+
+bool is_full(Error const& error) {
+    return error.code == Errno::enospc || error.code == Errno::edquot;
+}
+
+// Writes durably; on a full disk the reserve is given up for it, and made again as soon as there is
+// room.
+Status replace_with_reserve(int root, char const* path, std::string_view text) {
+    auto written = sys::replace_file(root, path, text, kFileMode, sys::Sync::yes);
+    if (!written.has_value() && is_full(written.error())) {
+        OBLEA_TRY(drop_reserve(root));
+        written = sys::replace_file(root, path, text, kFileMode, sys::Sync::yes);
+    }
+    OBLEA_TRY(std::move(written));
+    auto reserved = make_reserve(root);
+    if (!reserved.has_value() && !is_full(reserved.error())) {
+        return reserved;
+    }
+    return {};
+}
+
+Result<std::string> read_images_text(int root) {
+    auto text = sys::read_file(root, layout::kImages, limits::kImagesFileBytesMax);
+    return with_context(std::move(text), [] { return layout::kImages; });
+}
+
+Status renew_oci_view(int root, Images const& images) {
+    std::string const text = OBLEA_TRY(encode_oci_view(root, images));
+    auto const current = sys::read_file(root, layout::kOciIndex, limits::kImagesFileBytesMax);
+    if (current.has_value() && *current == text) {
+        return {};
+    }
+    return replace_with_reserve(root, layout::kOciIndex, text);
+}
+
+std::string unique_name() {
+    static std::atomic<unsigned> counter{0};
+    return fmt::format("{}.{}", ::getpid(), counter.fetch_add(1));
+}
+
+Result<std::string> absolute(std::string path) {
+    if (path.starts_with('/')) {
+        return path;
+    }
+    std::unique_ptr<char, decltype(&std::free)> const here{::getcwd(nullptr, 0), &std::free};
+    if (here == nullptr) {
+        return fail(sys::last_errno(), "getcwd");
+    }
+    return fmt::format("{}/{}", here.get(), path);
+}
+
+std::string_view environment(char const* name) {
+    char const* const value = std::getenv(name);
+    return value == nullptr ? std::string_view{} : std::string_view{value};
+}
+
+}  // namespace
+
+Result<Store> Store::open(std::string path, Create create) {
+    path = OBLEA_TRY(absolute(std::move(path)));
+    if (create == Create::if_missing) {
+        OBLEA_TRY(create_store(path));
+    }
+    UniqueFd root = OBLEA_TRY(open_store(path));
+    Store store{std::make_shared<Impl const>(std::move(path), std::move(root))};
+    // Proves the version; a store that cannot be read is better refused now than in the middle.
+    OBLEA_TRY(with_context(store.images(), [&] { return store.path(); }));
+    return store;
+}
+
+std::string const& Store::path() const {
+    return impl_->path;
+}
+
+int Store::root() const {
+    return impl_->root.get();
+}
+
+Result<Images> Store::images() const {
+    return Images::parse(OBLEA_TRY(read_images_text(root())));
+}
+
+Status Store::change_images(std::function<Status(Images&)> const& change) const {
+    UniqueFd const lock = OBLEA_TRY(lock_store(root(), StoreLock::exclusive));
+    std::string const before = OBLEA_TRY(read_images_text(root()));
+    Images images = OBLEA_TRY(Images::parse(before));
+    OBLEA_TRY(change(images));
+    std::string const after = images.encode();
+    if (after != before) {
+        OBLEA_TRY(with_context(replace_with_reserve(root(), layout::kImages, after),
+                               [&] { return path() + "/" + layout::kImages; }));
+    }
+    // A crash here leaves an old view, which the next change renews.
+    return with_context(renew_oci_view(root(), images), [] {
+        return "the images are changed, but index.json, for other tools, is not renewed";
+    });
+}
+
+Result<std::optional<std::string>> Store::read_blob(Digest const& digest,
+                                                    std::size_t limit_bytes) const {
+    auto text = sys::read_file(root(), layout::blob(digest).c_str(), limit_bytes);
+    if (!text.has_value() && text.error().code == Errno::enoent) {
+        return std::optional<std::string>{};
+    }
+    std::string bytes =
+        OBLEA_TRY(with_context(std::move(text), [&] { return "blob " + digest.to_string(); }));
+    if (base::sha256(bytes) != digest) {
+        return fail(Errno::euclean, "",
+                    fmt::format("{}/{} is damaged: its SHA-256 is not its name", path(),
+                                layout::blob(digest)));
+    }
+    return std::optional{std::move(bytes)};
+}
+
+Status Store::write_blob(std::string_view bytes, Digest const& digest) const {
+    std::string const target = layout::blob(digest);
+    if (OBLEA_TRY(refresh_published(root(), target.c_str()))) {
+        return {};
+    }
+    std::string const staged = fmt::format("{}/blob.{}", layout::kTmp, unique_name());
+    UniqueFd const file =
+        OBLEA_TRY(sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, kFileMode));
+    base::ScopeExit discard{
+        [&] { static_cast<void>(sys::unlink_if_exists(root(), staged.c_str())); }};
+    OBLEA_TRY(sys::write_all(file.get(), base::bytes_of(bytes)));
+    OBLEA_TRY(sys::fsync(file.get()));
+    OBLEA_TRY(sys::renameat2(root(), staged.c_str(), root(), target.c_str()));
+    discard.dismiss();
+    UniqueFd const folder = OBLEA_TRY(sys::openat(root(), layout::kBlobs, O_RDONLY | O_DIRECTORY));
+    return sys::fsync(folder.get());
+}
+
+Result<std::string> default_store_path() {
+    if (auto const root = environment("OBLEA_ROOT"); !root.empty()) {
+        return std::string{root};
+    }
+    if (::geteuid() == 0) {
+        return std::string{"/var/lib/oblea"};
+    }
+    // The base directory specification has relative paths ignored.
+    if (auto const data = environment("XDG_DATA_HOME"); data.starts_with('/')) {
+        return fmt::format("{}/oblea", data);
+    }
+    if (auto const home = environment("HOME"); home.starts_with('/')) {
+        return fmt::format("{}/.local/share/oblea", home);
+    }
+    return fail(Errno::enoent, "",
+                "no place for the store: HOME is not set; name one by --root or OBLEA_ROOT");
+}
+
+}  // namespace oblea::store
