@@ -9,6 +9,7 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace oblea::base {
@@ -31,6 +32,21 @@ inline unsigned char const* uchars_of(ByteView bytes) {
 
 inline unsigned char* uchars_of(MutableBytes bytes) {
     return reinterpret_cast<unsigned char*>(bytes.data());
+}
+
+// The records that `bytes` holds, used in place. T is an on-disk struct of little-endian fields;
+// the caller has checked that the bytes are aligned for it. A rest shorter than a record is left
+// out.
+template <typename T>
+    requires std::is_trivially_copyable_v<T>
+[[nodiscard]] std::span<T const> records_of(ByteView bytes) {
+    return {reinterpret_cast<T const*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+template <typename T>
+    requires std::is_trivially_copyable_v<T>
+[[nodiscard]] std::span<T> records_of(MutableBytes bytes) {
+    return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
 // The caller has checked that `at` holds sizeof(T) bytes. Any alignment.

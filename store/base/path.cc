@@ -5,10 +5,6 @@
 
 namespace oblea::base {
 
-namespace {
-
-// A name as it may appear in a message: control bytes would let a hostile archive write to a
-// terminal.
 std::string printable(std::string_view text) {
     std::string shown;
     for (char const c : text.substr(0, 200)) {
@@ -16,6 +12,8 @@ std::string printable(std::string_view text) {
     }
     return '"' + shown + '"';
 }
+
+namespace {
 
 Status check_component(std::string_view text) {
     if (text.find('\0') != std::string_view::npos) {

@@ -13,6 +13,10 @@
 
 namespace oblea::base {
 
+// A name or path as messages show it: in quotes, cut at 200 bytes, with '?' for control bytes,
+// which would let a hostile archive write to a terminal.
+[[nodiscard]] std::string printable(std::string_view text);
+
 // One component: 1 to 255 bytes, no '/', no NUL, neither "." nor "..".
 class Name {
 public:

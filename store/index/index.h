@@ -3,8 +3,13 @@
 //
 // An Index is immutable and safe from any thread; views that it returns live as long as it does.
 // Opening checks header, size and section table in constant time and proves nothing else: every
-// accessor checks bounds, so that a damaged file gives EUCLEAN, and never a wild read. A file that
-// shrinks while mapped raises SIGBUS: see sigbus_guard.h.
+// accessor checks bounds, so that a damaged file gives EUCLEAN, and never a wild read.
+//
+// A file that shrinks while mapped raises SIGBUS. Opening does not touch the mapping; for the
+// accessors the caller decides, since a guard around several calls costs no more than one around
+// one: long-lived readers (the server, once for each request) run them in
+// base::read_guarded(index.bytes(), ...), which gives EIO instead; import, merge and verify, which
+// read files that they have just written or hold a lock on, need none.
 #pragma once
 #include "store/base/bytes.h"
 #include "store/base/unique_fd.h"
@@ -71,8 +76,8 @@ public:
     [[nodiscard]] std::uint32_t object_count() const;
     Result<Digest> object(std::uint32_t position) const;
 
-    // All of the following: EUCLEAN where the file contradicts itself, EINVAL for an inode number
-    // out of range.
+    // All of the following: ENOTDIR where a folder is needed, EUCLEAN where the file contradicts
+    // itself, EINVAL for an inode number out of range.
     Result<InodeAttr> attr(InodeNo ino) const;
     Result<bool> is_opaque(InodeNo directory) const;
     Result<bool> is_implicit(InodeNo directory) const;

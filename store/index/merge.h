@@ -5,9 +5,10 @@
 // attributes and xattrs of the upper one (unless it is implicit), contents of both; a whiteout
 // hides without showing; an opaque folder hides all that the lower layers have inside. External
 // hard links are resolved against the layers below them. Link counts are those of the names that
-// remain visible. Pure and deterministic: the same layers give the same bytes on every machine, for
-// ever (kMergeVersion is part of the format). Spec: OCI image-spec layer.md "Applying Changesets";
-// FORMAT.md "Merged index".
+// remain visible. No layers at all give an empty root folder. Whoever publishes the result runs
+// Index::check() on it. Pure and deterministic: the same layers give the same bytes on every
+// machine, for ever (kMergeVersion is part of the format). Spec: OCI image-spec layer.md "Applying
+// Changesets"; FORMAT.md "Merged index".
 #pragma once
 #include "store/index/index.h"
 
