@@ -308,6 +308,10 @@ Status fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length) {
     });
 }
 
+Status fchmod(int fd, mode_t mode) {
+    return status_of("chmod", [&] { return ::fchmod(fd, mode); });
+}
+
 Status fchmodat(int dir, char const* path, mode_t mode) {
     return status_of("chmod", [&] { return ::fchmodat(dir, path, mode, 0); });
 }
@@ -407,6 +411,12 @@ Result<std::optional<std::string>> fgetxattr(int fd, char const* name) {
 Status fsetxattr(int fd, char const* name, std::string_view value, int flags) {
     return status_of("setxattr",
                      [&] { return ::fsetxattr(fd, name, value.data(), value.size(), flags); });
+}
+
+Status lsetxattr(std::string const& path, char const* name, std::string_view value, int flags) {
+    return status_of("setxattr", [&] {
+        return ::lsetxattr(path.c_str(), name, value.data(), value.size(), flags);
+    });
 }
 
 Status fremovexattr(int fd, char const* name) {

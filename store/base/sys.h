@@ -70,6 +70,7 @@ Status fsync(int fd);
 Status fdatasync(int fd);
 Status ftruncate(int fd, std::uint64_t size);
 Status fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length);
+Status fchmod(int fd, mode_t mode);
 Status fchmodat(int dir, char const* path, mode_t mode);
 Status fchownat(int dir, char const* path, uid_t uid, gid_t gid, int flags = AT_SYMLINK_NOFOLLOW);
 Status utimensat(int dir, char const* path, struct timespec const times[2],
@@ -91,6 +92,9 @@ Result<std::optional<std::string>> fgetxattr(int fd, char const* name);  // null
 Status fsetxattr(int fd, char const* name, std::string_view value, int flags = 0);
 Status fremovexattr(int fd, char const* name);
 Result<std::vector<std::string>> flistxattr(int fd);
+// For what cannot be opened (links, devices), without following a link at the end: proc_path(dir) +
+// '/' + name stays inside the folder.
+Status lsetxattr(std::string const& path, char const* name, std::string_view value, int flags = 0);
 
 struct DirEntry {
     std::string name;  // never "." or ".."
