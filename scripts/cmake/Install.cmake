@@ -12,6 +12,12 @@ if(TARGET oblea)
     add_custom_target(oblea_names ALL ${oblea_link_commands} VERBATIM)
     add_dependencies(oblea_names oblea)
 
+    add_custom_target(oblea_manual ALL VERBATIM COMMAND ${CMAKE_COMMAND}
+        -DOBLEA=$<TARGET_FILE:oblea> -DTARGET=${CMAKE_BINARY_DIR}/manual -P ${CMAKE_SOURCE_DIR}/scripts/cmake/Manual.cmake)
+    add_dependencies(oblea_manual oblea)
+    install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+    install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/completions DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion)
+
     install(TARGETS oblea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     set(installed_links ${CMAKE_BINARY_DIR}/installed_links)
     file(MAKE_DIRECTORY ${installed_links})
