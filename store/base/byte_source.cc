@@ -30,6 +30,11 @@ Result<std::size_t> MemorySource::read(MutableBytes buffer) {
     return count;
 }
 
+Result<ByteView> BufferedChunks::next() {
+    std::size_t const count = OBLEA_TRY(source_.read(buffer_));
+    return ByteView{buffer_}.first(count);
+}
+
 Result<std::size_t> read_full(ByteSource& source, MutableBytes buffer) {
     std::size_t done = 0;
     while (done < buffer.size()) {

@@ -56,6 +56,30 @@ private:
     ByteView rest_;
 };
 
+// A stream that hands out views of buffers of its own, so that nothing is copied between stages.
+class ChunkSource {
+public:
+    ChunkSource() = default;
+    ChunkSource(ChunkSource const&) = delete;
+    ChunkSource& operator=(ChunkSource const&) = delete;
+    virtual ~ChunkSource() = default;
+
+    // The next bytes, valid until the following call; empty only at the end.
+    virtual Result<ByteView> next() = 0;
+};
+
+// Another source, read piece by piece into one buffer. The source is borrowed.
+class BufferedChunks final : public ChunkSource {
+public:
+    explicit BufferedChunks(ByteSource& source, std::size_t buffer_bytes = 64U << 10U)
+        : source_(source), buffer_(buffer_bytes) {}
+    Result<ByteView> next() override;
+
+private:
+    ByteSource& source_;
+    Bytes buffer_;
+};
+
 // Reads until `buffer` is full or the source ends; returns the count.
 Result<std::size_t> read_full(ByteSource& source, MutableBytes buffer);
 

@@ -11,10 +11,10 @@ std::string Error::message() const {
         text += text.empty() ? "" : ": ";
         text += op;
     }
-    // EUCLEAN and EBADMSG stand for faults in data; their strerror texts ("Structure needs
-    // cleaning") tell nobody anything that the detail has not said.
-    bool const data_fault =
-        code == Errno::euclean || code == Errno::ebadmsg || code == Errno::einval;
+    // These stand for faults in data; their strerror texts ("Structure needs cleaning", "Argument
+    // list too long") tell nobody anything that the detail has not said.
+    bool const data_fault = code == Errno::euclean || code == Errno::ebadmsg ||
+                            code == Errno::einval || code == Errno::e2big;
     if (!data_fault || text.empty()) {
         text += text.empty() ? "" : ": ";
         text += std::generic_category().message(static_cast<int>(code));

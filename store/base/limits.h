@@ -18,7 +18,8 @@ inline constexpr std::size_t kXattrListBytesMax = 65536;   // XATTR_LIST_MAX, al
 inline constexpr std::uint64_t kLayerEntriesMax = 50'000'000;
 inline constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 62U;
 inline constexpr std::size_t kTarHeaderBytesMax = 16U << 20U;  // one pax or GNU extension record
-inline constexpr std::size_t kSparseExtentsMax = 1U << 20U;    // of one file
+inline constexpr int kZstdWindowLogMax = 27;  // 128 MiB: what zstd itself takes without --long
+inline constexpr std::size_t kSparseExtentsMax = 1U << 20U;  // of one file
 
 inline constexpr std::size_t kManifestBytesMax = 4U
                                                  << 20U;  // distribution-spec "Pushing Manifests"

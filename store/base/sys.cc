@@ -298,6 +298,12 @@ Status fdatasync(int fd) {
     return status_of("fdatasync", [&] { return ::fdatasync(fd); });
 }
 
+void start_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
+    // Advice: the fsync that follows reports what goes wrong.
+    static_cast<void>(::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length),
+                                        SYNC_FILE_RANGE_WRITE));
+}
+
 Status ftruncate(int fd, std::uint64_t size) {
     return status_of("ftruncate", [&] { return ::ftruncate(fd, static_cast<off_t>(size)); });
 }

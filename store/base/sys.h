@@ -68,6 +68,9 @@ Result<std::string> readlinkat(int dir, char const* path);
 
 Status fsync(int fd);
 Status fdatasync(int fd);
+// Asks the kernel to write the range out soon, without waiting: an fsync later finds less to do.
+// Where the file system cannot, nothing happens.
+void start_writeback(int fd, std::uint64_t offset, std::uint64_t length);
 Status ftruncate(int fd, std::uint64_t size);
 Status fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length);
 Status fchmod(int fd, mode_t mode);

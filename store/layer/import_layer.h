@@ -10,14 +10,13 @@
 #pragma once
 #include "store/base/byte_source.h"
 #include "store/index/types.h"
+#include "store/layer/decompress.h"
 
 #include <atomic>
 #include <optional>
 #include <string>
 
 namespace oblea::store {
-
-enum class Compression : std::uint8_t { none, gzip, zstd };
 
 // What the image says of the layer; each present field is verified against the stream.
 struct LayerClaims {

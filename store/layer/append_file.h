@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// A file that is written from front to back, through a buffer, and sent to disk as it grows.
+//
+// Not thread-safe. Nothing is durable before sync().
+#pragma once
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+#include "store/base/unique_fd.h"
+
+#include <cstdint>
+
+namespace oblea::store {
+
+class AppendFile {
+public:
+    explicit AppendFile(base::UniqueFd file, std::size_t buffer_bytes = 256U << 10U);
+
+    Status append(base::ByteView data);
+    Status flush();
+    // Flushes, and waits until data and length are on disk.
+    Status sync();
+
+    [[nodiscard]] std::uint64_t bytes() const { return written_ + used_; }
+    [[nodiscard]] int fd() const { return file_.get(); }
+
+private:
+    Status write_through(base::ByteView data);
+
+    base::UniqueFd file_;
+    base::Bytes buffer_;
+    std::size_t used_ = 0;
+    std::uint64_t written_ = 0;
+    std::uint64_t sent_ = 0;  // of it the kernel was asked to write out
+};
+
+}  // namespace oblea::store

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "store/layer/decompress.h"
+
+#include "store/base/limits.h"
+
+#include <isa-l/igzip_lib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <new>
+#include <optional>
+#include <string>
+
+namespace oblea::store {
+
+namespace {
+
+using base::ByteView;
+using base::MutableBytes;
+
+bool starts_with(ByteView head, std::string_view magic) {
+    return base::text_of(head).starts_with(magic);
+}
+
+bool is_zstd(ByteView head) {
+    bool const skippable = head.size() >= 4 &&
+                           (std::to_integer<unsigned>(head[0]) & 0xf0U) == 0x50U &&
+                           starts_with(head.subspan(1), "\x2a\x4d\x18");
+    return skippable || starts_with(head, "\x28\xb5\x2f\xfd");
+}
+
+// What all kinds share: the input in views, its position for messages, and errors that stick.
+class Decompressor : public base::ByteSource {
+public:
+    explicit Decompressor(base::ChunkSource& input) : input_(input) {}
+
+    Result<std::size_t> read(MutableBytes buffer) final {
+        if (failure_.has_value()) {
+            return std::unexpected<Error>(*failure_);
+        }
+        auto produced = produce(buffer);
+        if (!produced.has_value()) {
+            failure_ = produced.error();
+        }
+        return produced;
+    }
+
+protected:
+    virtual Result<std::size_t> produce(MutableBytes buffer) = 0;
+
+    // Makes rest_ hold at least one byte; false at the end of the input.
+    Result<bool> refill() {
+        if (rest_.empty()) {
+            rest_ = OBLEA_TRY(input_.next());
+            position_ += rest_.size();
+        }
+        return !rest_.empty();
+    }
+
+    [[nodiscard]] std::unexpected<Error> damaged(char const* kind, std::string_view why,
+                                                 Errno code = Errno::einval) const {
+        std::string text{kind};
+        text += ": ";
+        text += why;
+        text +=
+            " near byte " + std::to_string(position_ - rest_.size()) + " of the compressed stream";
+        return fail(code, "", std::move(text));
+    }
+
+    ByteView rest_;
+
+private:
+    base::ChunkSource& input_;
+    std::uint64_t position_ = 0;  // of the input that refill has fetched
+    std::optional<Error> failure_;
+};
+
+class PlainSource final : public Decompressor {
+public:
+    using Decompressor::Decompressor;
+
+private:
+    Result<std::size_t> produce(MutableBytes buffer) override {
+        if (!OBLEA_TRY(refill())) {
+            return 0;
+        }
+        std::size_t const count = std::min(buffer.size(), rest_.size());
+        std::copy_n(rest_.begin(), count, buffer.begin());
+        rest_ = rest_.subspan(count);
+        return count;
+    }
+};
+
+class GzipSource final : public Decompressor {
+public:
+    explicit GzipSource(base::ChunkSource& input)
+        : Decompressor(input), state_(std::make_unique<inflate_state>()) {
+        isal_inflate_init(state_.get());
+        state_->crc_flag = ISAL_GZIP;
+    }
+
+private:
+    enum class Place { before_member, in_member, in_padding };
+
+    static constexpr char const* kKind = "gzip data is damaged";
+
+    Result<std::size_t> produce(MutableBytes buffer) override {
+        for (;;) {
+            bool const more = OBLEA_TRY(refill());
+            if (place_ == Place::in_member) {
+                // Without input there may still be output inside the state.
+                std::size_t const count = OBLEA_TRY(inflate(buffer));
+                if (count > 0) {
+                    return count;
+                }
+                if (!more && place_ == Place::in_member) {
+                    return damaged(kKind, "it ends in the middle of a member");
+                }
+                continue;
+            }
+            if (!more) {
+                return 0;
+            }
+            OBLEA_TRY(enter_member_or_padding());
+        }
+    }
+
+    Status enter_member_or_padding() {
+        bool const padding =
+            place_ == Place::in_padding || (members_ > 0 && rest_[0] == std::byte{0});
+        if (!padding) {
+            isal_inflate_reset(state_.get());
+            state_->crc_flag = ISAL_GZIP;
+            place_ = Place::in_member;
+            ++members_;
+            return {};
+        }
+        place_ = Place::in_padding;
+        auto const other = std::find_if(rest_.begin(), rest_.end(),
+                                        [](std::byte byte) { return byte != std::byte{0}; });
+        rest_ = rest_.subspan(static_cast<std::size_t>(other - rest_.begin()));
+        if (!rest_.empty()) {
+            return damaged(kKind, "something follows the padding after its end");
+        }
+        return {};
+    }
+
+    Result<std::size_t> inflate(MutableBytes buffer) {
+        constexpr std::size_t kMost = 1U << 30U;
+        std::size_t const input = std::min(rest_.size(), kMost);
+        std::size_t const room = std::min(buffer.size(), kMost);
+        state_->next_in = const_cast<std::uint8_t*>(base::uchars_of(rest_));
+        state_->avail_in = static_cast<std::uint32_t>(input);
+        state_->next_out = base::uchars_of(buffer);
+        state_->avail_out = static_cast<std::uint32_t>(room);
+        int const outcome = isal_inflate(state_.get());
+        rest_ = rest_.subspan(input - state_->avail_in);
+        if (outcome != ISAL_DECOMP_OK && outcome != ISAL_END_INPUT) {
+            return damaged(kKind, reason(outcome));
+        }
+        if (state_->block_state == ISAL_BLOCK_FINISH) {
+            place_ = Place::before_member;
+        }
+        return room - state_->avail_out;
+    }
+
+    std::string_view reason(int outcome) const {
+        switch (outcome) {
+        case ISAL_INCORRECT_CHECKSUM:
+            return "wrong checksum or length";
+        case ISAL_INVALID_WRAPPER:
+            return members_ > 1 ? "what follows the last member is none" : "bad header";
+        case ISAL_UNSUPPORTED_METHOD:
+            return "unknown method of compression";
+        default:
+            return "bad deflate data";
+        }
+    }
+
+    std::unique_ptr<inflate_state> state_;
+    Place place_ = Place::before_member;
+    std::uint64_t members_ = 0;
+};
+
+struct FreeDctx {
+    void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+};
+
+class ZstdSource final : public Decompressor {
+public:
+    explicit ZstdSource(base::ChunkSource& input)
+        : Decompressor(input), context_(ZSTD_createDCtx()) {
+        if (context_ == nullptr ||
+            ZSTD_isError(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax,
+                                                limits::kZstdWindowLogMax)) != 0) {
+            throw std::bad_alloc();
+        }
+    }
+
+private:
+    static constexpr char const* kKind = "zstd data is damaged";
+
+    Result<std::size_t> produce(MutableBytes buffer) override {
+        for (;;) {
+            bool const more = OBLEA_TRY(refill());
+            if (!more && !in_frame_) {
+                return 0;
+            }
+            ZSTD_inBuffer input{rest_.data(), rest_.size(), 0};
+            ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
+            std::size_t const hint = ZSTD_decompressStream(context_.get(), &output, &input);
+            rest_ = rest_.subspan(input.pos);
+            if (ZSTD_isError(hint) != 0) {
+                return failed(hint);
+            }
+            in_frame_ = hint != 0;
+            if (output.pos > 0) {
+                return output.pos;
+            }
+            if (!more && in_frame_) {
+                return damaged(kKind, "it ends in the middle of a frame");
+            }
+        }
+    }
+
+    std::unexpected<Error> failed(std::size_t outcome) const {
+        if (ZSTD_getErrorCode(outcome) == ZSTD_error_frameParameter_windowTooLarge) {
+            return damaged("zstd data needs too much memory",
+                           "a window of more than 128 MiB is asked for", Errno::e2big);
+        }
+        return damaged(kKind, ZSTD_getErrorName(outcome));
+    }
+
+    std::unique_ptr<ZSTD_DCtx, FreeDctx> context_;
+    bool in_frame_ = false;
+};
+
+}  // namespace
+
+Compression detect_compression(ByteView head) {
+    if (starts_with(head, "\x1f\x8b\x08")) {
+        return Compression::gzip;
+    }
+    return is_zstd(head) ? Compression::zstd : Compression::none;
+}
+
+std::string_view foreign_compression(ByteView head) {
+    using namespace std::string_view_literals;
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kForeign{{
+        {"\xfd\x37\x7a\x58\x5a\x00"sv, "xz"},
+        {"BZh", "bzip2"},
+        {"\x04\x22\x4d\x18"sv, "lz4"},
+        {"\x1f\x9d"sv, "compress"},
+        {"LZIP", "lzip"},
+        {"PK\x03\x04"sv, "zip"},
+    }};
+    for (auto const& [magic, name] : kForeign) {
+        if (starts_with(head, magic)) {
+            return name;
+        }
+    }
+    return {};
+}
+
+Result<ByteView> PeekedSource::peek() {
+    base::Bytes head(kMagicBytes);
+    head.resize(OBLEA_TRY(base::read_full(source_, head)));
+    head_ = std::move(head);
+    taken_ = 0;
+    return ByteView{head_};
+}
+
+Result<std::size_t> PeekedSource::read(MutableBytes buffer) {
+    if (taken_ == head_.size()) {
+        return source_.read(buffer);
+    }
+    std::size_t const count = std::min(buffer.size(), head_.size() - taken_);
+    std::copy_n(head_.begin() + static_cast<std::ptrdiff_t>(taken_), count, buffer.begin());
+    taken_ += count;
+    return count;
+}
+
+std::unique_ptr<base::ByteSource> make_decompressor(Compression compression,
+                                                    base::ChunkSource& compressed) {
+    switch (compression) {
+    case Compression::gzip:
+        return std::make_unique<GzipSource>(compressed);
+    case Compression::zstd:
+        return std::make_unique<ZstdSource>(compressed);
+    case Compression::none:
+        break;
+    }
+    return std::make_unique<PlainSource>(compressed);
+}
+
+}  // namespace oblea::store
