@@ -59,6 +59,10 @@ struct Caller {
     std::uint32_t umask = 0;
 };
 
+// Whether setuid, setgid (of files that the group may execute) and capabilities are dropped: the
+// writer may not keep them.
+enum class KillPrivileges { no, yes };
+
 struct AttrChange {
     std::optional<std::uint32_t> permissions;
     std::optional<std::uint32_t> uid;
@@ -66,10 +70,7 @@ struct AttrChange {
     std::optional<std::uint64_t> size;
     std::optional<TimePoint> atime;
     std::optional<TimePoint> mtime;
-    enum class KillPrivileges {
-        no,
-        yes
-    } kill_privileges = KillPrivileges::no;  // drop setuid, setgid, capabilities
+    KillPrivileges kill_privileges = KillPrivileges::no;
 };
 
 struct NewNode {

@@ -14,8 +14,8 @@
 // kernel (default_permissions) and not here. Errors are those of the system call that the request
 // stands for, unless said otherwise; EIO and EUCLEAN for a damaged image.
 #pragma once
+#include "fs/lower/lower_tree.h"
 #include "fs/types.h"
-#include "store/image/image_view.h"
 
 #include <functional>
 #include <memory>
@@ -39,8 +39,13 @@ struct Owners {
     std::uint32_t gid = 0;
 };
 
+// Whether copied-up files are on disk before they get their name. `no` is for layers that nobody
+// wants back after a crash.
+enum class Durable { no, yes };
+
 struct UnionOptions {
     Owners owners;
+    Durable durable = Durable::yes;
 };
 
 enum class Exclusive { no, yes };
@@ -50,6 +55,7 @@ enum class DataOnly { no, yes };
 struct OpenOptions {
     enum class Access { read, write, read_write } access = Access::read;
     Truncate truncate = Truncate::no;
+    KillPrivileges kill_privileges = KillPrivileges::no;  // with truncate
 };
 
 // Called for each entry of a folder; `next` is the position from which a later call goes on. False:
@@ -73,11 +79,11 @@ struct ReadResult {
 
 class UnionFs {
 public:
-    // Read-only.
-    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<store::ImageView const> lower,
+    // Read-only. For an image: image_lower(view), see fs/lower/image_lower.h.
+    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<LowerTree const> lower,
                                                   UnionOptions options);
     // Writable; brings an upper that a crash left behind into order first.
-    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<store::ImageView const> lower,
+    static Result<std::unique_ptr<UnionFs>> mount(std::shared_ptr<LowerTree const> lower,
                                                   std::unique_ptr<UpperDir> upper,
                                                   UnionOptions options);
     ~UnionFs();
@@ -115,7 +121,8 @@ public:
     // By inode, so that kernels that were told not to open files (no-open) can read too.
     Result<ReadResult> read(Ino ino, base::MutableBytes buffer, std::uint64_t offset);
     // Writes all of `data`, copying the file up first if need be.
-    Status write(Ino ino, base::ByteView data, std::uint64_t offset);
+    Status write(Ino ino, base::ByteView data, std::uint64_t offset,
+                 KillPrivileges kill_privileges = KillPrivileges::no);
     Status fsync(Ino ino, DataOnly data_only);
     Status fallocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length);
     Result<std::uint64_t> seek(Ino ino, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
