@@ -5,11 +5,14 @@
 // protocol's terms (INIT answered); run() answers requests, on several threads, until the mount
 // ends.
 #pragma once
+#include "fs/fuse/placeholder.h"
 #include "fs/union_fs.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace oblea::fs {
@@ -22,6 +25,12 @@ struct MountOptions {
     enum class Dev { no, yes } dev = Dev::no;
     enum class ReadOnly { no, yes } read_only = ReadOnly::no;
     unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8
+    // What the server reads and writes while it runs (store, upper layer): the mount point must not
+    // be one of these folders, nor above one.
+    std::vector<std::string> needed_paths;
+    // Mount points that neither image nor upper need have; those whose parent is missing are left
+    // out.
+    std::vector<Placeholder> placeholders;
 };
 
 // What the kernel and our rights gave, for `oblea mounts` and `oblea info`.
@@ -45,8 +54,13 @@ public:
     ~Server();  // unmounts if still mounted
 
     [[nodiscard]] MountTerms terms() const;
+    [[nodiscard]] std::string const& mount_point() const;  // absolute, without links
 
-    // Until unmounted, or until stop(). Threads are joined when it returns.
+    // How often each kind of request was answered, those that never came left out.
+    [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> request_counts() const;
+
+    // Until unmounted, or until stop(), which unmounts (lazily when the mount is in use). Threads
+    // are joined when it returns. Uses SIGUSR1 of its own threads.
     Status run();
     void stop() noexcept;  // async-signal-safe
 

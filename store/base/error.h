@@ -63,8 +63,8 @@ struct Error {
     char const* op = "";  // a string literal: the system call or the step that failed
     std::string detail;   // for people: which thing, why, and what to do; may be empty
 
-    // "detail: op: strerror(code)" with the empty parts left out; what a tool prints after "oblea:
-    // ".
+    // "detail: op: strerror(code)", what a tool prints after "oblea: ". Without an op the detail
+    // is a sentence of its own and stands alone; without a detail it is left out.
     [[nodiscard]] std::string message() const;
 };
 

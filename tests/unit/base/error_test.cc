@@ -30,5 +30,7 @@ TEST_CASE("an error's message names thing, step and system text", "[base][error]
     CHECK(Error{Errno::enoent, "open", "/etc/x"}.message() ==
           "/etc/x: open: No such file or directory");
     CHECK(Error{Errno::euclean, "", "index is damaged"}.message() == "index is damaged");
+    CHECK(Error{Errno::enoent, "", "no such image: x"}.message() == "no such image: x");
+    CHECK(Error{Errno::enoent, "", {}}.message() == "No such file or directory");
     CHECK(with_context(Error{Errno::enoent, "open", "b"}, "a").detail == "a: b");
 }

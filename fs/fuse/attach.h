@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Puts a FUSE mount on a folder and takes it away: mount(2) where we may, else fusermount3.
+//
+// Mounting inside a user namespace of one's own counts as "where we may". The mount point is looked
+// at before it is mounted and never after.
+#pragma once
+#include "fs/fuse/server.h"
+#include "store/base/unique_fd.h"
+
+#include <string>
+#include <string_view>
+
+namespace oblea::fs {
+
+struct Attached {
+    base::UniqueFd device;     // the connection to the kernel
+    std::string mount_point;   // absolute, without links
+    std::string mount_device;  // "0:57", to tell this mount from others at the same place
+};
+
+// Errors: see Server::mount.
+Result<Attached> attach(std::string const& mount_point, MountOptions const& options);
+
+// Takes exactly this mount away; done already is a success. Errors: EBUSY when it is in use.
+Status detach(Attached const& attached, Lazy lazy);
+
+// The pure parts.
+
+// The data of mount(2) for the file system type "fuse".
+std::string kernel_options(int device, unsigned root_mode, unsigned uid, unsigned gid,
+                           MountOptions const& options);
+// The argument of `fusermount3 -o`.
+std::string fusermount_options(MountOptions const& options);
+// What fusermount3 wrote, as an error that says what to do.
+Error explain_fusermount(std::string_view messages, std::string const& mount_point);
+// Whether `inner` is `outer` or lies below it; both absolute and without links.
+[[nodiscard]] bool is_within(std::string_view inner, std::string_view outer);
+
+}  // namespace oblea::fs

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse/negotiate.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include <cstdint>
+
+namespace oblea::fs {
+namespace {
+
+constexpr unsigned kRequestBytesMax = 1U << 20U;
+// Requests that the kernel may have under way beside the ones that a program waits for: read-ahead.
+constexpr unsigned kBackgroundMax = 64;
+
+std::uint64_t offered(fuse_conn_info const& info) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    return info.capable_ext;
+#else
+    return info.capable;
+#endif
+}
+
+void want(fuse_conn_info& info, std::uint64_t feature) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    fuse_set_feature_flag(&info, feature);  // only if it is offered
+#else
+    info.want |= static_cast<unsigned>(feature) & info.capable;
+#endif
+}
+
+void decline(fuse_conn_info& info, std::uint64_t feature) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    fuse_unset_feature_flag(&info, feature);
+#else
+    info.want &= ~static_cast<unsigned>(feature);
+#endif
+}
+
+void agree(fuse_conn_info& info) {
+    want(info, FUSE_CAP_ASYNC_READ);
+    want(info, FUSE_CAP_ATOMIC_O_TRUNC);
+    want(info, FUSE_CAP_READDIRPLUS);
+    want(info, FUSE_CAP_PARALLEL_DIROPS);
+    want(info, FUSE_CAP_CACHE_SYMLINKS);
+    want(info, FUSE_CAP_EXPLICIT_INVAL_DATA);
+    // Names are in memory here: attributes cost next to nothing while a folder is read, and a round
+    // trip each when they are asked for one by one.
+    decline(info, FUSE_CAP_READDIRPLUS_AUTO);
+    // Only the kernel's own writes change a file, so a new time is no reason to drop its pages.
+    decline(info, FUSE_CAP_AUTO_INVAL_DATA);
+    // Splicing lost at every size of request.
+    decline(info, FUSE_CAP_SPLICE_READ);
+    decline(info, FUSE_CAP_SPLICE_WRITE);
+    decline(info, FUSE_CAP_SPLICE_MOVE);
+    // The older rule leaves it to us to know the writer's rights, which we cannot.
+    decline(info, FUSE_CAP_HANDLE_KILLPRIV);
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    // libfuse tells since 3.18 whether the writer may keep setuid bits; without this the kernel
+    // asks for security.capability before each write.
+    want(info, FUSE_CAP_HANDLE_KILLPRIV_V2);
+    decline(info, FUSE_CAP_OVER_IO_URING);
+#endif
+    info.max_write = kRequestBytesMax;
+    info.max_background = kBackgroundMax;
+    info.congestion_threshold = kBackgroundMax * 3 / 4;
+    info.time_gran = 1;
+}
+
+}  // namespace
+
+void negotiate(Connection& connection, fuse_conn_info& info) {
+    agree(info);
+    MountTerms& terms = connection.terms;
+    terms.protocol_major = info.proto_major;
+    terms.protocol_minor = info.proto_minor;
+    terms.libfuse = fuse_pkgversion();
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    terms.passthrough_offered = (offered(info) & FUSE_CAP_PASSTHROUGH) != 0;
+#endif
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+    terms.io_uring_offered = (offered(info) & FUSE_CAP_OVER_IO_URING) != 0;
+#endif
+    if (connection.open_mode == OpenMode::no_open) {
+        terms.mode = "no-open";
+        terms.reason = "nothing can change, so files are opened without asking the server";
+    } else {
+        terms.mode = "open, keep-cache";
+        terms.reason = "files can change, so the server has to know which are open";
+    }
+    connection.negotiated = true;
+}
+
+}  // namespace oblea::fs

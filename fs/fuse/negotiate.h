@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// What is agreed with the kernel at INIT.
+#pragma once
+#include "fs/fuse/connection.h"
+
+struct fuse_conn_info;
+
+namespace oblea::fs {
+
+// Sets what we want among what the kernel offers, and notes the terms in the connection.
+void negotiate(Connection& connection, fuse_conn_info& info);
+
+}  // namespace oblea::fs

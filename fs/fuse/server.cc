@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse/server.h"
+
+#include "fs/fuse/attach.h"
+#include "fs/fuse/connection.h"
+#include "fs/fuse/ops.h"
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+
+#define FUSE_USE_VERSION 314
+#include <fmt/core.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <system_error>
+#include <thread>
+
+namespace oblea::fs {
+namespace {
+
+namespace sys = base::sys;
+
+struct SessionDeleter {
+    void operator()(fuse_session* session) const noexcept { fuse_session_destroy(session); }
+};
+using Session = std::unique_ptr<fuse_session, SessionDeleter>;
+
+// A buffer that libfuse allocates at the first request.
+struct RequestBuffer {
+    fuse_buf buffer{};
+    RequestBuffer() = default;
+    RequestBuffer(RequestBuffer const&) = delete;
+    RequestBuffer& operator=(RequestBuffer const&) = delete;
+    ~RequestBuffer() { std::free(buffer.mem); }  // NOLINT: libfuse's malloc
+};
+
+constexpr unsigned kThreadsMin = 2;
+constexpr unsigned kThreadsMax = 8;
+
+unsigned thread_count(MountOptions const& options) {
+    return options.threads != 0
+               ? options.threads
+               : std::clamp(std::thread::hardware_concurrency(), kThreadsMin, kThreadsMax);
+}
+
+// Every open upper file costs one descriptor; the usual soft limit of 1024 is for select(2).
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // less room is no fault
+    }
+}
+
+TimePoint now() {
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    return {.seconds = time.tv_sec, .nanoseconds = static_cast<std::uint32_t>(time.tv_nsec)};
+}
+
+Result<Placeholders> resolve_placeholders(UnionFs& fs, std::vector<Placeholder> const& wanted) {
+    Placeholders placeholders;
+    for (Placeholder const& one : wanted) {
+        Ino parent = Ino::root;
+        bool exists = true;
+        for (std::string_view const part : one.path.parent().components()) {
+            Name const name = OBLEA_TRY(Name::parse(part));
+            auto const entry = OBLEA_TRY(fs.lookup(parent, name));
+            if (!entry) {
+                exists = false;
+                break;
+            }
+            // Its lookup is never forgotten: the number stays good for as long as the mount.
+            parent = entry->attr.ino;
+        }
+        if (exists) {
+            placeholders.add(parent, std::string{one.path.filename()}, one.type, now());
+        }
+    }
+    return placeholders;
+}
+
+// Worker threads sit in read(2), which only a signal ends.
+extern "C" void wake_from_read(int /*signal*/) {}
+
+// Installs the waking signal for as long as it lives.
+class WakeSignal {
+public:
+    WakeSignal() {
+        struct sigaction action{};
+        action.sa_handler = wake_from_read;  // and no SA_RESTART
+        ::sigaction(SIGUSR1, &action, &before_);
+    }
+    WakeSignal(WakeSignal const&) = delete;
+    WakeSignal& operator=(WakeSignal const&) = delete;
+    ~WakeSignal() { ::sigaction(SIGUSR1, &before_, nullptr); }
+
+private:
+    struct sigaction before_{};
+};
+
+}  // namespace
+
+struct Server::Impl {
+    Connection connection;
+    Session session;  // before the mount it serves, after the union it uses
+    Attached attached;
+    unsigned threads = kThreadsMin;
+    base::UniqueFd wake;  // eventfd: stop() was called, or a worker has ended
+    std::atomic<unsigned> running{0};
+    std::atomic<int> failure{0};  // errno of the first worker that could not go on
+
+    ~Impl() {
+        if (attached.device.valid() || session) {
+            // Too late to report; the mount table shows it.
+            static_cast<void>(detach(attached, Lazy::yes));
+        }
+    }
+
+    void signal_main() noexcept {
+        std::uint64_t const one = 1;
+        static_cast<void>(::write(wake.get(), &one, sizeof(one)) == 0);
+    }
+
+    // One request, or the end. Errors only where the connection is broken.
+    Status serve_one(RequestBuffer& request) {
+        int const count = fuse_session_receive_buf(session.get(), &request.buffer);
+        if (count == -EINTR || count == -EAGAIN) {
+            return {};
+        }
+        if (count < 0) {
+            fuse_session_exit(session.get());
+            return fail(Errno{-count}, "read", "/dev/fuse");
+        }
+        if (count > 0) {
+            fuse_session_process_buf(session.get(), &request.buffer);
+        }
+        return {};
+    }
+
+    void work() noexcept {
+        RequestBuffer request;
+        while (fuse_session_exited(session.get()) == 0) {
+            auto const served = serve_one(request);
+            if (!served.has_value()) {
+                failure.store(static_cast<int>(served.error().code));
+            }
+        }
+        running.fetch_sub(1);
+        signal_main();
+    }
+
+    Status open_session();
+    Status negotiate_terms();
+    Status take_away();
+    void join(std::vector<std::thread>& workers);
+};
+
+Status Server::Impl::open_session() {
+    std::string name = "oblea";
+    std::array<char*, 2> arguments{name.data(), nullptr};
+    fuse_args args = FUSE_ARGS_INIT(1, arguments.data());
+    fuse_lowlevel_ops const ops = operations();
+    session.reset(fuse_session_new(&args, &ops, sizeof(ops), &connection));
+    fuse_opt_free_args(&args);
+    if (!session) {
+        return fail(Errno::einval, "fuse_session_new");
+    }
+    // libfuse serves a descriptor that is mounted already when it is named like this.
+    std::string const path = fmt::format("/dev/fd/{}", attached.device.get());
+    if (fuse_session_mount(session.get(), path.c_str()) != 0) {
+        return fail(Errno::eio, "fuse_session_mount");
+    }
+    static_cast<void>(attached.device.release());  // the session closes it
+    return {};
+}
+
+Status Server::Impl::negotiate_terms() {
+    RequestBuffer request;
+    while (!connection.negotiated) {
+        if (fuse_session_exited(session.get()) != 0) {
+            return fail(Errno::eio, "", "the kernel and libfuse did not agree on the protocol");
+        }
+        OBLEA_TRY(serve_one(request));
+    }
+    return {};
+}
+
+Status Server::Impl::take_away() {
+    auto const ended = detach(attached, Lazy::no);
+    if (!ended.has_value() && ended.error().code == Errno::ebusy) {
+        return detach(attached, Lazy::yes);
+    }
+    return ended;
+}
+
+// A signal that comes just before read(2) is lost, so it is sent until all have ended.
+void Server::Impl::join(std::vector<std::thread>& workers) {
+    fuse_session_exit(session.get());
+    while (running.load() > 0) {
+        for (std::thread& worker : workers) {
+            ::pthread_kill(worker.native_handle(), SIGUSR1);
+        }
+        pollfd waiting{.fd = wake.get(), .events = POLLIN, .revents = 0};
+        if (::poll(&waiting, 1, 10) > 0) {
+            std::uint64_t count = 0;
+            static_cast<void>(::read(wake.get(), &count, sizeof(count)) == 0);
+        }
+    }
+    for (std::thread& worker : workers) {
+        worker.join();
+    }
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
+                                              std::string const& mount_point,
+                                              MountOptions const& options) {
+    auto impl = std::make_unique<Impl>();
+    impl->connection.open_mode = fs->writable() ? OpenMode::keep_cache : OpenMode::no_open;
+    impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
+    impl->connection.fs = std::move(fs);
+    impl->threads = thread_count(options);
+    impl->wake = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
+    if (!impl->wake.valid()) {
+        return fail(sys::last_errno(), "eventfd");
+    }
+    raise_descriptor_limit();
+    impl->attached = OBLEA_TRY(attach(mount_point, options));
+    OBLEA_TRY(impl->open_session());
+    OBLEA_TRY(impl->negotiate_terms());
+    return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
+}
+
+MountTerms Server::terms() const {
+    return impl_->connection.terms;
+}
+
+std::string const& Server::mount_point() const {
+    return impl_->attached.mount_point;
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> Server::request_counts() const {
+    std::vector<std::pair<std::string_view, std::uint64_t>> counts;
+    for (std::size_t i = 0; i < kOpCount; ++i) {
+        std::uint64_t const count = impl_->connection.counters.of(static_cast<Op>(i));
+        if (count != 0) {
+            counts.emplace_back(kOpNames[i], count);
+        }
+    }
+    return counts;
+}
+
+Status Server::run() {
+    WakeSignal const signal;
+    std::vector<std::thread> workers;
+    try {
+        workers.reserve(impl_->threads);
+        while (workers.size() < impl_->threads) {
+            impl_->running.fetch_add(1);
+            workers.emplace_back([impl = impl_.get()] { impl->work(); });
+        }
+    } catch (std::system_error const& failed) {
+        impl_->running.fetch_sub(1);
+        if (workers.empty()) {
+            return fail(Errno::eagain, "thread", failed.what());
+        }
+    }
+    std::uint64_t count = 0;
+    while (::read(impl_->wake.get(), &count, sizeof(count)) < 0 &&
+           sys::last_errno() == Errno::eintr) {
+    }
+    // The other threads go on answering meanwhile: unmounting may have to write files back.
+    auto const ended = impl_->take_away();
+    impl_->join(workers);
+    if (int const code = impl_->failure.load(); code != 0) {
+        return fail(Errno{code}, "read", "/dev/fuse");
+    }
+    return ended;
+}
+
+void Server::stop() noexcept {
+    impl_->signal_main();
+}
+
+}  // namespace oblea::fs
