@@ -25,10 +25,18 @@ struct GcReport {
     std::uint64_t bytes = 0;
     // Things younger than a running operation, kept though nothing reaches them yet.
     std::size_t kept_for_leases = 0;
+    // What could not be judged, and was kept with all that it may need: damaged layers.
+    std::vector<std::string> warnings;
 };
 
 enum class GcMode { dry_run, remove };
+// Errors: EUCLEAN when a container or images.json cannot be read, for then nothing is known to be
+// unreachable.
 Result<GcReport> collect_garbage(Store const& store, GcMode mode);
+
+// After a failure: removes at once what was published since `lease` was taken, as far as nothing
+// reaches it and no other lease may need it.
+Status discard_since(Store const& store, Lease const& lease);
 
 // What the store holds, for `info`.
 struct StoreUsage {

@@ -65,6 +65,12 @@ Result<std::pair<UniqueFd, std::string>> create_file(int root) {
 
 }  // namespace
 
+std::string lease_files::lease_of(std::string const& path) {
+    auto const first = path.find('.');
+    auto const second = first == std::string::npos ? first : path.find('.', first + 1);
+    return path.substr(0, second);
+}
+
 void lease_files::remove(int root, std::string const& lease) {
     // The file that is locked goes last: until then what is left is recognised as this lease's.
     static_cast<void>(sys::unlink_if_exists(root, snapshot_of(lease).c_str()));

@@ -25,6 +25,9 @@ struct Held {
 // lease must be taken to hold everything.
 Result<Held> read(int root, std::string const& lease);
 
+// The locked file that a file in leases/ belongs to: "leases/<pid>.<number>".
+std::string lease_of(std::string const& path);
+
 void remove(int root, std::string const& lease);
 
 }  // namespace oblea::store::lease_files

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+#include "store/gc.h"
+
+#include "store/base/limits.h"
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+#include "store/gc_plan.h"
+#include "store/image/json_fields.h"
+#include "store/index/index.h"
+#include "store/index/merge.h"
+#include "store/inventory.h"
+#include "store/layer/layout.h"
+#include "store/lease_files.h"
+#include "store/publish.h"
+#include "store/store_setup.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kContainerBytesMax = 4U << 20U;
+
+void reach_chain(Reached& reached, std::span<Digest const> layers) {
+    reached.layers.insert(layers.begin(), layers.end());
+    if (!layers.empty()) {
+        reached.merged.insert(chain_id(layers));
+    }
+}
+
+void reach_images(Reached& reached, Images const& images) {
+    for (Image const& image : images.all()) {
+        reached.blobs.insert(image.id);
+        if (image.manifest.has_value()) {
+            reached.blobs.insert(*image.manifest);
+        }
+        std::vector<Digest> chain;
+        for (ImageLayer const& layer : image.layers) {
+            reached.blobs.insert(layer.blob);
+            chain.push_back(layer.diff_id);
+        }
+        reach_chain(reached, chain);
+    }
+}
+
+Status reach_container(int root, std::string const& id, Reached& reached) {
+    std::string const path = layout::container(id) + "/container.json";
+    auto text = sys::read_file(root, path.c_str(), kContainerBytesMax);
+    if (!text.has_value() && text.error().code == Errno::enoent) {
+        return {};  // being made, by one who holds a lease
+    }
+    std::string const bytes = OBLEA_TRY(with_context(std::move(text), [&] { return path; }));
+    json const document = OBLEA_TRY(json_fields::parse_object(bytes, path, kContainerBytesMax));
+    if (auto const image = OBLEA_TRY(json_fields::digest_if(document, "image", path))) {
+        reached.blobs.insert(*image);
+    }
+    std::vector<Digest> chain;
+    for (json const& layer : *OBLEA_TRY(json_fields::array(document, "layers", path))) {
+        chain.push_back(
+            OBLEA_TRY(with_context(Digest::parse(layer.is_string() ? layer.get<std::string>() : ""),
+                                   [&] { return path; })));
+    }
+    reach_chain(reached, chain);
+    return {};
+}
+
+// Errors of a container become EUCLEAN: without it nothing is known to be unreachable.
+Status reach_containers(int root, Inventory const& inventory, Reached& reached) {
+    for (std::string const& id : inventory.containers) {
+        auto done = reach_container(root, id, reached);
+        if (!done.has_value()) {
+            Error error =
+                with_context(std::move(done).error(), "nothing is removed, since container " + id +
+                                                          " cannot be read; repair or remove it");
+            error.code = Errno::euclean;
+            return std::unexpected<Error>(std::move(error));
+        }
+    }
+    return {};
+}
+
+struct LeaseScope {
+    std::optional<Timestamp> oldest;  // of those that are not narrowed
+};
+
+// A lease that cannot be understood holds everything: time began before it.
+Status reach_leases(int root, Inventory const& inventory, std::string const& except,
+                    Reached& reached, LeaseScope& scope) {
+    for (LeaseItem const& lease : inventory.leases) {
+        if (lease.state == LeaseItem::State::dead || lease.path == except) {
+            continue;
+        }
+        auto const held = lease_files::read(root, lease.path);
+        if (held.has_value() && held->layers.has_value()) {
+            reach_chain(reached, *held->layers);
+            continue;
+        }
+        Timestamp since{std::numeric_limits<std::int64_t>::min(), 0};
+        if (held.has_value()) {
+            reach_images(reached, held->images);
+            since = lease.taken;
+        }
+        scope.oldest = std::min(scope.oldest.value_or(since), since);
+    }
+    return {};
+}
+
+Status reach_objects_of(int root, Digest const& layer, Reached& reached) {
+    UniqueFd file =
+        OBLEA_TRY(sys::openat(root, layout::layer_index(layer).c_str(), O_RDONLY | O_NOFOLLOW));
+    Index const index = OBLEA_TRY(Index::open(std::move(file), layout::layer_index(layer)));
+    for (std::uint32_t i = 0; i < index.object_count(); ++i) {
+        reached.objects.insert(OBLEA_TRY(index.object(i)));
+    }
+    return {};
+}
+
+// Of every layer that stays, for whatever reason.
+void reach_objects(int root, Inventory const& inventory, GcScope const& scope, Reached& reached,
+                   std::vector<std::string>& warnings) {
+    for (StoreItem const& item : inventory.items) {
+        bool const stays = item.item.kind == Garbage::Kind::layer && item.digest.has_value() &&
+                           (reached.layers.contains(*item.digest) || is_young(item, scope) ||
+                            (scope.only_since.has_value() && item.changed < *scope.only_since));
+        if (!stays) {
+            continue;
+        }
+        auto const read = reach_objects_of(root, *item.digest, reached);
+        if (!read.has_value()) {
+            reached.objects_state = Reached::Objects::unknown;
+            warnings.push_back(fmt::format("{} is damaged ({}): no object is removed until it is "
+                                           "repaired or its images are removed",
+                                           item.item.path, read.error().message()));
+        }
+    }
+}
+
+struct Judged {
+    Inventory inventory;
+    GcReport report;
+};
+
+// `failed`: the lease of an import that failed; only what came since is judged.
+Result<Judged> judge(Store const& store, Lease const* failed) {
+    int const root = store.root();
+    Judged judged;
+    judged.inventory = OBLEA_TRY(take_inventory(root));
+    Reached reached;
+    reach_images(reached, OBLEA_TRY(store.images()));
+    OBLEA_TRY(reach_containers(root, judged.inventory, reached));
+    LeaseScope leases;
+    std::string const except = failed != nullptr ? failed->path() : "";
+    OBLEA_TRY(reach_leases(root, judged.inventory, except, reached, leases));
+    GcScope scope{leases.oldest, std::nullopt};
+    if (failed != nullptr) {
+        auto const own = std::ranges::find(judged.inventory.leases, except, &LeaseItem::path);
+        if (own == judged.inventory.leases.end()) {
+            return fail(Errno::estale, "", "the lease " + except + " is gone");
+        }
+        scope.only_since = own->taken;
+    }
+    std::vector<std::string> warnings;
+    reach_objects(root, judged.inventory, scope, reached, warnings);
+    judged.report = plan_gc(judged.inventory, reached, scope);
+    judged.report.warnings = std::move(warnings);
+    return judged;
+}
+
+Status sync_folder(int root, char const* path) {
+    UniqueFd const folder = OBLEA_TRY(sys::openat(root, path, O_RDONLY | O_DIRECTORY));
+    return sys::fsync(folder.get());
+}
+
+// A layer disappears by one rename: it is there whole or not at all.
+Status remove_layer(int root, std::string const& path) {
+    std::string const doomed =
+        fmt::format("{}/gc.{}.{}", layout::kTmp, ::getpid(), path.substr(path.rfind('/') + 1));
+    OBLEA_TRY(sys::remove_tree(root, doomed.c_str()));
+    auto const moved = sys::renameat2(root, path.c_str(), root, doomed.c_str());
+    if (!moved.has_value() && moved.error().code == Errno::enoent) {
+        return {};
+    }
+    OBLEA_TRY(moved);
+    // A crash here leaves debris in tmp/, which the next gc removes.
+    return sys::remove_tree(root, doomed.c_str());
+}
+
+Status remove_all(int root, std::vector<Garbage> const& doomed) {
+    bool layers_pending = false;
+    for (Garbage const& garbage : doomed) {
+        bool const is_layer = garbage.kind == Garbage::Kind::layer;
+        if (layers_pending && !is_layer) {
+            // A layer that power loss brought back must find its objects.
+            OBLEA_TRY(sync_folder(root, layout::kLayers));
+            layers_pending = false;
+        }
+        layers_pending |= is_layer;
+        auto removed = is_layer ? remove_layer(root, garbage.path)
+                                : sys::remove_tree(root, garbage.path.c_str());
+        OBLEA_TRY(with_context(std::move(removed), [&] { return "removing " + garbage.path; }));
+    }
+    return {};
+}
+
+// Renames may need a block that a full disk does not have.
+Status remove_with_reserve(int root, std::vector<Garbage> const& doomed) {
+    if (doomed.empty()) {
+        return {};
+    }
+    OBLEA_TRY(drop_reserve(root));
+    OBLEA_TRY(remove_all(root, doomed));
+    auto reserved = make_reserve(root);
+    bool const still_full = !reserved.has_value() && (reserved.error().code == Errno::enospc ||
+                                                      reserved.error().code == Errno::edquot);
+    return still_full ? Status{} : std::move(reserved);
+}
+
+}  // namespace
+
+Result<GcReport> collect_garbage(Store const& store, GcMode mode) {
+    UniqueFd const lock = OBLEA_TRY(lock_store(
+        store.root(), mode == GcMode::remove ? StoreLock::exclusive : StoreLock::shared));
+    Judged judged = OBLEA_TRY(judge(store, nullptr));
+    if (mode == GcMode::remove) {
+        OBLEA_TRY(remove_with_reserve(store.root(), judged.report.removed));
+    }
+    return std::move(judged.report);
+}
+
+Status discard_since(Store const& store, Lease const& lease) {
+    UniqueFd const lock = OBLEA_TRY(lock_store(store.root(), StoreLock::exclusive));
+    Judged const judged = OBLEA_TRY(judge(store, &lease));
+    return remove_with_reserve(store.root(), judged.report.removed);
+}
+
+namespace {
+
+void count_item(StoreItem const& item, StoreUsage& usage) {
+    switch (item.item.kind) {
+    case Garbage::Kind::object:
+        ++usage.objects;
+        usage.object_bytes += item.item.bytes;
+        break;
+    case Garbage::Kind::blob:
+        ++usage.blobs;
+        usage.blob_bytes += item.item.bytes;
+        break;
+    case Garbage::Kind::merged:
+        usage.merged_bytes += item.item.bytes;
+        break;
+    case Garbage::Kind::layer:
+    case Garbage::Kind::lease:
+    case Garbage::Kind::temporary:
+        break;
+    }
+}
+
+Status count_layer(int root, Digest const& layer, StoreUsage& usage) {
+    ++usage.layers;
+    usage.pack_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_pack(layer).c_str()));
+    usage.index_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_index(layer).c_str()));
+    usage.index_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_recipe(layer).c_str()));
+    return {};
+}
+
+}  // namespace
+
+Result<StoreUsage> measure_usage(Store const& store) {
+    StoreUsage usage;
+    for (Image const& image : OBLEA_TRY(store.images()).all()) {
+        ++usage.images;
+        usage.referenced_bytes += image.size_bytes;
+    }
+    Inventory const inventory = OBLEA_TRY(take_inventory(store.root()));
+    for (StoreItem const& item : inventory.items) {
+        count_item(item, usage);
+        if (item.item.kind == Garbage::Kind::layer && item.digest.has_value()) {
+            OBLEA_TRY(count_layer(store.root(), *item.digest, usage));
+        }
+    }
+    usage.containers = inventory.containers.size();
+    usage.container_bytes = OBLEA_TRY(tree_bytes(store.root(), layout::kContainers));
+    usage.disk_bytes = OBLEA_TRY(tree_bytes(store.root(), "."));
+    return usage;
+}
+
+}  // namespace oblea::store

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+#include "store/image/image_view.h"
+
+#include "store/base/checked.h"
+#include "store/base/mapped_file.h"
+#include "store/base/sys.h"
+#include "store/image/merged_index.h"
+#include "store/layer/layout.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::MutableBytes;
+using base::UniqueFd;
+
+namespace {
+
+// Far below the usual limit of descriptors of a process, and more than a server has threads.
+constexpr std::size_t kObjectsOpenMax = 256;
+
+struct Pack {
+    UniqueFd file;
+    std::uint64_t bytes = 0;
+    base::MappedFile mapping;
+};
+
+using OpenObject = std::shared_ptr<UniqueFd const>;
+
+// The objects that were read last, open. Shared ownership, because a reader may still use one that
+// is pushed out. Thread-safe; opening is done without the lock, so that a slow disk holds up nobody
+// else.
+class ObjectCache {
+public:
+    explicit ObjectCache(int root) : root_(root) {}
+
+    Result<OpenObject> get(Digest const& digest) {
+        if (OpenObject found = find(digest)) {
+            return found;
+        }
+        std::string const path = layout::object(digest);
+        auto opened = sys::openat(root_, path.c_str(), O_RDONLY | O_NOFOLLOW);
+        if (!opened.has_value()) {
+            bool const missing = opened.error().code == Errno::enoent;
+            return fail(missing ? Errno::eio : opened.error().code, opened.error().op,
+                        missing ? path + " is missing from the store" : path);
+        }
+        return insert(digest, std::make_shared<UniqueFd const>(*std::move(opened)));
+    }
+
+private:
+    using Order = std::list<std::pair<Digest, OpenObject>>;  // used last first
+
+    OpenObject find(Digest const& digest) {
+        std::lock_guard const guard{mutex_};
+        auto const at = entries_.find(digest);
+        if (at == entries_.end()) {
+            return nullptr;
+        }
+        order_.splice(order_.begin(), order_, at->second);
+        return at->second->second;
+    }
+
+    OpenObject insert(Digest const& digest, OpenObject file) {
+        std::lock_guard const guard{mutex_};
+        if (auto const at = entries_.find(digest); at != entries_.end()) {
+            return at->second->second;  // another thread was faster
+        }
+        order_.emplace_front(digest, file);
+        entries_[digest] = order_.begin();
+        if (order_.size() > kObjectsOpenMax) {
+            entries_.erase(order_.back().first);
+            order_.pop_back();
+        }
+        return file;
+    }
+
+    int root_;
+    std::mutex mutex_;
+    Order order_;
+    std::unordered_map<Digest, Order::iterator> entries_;
+};
+
+Result<Pack> open_pack(int root, Digest const& layer) {
+    std::string const path = layout::layer_pack(layer);
+    auto opened = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
+    Pack pack;
+    pack.file = OBLEA_TRY(with_context(std::move(opened), [&] { return path; }));
+    struct stat const info = OBLEA_TRY(sys::fstat(pack.file.get()));
+    pack.bytes = static_cast<std::uint64_t>(info.st_size);
+    if (pack.bytes == 0) {
+        pack.file.reset();  // one descriptor less for each layer of large files only
+        return pack;
+    }
+    pack.mapping = OBLEA_TRY(
+        with_context(base::MappedFile::map(pack.file.get(), pack.bytes), [&] { return path; }));
+    return pack;
+}
+
+void fill_zeros(MutableBytes buffer) {
+    std::ranges::fill(buffer, std::byte{0});
+}
+
+// The first extent that ends past `offset`.
+std::span<Extent const>::iterator extent_after(std::span<Extent const> extents,
+                                               std::uint64_t offset) {
+    return std::ranges::partition_point(
+        extents, [&](Extent const& extent) { return extent.file_offset + extent.bytes <= offset; });
+}
+
+}  // namespace
+
+struct ImageView::Impl {
+    Impl(UniqueFd root_fd, Index index)
+        : root(std::move(root_fd)), tree(std::move(index)), objects(root.get()) {}
+
+    // Reads exactly the buffer from a blob.
+    Status read_blob(ContentView const& content, std::uint64_t offset, MutableBytes buffer) const {
+        if (!base::range_fits<std::uint64_t>(offset, buffer.size(), content.blob_bytes)) {
+            return fail(Errno::euclean, "", "a file is larger than its contents");
+        }
+        if (content.kind == ContentKind::object) {
+            OpenObject const object = OBLEA_TRY(objects.get(content.object));
+            return read_exactly(object->get(), offset, buffer,
+                                [&] { return layout::object(content.object); });
+        }
+        Pack const& pack = *OBLEA_TRY(pack_of(content));
+        return read_exactly(pack.file.get(), content.pack_offset + offset, buffer, [&] {
+            return fmt::format("the pack of layer {}", static_cast<unsigned>(content.layer));
+        });
+    }
+
+    // The pack, once it is proven that the blob lies within it.
+    Result<Pack const*> pack_of(ContentView const& content) const {
+        auto const position = static_cast<std::size_t>(content.layer);
+        if (position >= packs.size()) {
+            return fail(Errno::euclean, "", "a file is in a layer that the image does not have");
+        }
+        Pack const& pack = packs[position];
+        if (!base::range_fits(content.pack_offset, content.blob_bytes, pack.bytes)) {
+            return fail(
+                Errno::eio, "",
+                fmt::format("the pack of layer {} is too short: {} bytes", position, pack.bytes));
+        }
+        return &pack;
+    }
+
+    template <typename F>
+    static Status read_exactly(int fd, std::uint64_t offset, MutableBytes buffer, F&& name) {
+        std::size_t const count = OBLEA_TRY(sys::pread_full(fd, buffer, offset));
+        if (count < buffer.size()) {
+            return fail(Errno::eio, "", name() + " is too short");
+        }
+        return {};
+    }
+
+    Status read_sparse(ContentView const& content, std::uint64_t offset,
+                       MutableBytes buffer) const {
+        auto extent = extent_after(content.extents, offset);
+        while (!buffer.empty()) {
+            std::uint64_t const data =
+                extent == content.extents.end() ? offset + buffer.size() : extent->file_offset;
+            if (data > offset) {
+                auto const hole =
+                    static_cast<std::size_t>(std::min<std::uint64_t>(data - offset, buffer.size()));
+                fill_zeros(buffer.first(hole));
+                buffer = buffer.subspan(hole);
+                offset += hole;
+                continue;
+            }
+            std::uint64_t const within = offset - extent->file_offset;
+            auto const piece = static_cast<std::size_t>(
+                std::min<std::uint64_t>(extent->bytes - within, buffer.size()));
+            OBLEA_TRY(read_blob(content, extent->blob_offset + within, buffer.first(piece)));
+            buffer = buffer.subspan(piece);
+            offset += piece;
+            ++extent;
+        }
+        return {};
+    }
+
+    UniqueFd root;
+    Index tree;
+    std::vector<Pack> packs;  // by the position of their layer
+    mutable ObjectCache objects;
+};
+
+ImageView::ImageView(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ImageView::~ImageView() = default;
+
+Result<std::shared_ptr<ImageView const>> ImageView::open(Store const& store, Image const& image) {
+    std::vector<Digest> diff_ids;
+    for (ImageLayer const& layer : image.layers) {
+        diff_ids.push_back(layer.diff_id);
+    }
+    return with_context(open(store, diff_ids), [&] {
+        return "image " + (image.names.empty() ? image.id.short_hex() : image.names.front());
+    });
+}
+
+Result<std::shared_ptr<ImageView const>> ImageView::open(Store const& store,
+                                                         std::span<Digest const> diff_ids) {
+    UniqueFd root = OBLEA_TRY(sys::openat(store.root(), ".", O_RDONLY | O_DIRECTORY));
+    auto impl = std::make_unique<Impl>(std::move(root),
+                                       OBLEA_TRY(open_merged_index(store.root(), diff_ids)));
+    for (Digest const& layer : diff_ids) {
+        impl->packs.push_back(OBLEA_TRY(open_pack(store.root(), layer)));
+    }
+    return std::shared_ptr<ImageView const>{new ImageView{std::move(impl)}};
+}
+
+Index const& ImageView::tree() const {
+    return impl_->tree;
+}
+
+Result<std::size_t> ImageView::read(InodeNo file, MutableBytes buffer, std::uint64_t offset) const {
+    ContentView const content = OBLEA_TRY(tree().content(file));
+    InodeAttr const attr = OBLEA_TRY(tree().attr(file));
+    if (offset >= attr.size) {
+        return std::size_t{0};
+    }
+    buffer = buffer.first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), attr.size - offset)));
+    if (content.kind == ContentKind::none) {
+        fill_zeros(buffer);
+    } else if (content.extents.empty()) {
+        OBLEA_TRY(impl_->read_blob(content, offset, buffer));
+    } else {
+        OBLEA_TRY(impl_->read_sparse(content, offset, buffer));
+    }
+    return buffer.size();
+}
+
+Result<base::ByteView> ImageView::mapped(InodeNo file, std::uint64_t offset,
+                                         std::size_t bytes) const {
+    ContentView const content = OBLEA_TRY(tree().content(file));
+    if (content.kind != ContentKind::pack || !content.extents.empty() ||
+        offset >= content.blob_bytes) {
+        return base::ByteView{};
+    }
+    Pack const& pack = *OBLEA_TRY(impl_->pack_of(content));
+    auto const blob = pack.mapping.bytes().subspan(static_cast<std::size_t>(content.pack_offset),
+                                                   static_cast<std::size_t>(content.blob_bytes));
+    auto const rest = blob.subspan(static_cast<std::size_t>(offset));
+    return rest.first(std::min(bytes, rest.size()));
+}
+
+Result<std::shared_ptr<UniqueFd const>> ImageView::object(InodeNo file) const {
+    ContentView const content = OBLEA_TRY(tree().content(file));
+    if (content.kind != ContentKind::object || !content.extents.empty()) {
+        return std::shared_ptr<UniqueFd const>{};
+    }
+    return impl_->objects.get(content.object);
+}
+
+Result<std::uint64_t> ImageView::seek(InodeNo file, std::uint64_t offset, Seek what) const {
+    ContentView const content = OBLEA_TRY(tree().content(file));
+    InodeAttr const attr = OBLEA_TRY(tree().attr(file));
+    constexpr auto kNoSuchOffset = Errno{ENXIO};
+    if (offset >= attr.size) {
+        return fail(kNoSuchOffset);
+    }
+    if (content.kind == ContentKind::none) {
+        return what == Seek::hole ? Result<std::uint64_t>{offset} : fail(kNoSuchOffset);
+    }
+    if (content.extents.empty()) {
+        return what == Seek::data ? offset : attr.size;
+    }
+    auto extent = extent_after(content.extents, offset);
+    if (what == Seek::data) {
+        return extent == content.extents.end()
+                   ? Result<std::uint64_t>{fail(kNoSuchOffset)}
+                   : Result<std::uint64_t>{std::max(offset, extent->file_offset)};
+    }
+    // Extents may touch each other.
+    for (; extent != content.extents.end() && extent->file_offset <= offset; ++extent) {
+        offset = extent->file_offset + extent->bytes;
+    }
+    return offset;
+}
+
+}  // namespace oblea::store

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "store/image/merged_index.h"
+
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+#include "store/index/layer_tree.h"
+#include "store/index/merge.h"
+#include "store/layer/layout.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <optional>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+namespace {
+
+Result<bool> is_of_chain(Index const& index, std::span<Digest const> diff_ids) {
+    if (index.kind() != IndexKind::merged || index.layer_count() != diff_ids.size()) {
+        return false;
+    }
+    for (std::uint32_t i = 0; i < diff_ids.size(); ++i) {
+        if (OBLEA_TRY(index.layer(LayerPos{i})) != diff_ids[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Nullopt when there is none that can be used.
+Result<std::optional<Index>> open_cached(int root, std::string const& path,
+                                         std::span<Digest const> diff_ids) {
+    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
+    if (!file.has_value()) {
+        if (file.error().code == Errno::enoent) {
+            return std::optional<Index>{};
+        }
+        return std::unexpected<Error>(with_context(std::move(file).error(), path));
+    }
+    auto index = Index::open(*std::move(file), path);
+    if (!index.has_value()) {
+        if (index.error().code == Errno::euclean || index.error().code == Errno::eopnotsupp) {
+            return std::optional<Index>{};
+        }
+        return std::unexpected<Error>(std::move(index).error());
+    }
+    auto const right = is_of_chain(*index, diff_ids);
+    return right.has_value() && *right ? std::optional<Index>{*std::move(index)} : std::nullopt;
+}
+
+Result<Index> open_layer(int root, Digest const& layer) {
+    std::string const path = layout::layer_index(layer);
+    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
+    if (!file.has_value() && file.error().code == Errno::enoent) {
+        return fail(Errno::enoent, "",
+                    fmt::format("layer {} is missing from the store", layer.to_string()));
+    }
+    UniqueFd opened = OBLEA_TRY(with_context(std::move(file), [&] { return path; }));
+    return Index::open(std::move(opened), path);
+}
+
+Result<base::Bytes> build(int root, std::span<Digest const> diff_ids) {
+    std::vector<Index> layers;
+    std::vector<Index const*> pointers;
+    layers.reserve(diff_ids.size());
+    for (Digest const& layer : diff_ids) {
+        layers.push_back(OBLEA_TRY(open_layer(root, layer)));
+        pointers.push_back(&layers.back());
+    }
+    return merge(pointers);
+}
+
+Status publish(int root, std::string const& path, base::ByteView bytes) {
+    static std::atomic<unsigned> counter{0};
+    std::string const staged =
+        fmt::format("{}/merged.{}.{}", layout::kTmp, ::getpid(), counter.fetch_add(1));
+    UniqueFd const file =
+        OBLEA_TRY(sys::openat(root, staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode_t{0600}));
+    base::ScopeExit discard{
+        [&] { static_cast<void>(sys::unlink_if_exists(root, staged.c_str())); }};
+    OBLEA_TRY(sys::write_all(file.get(), bytes));
+    OBLEA_TRY(sys::fsync(file.get()));
+    OBLEA_TRY(sys::renameat2(root, staged.c_str(), root, path.c_str()));
+    discard.dismiss();
+    UniqueFd const folder = OBLEA_TRY(sys::openat(root, layout::kMerged, O_RDONLY | O_DIRECTORY));
+    return sys::fsync(folder.get());
+}
+
+bool is_no_room(Error const& error) {
+    return error.code == Errno::enospc || error.code == Errno::edquot ||
+           error.code == Errno::erofs || error.code == Errno::eacces;
+}
+
+}  // namespace
+
+Result<Index> open_merged_index(int root, std::span<Digest const> diff_ids) {
+    if (diff_ids.empty()) {
+        return Index::from_bytes(OBLEA_TRY(LayerTree{}.finish(Digest{}, {})), "scratch");
+    }
+    std::string const path = layout::merged(chain_id(diff_ids));
+    if (auto cached = OBLEA_TRY(open_cached(root, path, diff_ids))) {
+        return *std::move(cached);
+    }
+    base::Bytes bytes = OBLEA_TRY(build(root, diff_ids));
+    Index index = OBLEA_TRY(Index::from_bytes(std::move(bytes), path));
+    OBLEA_TRY(index.check());
+    auto published = publish(root, path, index.bytes());
+    if (!published.has_value() && is_no_room(published.error())) {
+        return index;
+    }
+    OBLEA_TRY(with_context(std::move(published), [&] { return path; }));
+    // The published file is mapped instead, so that its memory can be given back.
+    auto mapped = OBLEA_TRY(open_cached(root, path, diff_ids));
+    return mapped.has_value() ? *std::move(mapped) : std::move(index);
+}
+
+}  // namespace oblea::store
