@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // An index as lines that a test can compare, one for each name, in the order of the tree:
 //   "a/ 755"  "a/x 644 1"  "a/l -> x"  "gone whiteout"  "h => lower/path"
-// A file's line ends with its size. "opaque" and "implicit" follow a folder's permissions, and
-// "nlink=2" the line of what has several names. The root is "/", and left out when it is as it
-// would be without any member.
+// A file's permissions are followed by its size, a folder's by "opaque" and "implicit"; then come
+// "nlink=2" for what has several names, "1:2" for owners other than 0:0, and xattrs. The root is
+// "/", and left out when it is as it would be without any member.
 #pragma once
 #include "tests/support/tree_builder.h"
 
@@ -11,26 +11,36 @@
 
 namespace oblea::test {
 
-inline std::string describe(store::Index const& index, store::InodeNo ino) {
-    store::InodeAttr const attr = value_of(index.attr(ino));
-    std::string line;
+inline std::string describe_type(store::Index const& index, store::InodeNo ino,
+                                 store::InodeAttr const& attr) {
     switch (attr.type) {
     case store::FileType::directory:
-        line = fmt::format("/ {:o}{}{}", attr.permissions,
+        return fmt::format("/ {:o}{}{}", attr.permissions,
                            value_of(index.is_opaque(ino)) ? " opaque" : "",
                            value_of(index.is_implicit(ino)) ? " implicit" : "");
-        return line;
     case store::FileType::symlink:
-        line = fmt::format(" -> {}", value_of(index.symlink_target(ino)));
-        break;
+        return fmt::format(" -> {}", value_of(index.symlink_target(ino)));
     case store::FileType::regular:
-        line = fmt::format(" {:o} {}", attr.permissions, attr.size);
-        break;
+        return fmt::format(" {:o} {}", attr.permissions, attr.size);
     default:
-        line = fmt::format(" {:o} type={} {}:{}", attr.permissions, static_cast<int>(attr.type),
+        return fmt::format(" {:o} type={} {}:{}", attr.permissions, static_cast<int>(attr.type),
                            attr.device.major, attr.device.minor);
     }
-    return attr.nlink == 1 ? line : fmt::format("{} nlink={}", line, attr.nlink);
+}
+
+inline std::string describe(store::Index const& index, store::InodeNo ino) {
+    store::InodeAttr const attr = value_of(index.attr(ino));
+    std::string line = describe_type(index, ino, attr);
+    if (attr.type != store::FileType::directory && attr.nlink != 1) {
+        line += fmt::format(" nlink={}", attr.nlink);
+    }
+    if (attr.uid != 0 || attr.gid != 0) {
+        line += fmt::format(" {}:{}", attr.uid, attr.gid);
+    }
+    for (std::string_view const name : value_of(index.xattr_names(ino))) {
+        line += fmt::format(" {}={}", name, value_of(index.xattr(ino, name)).value());
+    }
+    return line;
 }
 
 inline void list_folder(store::Index const& index, store::InodeNo folder, std::string const& prefix,
