@@ -114,7 +114,8 @@ T take(Result<T>&& result) {
 }  // namespace detail
 
 // The value of a Result, or an early return of its error. At most one in a statement where the
-// order of effects counts.
+// order of effects counts; and not behind something that owns memory in a braced initialiser or an
+// argument list, which the early return would leave undestroyed (g++, "Statement Exprs").
 #define OBLEA_TRY(expression)                                                                      \
     __extension__({                                                                                \
         auto oblea_result = (expression);                                                          \

@@ -404,10 +404,11 @@ std::uint64_t LayerTree::content_bytes() const {
 }
 
 Result<base::Bytes> LayerTree::finish(Digest const& diff_id, std::vector<Digest> objects) const {
+    LinkEnds ends = OBLEA_TRY(impl_->resolve_links());
     IndexPlan plan{.kind = IndexKind::layer,
                    .layers = {diff_id},
                    .objects = std::move(objects),
-                   .link_ends = OBLEA_TRY(impl_->resolve_links())};
+                   .link_ends = std::move(ends)};
     return encode_index(impl_->tree, std::move(plan));
 }
 
