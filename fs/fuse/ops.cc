@@ -146,7 +146,7 @@ bool must_drop_privileges([[maybe_unused]] fuse_file_info const* info) {
 
 Status drop_privileges(UnionFs& fs, Ino ino, Caller const& caller) {
     AttrChange change;
-    change.kill_privileges = AttrChange::KillPrivileges::yes;
+    change.kill_privileges = KillPrivileges::yes;
     OBLEA_TRY(fs.setattr(ino, change, caller));
     return {};
 }
@@ -226,7 +226,7 @@ AttrChange attr_change_of(struct stat const& attr, int to_set) {
     }
     // The protocol has one bit for both: FATTR_KILL_SUIDGID.
     if (wanted(FUSE_SET_ATTR_KILL_SUID)) {
-        change.kill_privileges = AttrChange::KillPrivileges::yes;
+        change.kill_privileges = KillPrivileges::yes;
     }
     return change;
 }
