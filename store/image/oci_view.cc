@@ -58,9 +58,10 @@ Status add_image(int root, Image const& image, Digest const& digest, json& list)
         list.push_back(descriptor);
     }
     for (std::string const& name : image.names) {
+        Reference const reference = OBLEA_TRY(Reference::parse(name));
         json named = descriptor;
         named["annotations"] = {{kFullNameAnnotation, name},
-                                {kRefNameAnnotation, OBLEA_TRY(Reference::parse(name)).familiar()}};
+                                {kRefNameAnnotation, reference.familiar()}};
         list.push_back(std::move(named));
     }
     return {};
