@@ -7,9 +7,8 @@ namespace oblea::tools {
 
 CommandTable command_table() {
     return {
-        info_command(),
-        version_command(),
-        help_command(),
+        images_command(), tag_command(),     unpack_command(), gc_command(),
+        info_command(),   version_command(), help_command(),
     };
 }
 

@@ -5,8 +5,20 @@
 
 namespace oblea::tools {
 
+Command chroot_command();
+Command gc_command();
 Command help_command();
+Command images_command();
+Command import_command();
 Command info_command();
+Command mount_command();
+Command mounts_command();
+Command ps_command();
+Command rm_command();
+Command rmi_command();
+Command tag_command();
+Command umount_command();
+Command unpack_command();
 Command version_command();
 
 }  // namespace oblea::tools

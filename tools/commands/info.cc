@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "tools/cli/context.h"
+#include "store/gc.h"
+#include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/host/host_capabilities.h"
+#include "tools/output/human.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -81,13 +83,84 @@ Json host_json(HostCapabilities const& host) {
     };
 }
 
+// What sharing and compression-free storage save: the images as they would be, each on its own,
+// less what their layers take. Nothing when small files' overhead is larger than that.
+std::uint64_t saved_bytes(store::StoreUsage const& usage) {
+    std::uint64_t const stored = usage.pack_bytes + usage.object_bytes;
+    return usage.referenced_bytes > stored ? usage.referenced_bytes - stored : 0;
+}
+
+std::string usage_text(store::StoreUsage const& usage) {
+    std::string text;
+    text += line("Images", fmt::format("{}, {} in all", usage.images,
+                                       human_size_exact(usage.referenced_bytes)));
+    text += line("Layers", fmt::format("{}, {} of small files, {} of indexes", usage.layers,
+                                       human_size_exact(usage.pack_bytes),
+                                       human_size_exact(usage.index_bytes)));
+    text +=
+        line("Objects", fmt::format("{}, {}", usage.objects, human_size_exact(usage.object_bytes)));
+    text += line("Blobs", fmt::format("{}, {}", usage.blobs, human_size_exact(usage.blob_bytes)));
+    text += line("Containers",
+                 fmt::format("{}, {}", usage.containers, human_size_exact(usage.container_bytes)));
+    text += line("On disk", human_size_exact(usage.disk_bytes));
+    text += line("Saved by sharing", human_size_exact(saved_bytes(usage)));
+    return text;
+}
+
+Json usage_json(store::StoreUsage const& usage) {
+    return {
+        {"images", usage.images},
+        {"layers", usage.layers},
+        {"objects", usage.objects},
+        {"blobs", usage.blobs},
+        {"containers", usage.containers},
+        {"pack_bytes", usage.pack_bytes},
+        {"index_bytes", usage.index_bytes},
+        {"object_bytes", usage.object_bytes},
+        {"blob_bytes", usage.blob_bytes},
+        {"merged_bytes", usage.merged_bytes},
+        {"container_bytes", usage.container_bytes},
+        {"disk_bytes", usage.disk_bytes},
+        {"referenced_bytes", usage.referenced_bytes},
+        {"saved_bytes", saved_bytes(usage)},
+    };
+}
+
+// Nothing where there is no store yet: looking does not make one.
+Result<std::optional<store::StoreUsage>> usage_at(std::string const& path) {
+    auto const store = store::Store::open(path, store::Store::Create::no);
+    if (store.has_value()) {
+        return OBLEA_TRY(store::measure_usage(*store));
+    }
+    if (store.error().code == Errno::enoent) {
+        return std::nullopt;
+    }
+    return std::unexpected<Error>(store.error());
+}
+
 Result<int> show_info(Context& context, InfoOptions const& options) {
     HostCapabilities const host = probe_host();
+    StorePath const path = OBLEA_TRY(store_path(context));
+    auto const usage = usage_at(path.path);
     if (options.format == "json") {
-        Json const json{{"version", OBLEA_VERSION}, {"host", host_json(host)}};
-        context.line(json.dump(2));
+        Json store{{"path", path.path}, {"chosen_by", path.chosen}, {"usage", nullptr}};
+        if (usage.has_value() && usage->has_value()) {
+            store["usage"] = usage_json(**usage);
+        }
+        Json const json{{"version", OBLEA_VERSION}, {"store", store}, {"host", host_json(host)}};
+        context.line(json.dump(2, ' ', false, Json::error_handler_t::replace));
     } else {
-        context.print(line("Version", OBLEA_VERSION) + host_text(host));
+        context.print(line("Version", OBLEA_VERSION) +
+                      line("Store", fmt::format("{} ({})", path.path, path.chosen)));
+        if (usage.has_value()) {
+            context.print(usage->has_value() ? usage_text(**usage)
+                                             : line("Images", "none: there is no store yet"));
+        }
+        context.print(host_text(host));
+    }
+    // A damaged store is worth an error, but what the machine allows is said all the same.
+    if (!usage.has_value()) {
+        return std::unexpected<Error>(usage.error());
     }
     return exit_code::kSuccess;
 }
@@ -101,8 +174,10 @@ Command info_command() {
         .aliases = {},
         .section = Command::Section::about,
         .summary = "Show what this machine allows, and what the store holds",
-        .description = "Says how images would be mounted here and why: the kernel, libfuse, "
-                       "/dev/fuse, fusermount3, and the ids that a chroot has.",
+        .description = "The store: where it is and what chose it, what it holds, and what sharing "
+                       "saves against storing every image on its own.\n\n"
+                       "The machine: how images would be mounted here and why, from the kernel, "
+                       "libfuse, /dev/fuse, fusermount3 and the ids that a chroot has.",
         .operands = {},
         .options = {{.names = "--format",
                      .value_name = "FORMAT",

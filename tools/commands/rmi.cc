@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/images/image_uses.h"
+
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+struct RmiOptions {
+    std::vector<std::string> names;
+    bool force = false;
+};
+
+Status remove_image(Context& context, store::Store const& store, std::string const& name,
+                    Force force) {
+    auto const uses = OBLEA_TRY(image_uses(store));
+    RemovePlan plan;
+    Status changed = store.change_images([&](store::Images& images) -> Status {
+        plan = OBLEA_TRY(plan_remove(images, uses, name, force));
+        for (auto const& untagged : plan.untag) {
+            static_cast<void>(images.untag(untagged));
+        }
+        if (plan.entry == RemovePlan::Entry::remove) {
+            static_cast<void>(images.remove(plan.image));
+        }
+        return {};
+    });
+    OBLEA_TRY(std::move(changed));
+    for (auto const& line : describe_removal(plan)) {
+        context.line(line);
+    }
+    return {};
+}
+
+Result<int> remove_images(Context& context, RmiOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    int status = exit_code::kSuccess;
+    for (auto const& name : options.names) {
+        auto const removed =
+            remove_image(context, store, name, options.force ? Force::yes : Force::no);
+        if (removed.has_value()) {
+            continue;
+        }
+        context.error(removed.error());
+        // As docker: what is not there need not be removed by force.
+        if (!options.force || removed.error().code != Errno::enoent) {
+            status = exit_code::kFailure;
+        }
+    }
+    return status;
+}
+
+}  // namespace
+
+Command rmi_command() {
+    auto options = std::make_shared<RmiOptions>();
+    return {
+        .name = "rmi",
+        .aliases = {"image rm", "image remove"},
+        .section = Command::Section::images,
+        .summary = "Remove images",
+        .description =
+            "A name is taken off its image; the last one takes the image with it. An image that a "
+            "container or a mount uses stays, and the message says what frees it. With several "
+            "names, those that cannot be removed do not keep the others.\n\n"
+            "The layers stay in the store until 'oblea gc' removes those that no image, container "
+            "or mount needs.",
+        .operands = {{.name = "IMAGE",
+                      .help = "Name or id; an id removes all names of the image",
+                      .target = &options->names}},
+        .options = {{.names = "-f,--force",
+                     .value_name = "",
+                     .help = "Take the names off even if the image is in use, or has names in "
+                             "several repositories",
+                     .target = &options->force,
+                     .choices = {}}},
+        .examples = {{"oblea rmi debian:12", "Remove the name, and the image with its last one"},
+                     {"oblea rmi $(oblea images -q)", "Remove all images"}},
+        .run = [options](Context& context) { return remove_images(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools
