@@ -162,10 +162,9 @@ Result<Attached> attach(std::string const& mount_point, MountOptions const& opti
     Target target = OBLEA_TRY(open_target(mount_point));
     OBLEA_TRY(check_apart(target, options));
     auto direct = OBLEA_TRY(mount_directly(target, options));
-    Attached attached{.device =
-                          direct ? *std::move(direct) : OBLEA_TRY(mount_by_helper(target, options)),
-                      .mount_point = target.path,
-                      .mount_device = {}};
+    Attached attached;
+    attached.device = direct ? *std::move(direct) : OBLEA_TRY(mount_by_helper(target, options));
+    attached.mount_point = target.path;
     auto const entry = top_mount_at(OBLEA_TRY(read_mountinfo()), target.path);
     if (!entry) {
         return fail(Errno::eio, "mount", target.path + ": mounted, but not in the mount table");

@@ -136,19 +136,12 @@ base::MutableBytes thread_buffer(std::size_t size) {
 
 // Whether the writer lacks the right to keep setuid and setgid bits; known since 3.18, and the
 // negotiation leaves the task to the kernel before.
-bool must_drop_privileges([[maybe_unused]] fuse_file_info const* info) {
+KillPrivileges kill_privileges_of([[maybe_unused]] fuse_file_info const* info) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-    return info != nullptr && info->kill_suidgid != 0;
+    return info != nullptr && info->kill_suidgid != 0 ? KillPrivileges::yes : KillPrivileges::no;
 #else
-    return false;
+    return KillPrivileges::no;
 #endif
-}
-
-Status drop_privileges(UnionFs& fs, Ino ino, Caller const& caller) {
-    AttrChange change;
-    change.kill_privileges = KillPrivileges::yes;
-    OBLEA_TRY(fs.setattr(ino, change, caller));
-    return {};
 }
 
 // --- names and attributes
@@ -323,14 +316,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
         if (connection_of(req).open_mode == OpenMode::no_open) {
             return fail(Errno::enosys, "open");  // from now on the kernel does not ask
         }
-        Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, open_options_of(*info)));
-        if (must_drop_privileges(info)) {
-            auto dropped = drop_privileges(fs, Ino{ino}, caller_of(req));
-            if (!dropped.has_value()) {
-                fs.release(handle);
-                return std::unexpected<Error>(std::move(dropped).error());
-            }
-        }
+        OpenOptions options = open_options_of(*info);
+        options.kill_privileges = kill_privileges_of(info);
+        Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, options));
         return Opened{.handle = handle, .info = cached_file(*info)};
     });
 }
@@ -365,10 +353,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
 void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size, off_t offset,
               fuse_file_info* info) noexcept {
     reply_with(req, Op::write, ino, [&](UnionFs& fs) -> Result<Written> {
-        if (must_drop_privileges(info)) {
-            OBLEA_TRY(drop_privileges(fs, Ino{ino}, caller_of(req)));
-        }
-        OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}), position_of(offset)));
+        OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}), position_of(offset),
+                           kill_privileges_of(info)));
         return Written{size};
     });
 }

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include "tools/mount/containers.h"
+
+#include "fs/upper/upper_dir.h"
+#include "store/base/sys.h"
+#include "store/image/json_fields.h"
+#include "store/layer/layout.h"
+#include "tools/mount/container_name.h"
+#include "tools/mount/rfc3339.h"
+#include "tools/mount/user_namespace.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+
+namespace oblea::tools {
+namespace {
+
+namespace fields = store::json_fields;
+namespace layout = store::layout;
+namespace sys = base::sys;
+using nlohmann::json;
+using store::Digest;
+
+constexpr std::size_t kContainerFileBytesMax = 1U << 20U;
+constexpr char const* kFile = "container.json";
+constexpr std::size_t kNameBytesMax = 128;
+constexpr int kVersion = 1;
+
+bool is_alphanumeric(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_id(std::string_view text) {
+    return text.size() == 64 &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<std::uint64_t> random_number() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        return fail(sys::last_errno(), "getrandom");
+    }
+    return number;
+}
+
+Result<std::string> random_id() {
+    std::string id;
+    for (int part = 0; part < 4; ++part) {
+        id += fmt::format("{:016x}", OBLEA_TRY(random_number()));
+    }
+    return id;
+}
+
+std::string_view text_of(OwnerIds ids) {
+    return ids == OwnerIds::real ? "real" : "squashed";
+}
+
+Result<OwnerIds> parse_owner_ids(std::string_view text) {
+    if (text == "real") {
+        return OwnerIds::real;
+    }
+    if (text == "squashed") {
+        return OwnerIds::squashed;
+    }
+    return fail(Errno::einval, "", fmt::format("unknown owner ids \"{}\"", text));
+}
+
+Result<Container> container_of(json const& document) {
+    Container container;
+    if (auto const version = OBLEA_TRY(fields::number(document, "version", kFile));
+        version != kVersion) {
+        return fail(Errno::eopnotsupp, "",
+                    fmt::format("version {} of a newer oblea; use that one", version));
+    }
+    container.id = OBLEA_TRY(fields::text(document, "id", kFile));
+    container.name = OBLEA_TRY(fields::text(document, "name", kFile));
+    container.image = OBLEA_TRY(fields::digest(document, "image", kFile));
+    container.image_name = OBLEA_TRY(fields::text(document, "image_name", kFile));
+    container.created = OBLEA_TRY(fields::text(document, "created", kFile));
+    std::string const ids = OBLEA_TRY(fields::text(document, "owner_ids", kFile));
+    container.owner_ids = OBLEA_TRY(parse_owner_ids(ids));
+    for (json const& layer : *OBLEA_TRY(fields::array(document, "layers", kFile))) {
+        container.layers.push_back(
+            OBLEA_TRY(Digest::parse(layer.is_string() ? layer.get<std::string>() : "")));
+    }
+    if (!is_id(container.id)) {
+        return fail(Errno::einval, "", "its id is not one");
+    }
+    OBLEA_TRY(check_container_name(container.name));
+    return container;
+}
+
+Result<Container> read_container(store::Store const& store, std::string const& id) {
+    std::string const path = layout::container(id) + "/" + kFile;
+    std::string const text =
+        OBLEA_TRY(sys::read_file(store.root(), path.c_str(), kContainerFileBytesMax));
+    Container container =
+        OBLEA_TRY(with_context(parse_container(text), [&] { return store.path() + "/" + path; }));
+    if (container.id != id) {
+        return fail(Errno::euclean, "", path + ": is of container " + container.id);
+    }
+    return container;
+}
+
+std::string name_taken(std::string_view name) {
+    return fmt::format("a container is called {} already; choose another name, or use that one",
+                       name);
+}
+
+// A name that no container has; the random start makes two processes unlikely to meet.
+Result<std::string> free_name(std::vector<Container> const& taken) {
+    std::uint64_t number = OBLEA_TRY(random_number()) % container_name_count();
+    for (;;) {
+        std::string name = container_name(number);
+        if (std::ranges::find(taken, name, &Container::name) == taken.end()) {
+            return name;
+        }
+        number += number < container_name_count() ? container_name_count() : 1;
+    }
+}
+
+// Holds the upper layer as a mount would, so that nobody serves it meanwhile.
+Result<std::unique_ptr<fs::UpperDir>> hold_upper(store::Store const& store,
+                                                 Container const& container) {
+    std::string const folder = store.path() + "/" + container.folder();
+    auto upper = fs::UpperDir::open(folder + "/upper", folder + "/work");
+    if (upper.has_value()) {
+        return *std::move(upper);
+    }
+    if (upper.error().code == Errno::ebusy) {
+        return fail(Errno::ebusy, "",
+                    fmt::format("container {} is mounted; unmount it first", container.name));
+    }
+    return std::unique_ptr<fs::UpperDir>{};  // whatever is wrong with it, it can be removed
+}
+
+// Names are unique: whoever makes or removes a container holds this.
+Result<base::UniqueFd> lock_containers(store::Store const& store) {
+    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kContainers, 0700));
+    auto lock = OBLEA_TRY(sys::openat(store.root(), layout::kContainers, O_RDONLY | O_DIRECTORY));
+    OBLEA_TRY(sys::lock(lock.get(), sys::LockKind::exclusive));
+    return lock;
+}
+
+}  // namespace
+
+std::string Container::folder() const {
+    return layout::container(id);
+}
+
+std::string encode_container(Container const& container) {
+    json layers = json::array();
+    for (Digest const& layer : container.layers) {
+        layers.push_back(layer.to_string());
+    }
+    json const document = {{"version", kVersion},
+                           {"id", container.id},
+                           {"name", container.name},
+                           {"image", container.image.to_string()},
+                           {"image_name", container.image_name},
+                           {"layers", std::move(layers)},
+                           {"created", container.created},
+                           {"owner_ids", text_of(container.owner_ids)}};
+    return fields::encode(document, fields::Layout::indented) + '\n';
+}
+
+Result<Container> parse_container(std::string_view text) {
+    auto parsed = [&]() -> Result<Container> {
+        json const document = OBLEA_TRY(fields::parse_object(text, kFile, kContainerFileBytesMax));
+        return container_of(document);
+    }();
+    if (!parsed.has_value() && parsed.error().code == Errno::einval) {
+        return fail(Errno::euclean, parsed.error().op, std::move(parsed).error().detail);
+    }
+    return parsed;
+}
+
+Status check_container_name(std::string_view name) {
+    bool const sound = name.size() >= 2 && name.size() <= kNameBytesMax &&
+                       is_alphanumeric(name.front()) && std::ranges::all_of(name, [](char c) {
+                           return is_alphanumeric(c) || c == '_' || c == '.' || c == '-';
+                       });
+    if (!sound) {
+        return fail(Errno::einval, "",
+                    fmt::format("\"{}\" cannot be a container's name: 2 to {} of a-z A-Z 0-9 _ . "
+                                "-, the first a letter or digit",
+                                name, kNameBytesMax));
+    }
+    return {};
+}
+
+Result<ContainerList> list_containers(store::Store const& store) {
+    ContainerList list;
+    auto const folder = sys::openat(store.root(), layout::kContainers, O_RDONLY | O_DIRECTORY);
+    if (!folder.has_value()) {
+        return folder.error().code == Errno::enoent
+                   ? Result<ContainerList>{std::move(list)}
+                   : Result<ContainerList>{std::unexpected<Error>(folder.error())};
+    }
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder->get()))) {
+        if (!is_id(entry.name)) {
+            continue;  // being made or removed
+        }
+        auto container = read_container(store, entry.name);
+        if (container.has_value()) {
+            list.all.push_back(*std::move(container));
+        } else if (container.error().code != Errno::enoent) {
+            list.damaged.push_back(container.error().message());
+        }
+    }
+    std::ranges::sort(list.all, {}, &Container::name);
+    return list;
+}
+
+Result<std::optional<Container>> find_container(store::Store const& store, std::string_view typed) {
+    ContainerList const list = OBLEA_TRY(list_containers(store));
+    if (auto const named = std::ranges::find(list.all, typed, &Container::name);
+        named != list.all.end()) {
+        return *named;
+    }
+    std::vector<Container const*> candidates;
+    for (Container const& one : list.all) {
+        if (!typed.empty() && one.id.starts_with(typed)) {
+            candidates.push_back(&one);
+        }
+    }
+    if (candidates.empty()) {
+        return std::optional<Container>{};
+    }
+    if (candidates.size() > 1) {
+        return fail(Errno::einval, "",
+                    fmt::format("{} is the beginning of the ids of {} and of {}; type more of it",
+                                typed, candidates[0]->name, candidates[1]->name));
+    }
+    return *candidates.front();
+}
+
+Result<Container> create_container(store::Store const& store, NewContainer const& what) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    std::vector<Container> const existing = OBLEA_TRY(list_containers(store)).all;
+    Container container;
+    container.id = OBLEA_TRY(random_id());
+    container.name = what.name;
+    container.image = what.image.id;
+    container.image_name = what.image_name;
+    container.created = rfc3339_now();
+    container.owner_ids = what.owner_ids;
+    for (store::ImageLayer const& layer : what.image.layers) {
+        container.layers.push_back(layer.diff_id);
+    }
+    if (container.name.empty()) {
+        container.name = OBLEA_TRY(free_name(existing));
+    }
+    OBLEA_TRY(check_container_name(container.name));
+    if (std::ranges::find(existing, container.name, &Container::name) != existing.end()) {
+        return fail(Errno::eexist, "", name_taken(container.name));
+    }
+    // A folder without container.json is no container; the rename at the end of replace_file makes
+    // it one.
+    std::string const folder = container.folder();
+    OBLEA_TRY(sys::mkdirat(store.root(), folder.c_str(), 0700));
+    OBLEA_TRY(sys::mkdirat(store.root(), (folder + "/root").c_str(), 0700));
+    OBLEA_TRY(sys::replace_file(store.root(), (folder + "/" + kFile).c_str(),
+                                encode_container(container), 0600, sys::Sync::yes));
+    return container;
+}
+
+Status remove_container(store::Store const& store, Container const& container) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    auto const held = OBLEA_TRY(hold_upper(store, container));
+    // From the rename on nobody takes it for a container; what a crash leaves is in the store's
+    // folder for such things.
+    std::string const grave = fmt::format("{}/container-{}", layout::kTmp, container.id);
+    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kTmp, 0700));
+    OBLEA_TRY(
+        sys::renameat2(store.root(), container.folder().c_str(), store.root(), grave.c_str()));
+    auto removed = sys::remove_tree(store.root(), grave.c_str());
+    if (!removed.has_value() &&
+        (removed.error().code == Errno::eacces || removed.error().code == Errno::eperm)) {
+        return remove_tree_as_root_of_namespace(store.root(), grave);
+    }
+    return removed;
+}
+
+}  // namespace oblea::tools

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Listing and ending live mounts.
+#include "fs/fuse/mountinfo.h"
+#include "store/base/sys.h"
+#include "store/layer/layout.h"
+#include "tools/mount/mount_image.h"
+#include "tools/mount/mount_info.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace oblea::tools {
+namespace {
+
+namespace layout = store::layout;
+namespace sys = base::sys;
+
+constexpr std::size_t kDescriptionBytesMax = 4U << 20U;
+// Tidying up is quick; what takes longer is a namespace elsewhere that still shows the mount.
+constexpr int kEndWaitMs = 10'000;
+
+bool is_shown(DescribedMount const& mount, std::vector<fs::MountEntry> const& table) {
+    return std::ranges::any_of(table, [&](fs::MountEntry const& entry) {
+        return entry.mount_point == mount.info.mount_point && entry.device == mount.device &&
+               fs::is_ours(entry);
+    });
+}
+
+Result<base::UniqueFd> open_process(std::int64_t pid) {
+    auto const fd = ::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U);
+    if (fd < 0) {
+        return fail(sys::last_errno(), "pidfd_open");
+    }
+    return base::UniqueFd{static_cast<int>(fd)};
+}
+
+// The server's descriptor is open before anything is asked of it, so that the number cannot have
+// been given to another process meanwhile.
+struct LiveMount {
+    DescribedMount mount;
+    base::UniqueFd process;
+};
+
+Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
+    std::vector<LiveMount> live;
+    auto const folder =
+        OBLEA_TRY(sys::openat(store.root(), layout::kLeases, O_RDONLY | O_DIRECTORY));
+    auto const table = OBLEA_TRY(fs::read_mountinfo());
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder.get()))) {
+        if (!entry.name.ends_with(".json")) {
+            continue;
+        }
+        auto const text = sys::read_file(folder.get(), entry.name.c_str(), kDescriptionBytesMax);
+        auto mount = text.has_value() ? parse_mount(*text) : std::nullopt;
+        if (!mount || !is_shown(*mount, table)) {
+            continue;
+        }
+        auto process = open_process(mount->info.pid);
+        if (process.has_value()) {
+            live.push_back({.mount = *std::move(mount), .process = *std::move(process)});
+        }
+    }
+    std::ranges::sort(live, {}, [](LiveMount const& one) { return one.mount.info.mount_point; });
+    return live;
+}
+
+std::string resolved(std::string const& path) {
+    char* full = ::realpath(path.c_str(), nullptr);
+    if (full == nullptr) {
+        return path;  // a dead mount does not resolve; unmount() knows how
+    }
+    std::string text = full;
+    std::free(full);  // NOLINT: realpath's own allocation
+    return text;
+}
+
+LiveMount const* find_mount(std::vector<LiveMount> const& live, std::string const& typed) {
+    std::string const path = resolved(typed);
+    auto const at = std::ranges::find_if(
+        live, [&](LiveMount const& one) { return one.mount.info.mount_point == path; });
+    if (at != live.end()) {
+        return &*at;
+    }
+    auto const named = std::ranges::find_if(live, [&](LiveMount const& one) {
+        MountInfo const& info = one.mount.info;
+        return info.container == typed ||
+               (typed.size() >= 4 && info.container_id.starts_with(typed));
+    });
+    return named != live.end() ? &*named : nullptr;
+}
+
+enum class Ended { in_time, not_yet };
+
+Ended wait_for_end(base::UniqueFd const& process) {
+    pollfd waiting{.fd = process.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, kEndWaitMs) > 0 ? Ended::in_time : Ended::not_yet;
+}
+
+}  // namespace
+
+Result<std::vector<MountInfo>> list_mounts(store::Store const& store) {
+    std::vector<MountInfo> mounts;
+    for (LiveMount& one : OBLEA_TRY(live_mounts(store))) {
+        mounts.push_back(std::move(one.mount.info));
+    }
+    return mounts;
+}
+
+Result<Unmounted> unmount_by(store::Store const& store, std::string const& typed, fs::Lazy lazy) {
+    auto const live = OBLEA_TRY(live_mounts(store));
+    LiveMount const* mount = find_mount(live, typed);
+    Unmounted done{.mount_point = mount != nullptr ? mount->mount.info.mount_point : typed,
+                   .kept = {},
+                   .dropped = {},
+                   .notes = {}};
+    OBLEA_TRY(fs::unmount(done.mount_point, lazy));
+    if (mount == nullptr) {
+        return done;  // of another store, or its server is dead
+    }
+    MountInfo const& info = mount->mount.info;
+    if (wait_for_end(mount->process) == Ended::not_yet) {
+        done.notes.push_back(fmt::format("the server (pid {}) goes on until nobody uses the mount "
+                                         "any more, in whatever namespace",
+                                         info.pid));
+    }
+    if (!info.container.empty()) {
+        bool const exists = OBLEA_TRY(find_container(store, info.container_id)).has_value();
+        (exists ? done.kept : done.dropped) = info.container;
+    }
+    return done;
+}
+
+}  // namespace oblea::tools

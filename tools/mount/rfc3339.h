@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// Points in time as the store's documents have them.
+#pragma once
+#include <string>
+
+namespace oblea::tools {
+
+// "2026-11-21T04:32:42Z"
+std::string rfc3339_now();
+
+}  // namespace oblea::tools

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// One mount of an image in the process that serves it: from the lease to the tidying up.
+#pragma once
+#include "fs/fuse/server.h"
+#include "tools/mount/mount_image.h"
+#include "tools/mount/mount_info.h"
+#include "tools/mount/stop_signals.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace oblea::tools {
+
+class ServedImage {
+public:
+    // Takes the lease, resolves the source, opens the layers and mounts. An error leaves nothing:
+    // no mount, no new container.
+    static Result<std::unique_ptr<ServedImage>> open(store::Store const& store,
+                                                     MountRequest const& request);
+
+    [[nodiscard]] DescribedMount const& description() const { return description_; }
+    // Where messages go once there is no terminal.
+    [[nodiscard]] int log() const { return log_.get(); }
+
+    // Serves until unmounted.
+    Status run(Hangup hangup);
+
+    // After run(), or instead of it: unmounts, and drops the container if that is due.
+    Status finish();
+
+private:
+    explicit ServedImage(store::Store const& store, MountRequest request, store::Lease lease)
+        : store_(store), request_(std::move(request)), lease_(std::move(lease)) {}
+
+    Status resolve();
+    Status settle_container();
+    Status open_log();
+    Result<std::unique_ptr<fs::UnionFs>> open_union();
+    Status mount();
+    Status describe();
+    [[nodiscard]] std::string upper_path() const;
+    [[nodiscard]] std::string work_path() const;
+    Result<bool> is_untouched() const;
+
+    store::Store const& store_;
+    MountRequest request_;
+    store::Lease lease_;
+    std::optional<store::Image> image_;
+    std::string image_name_;
+    std::vector<store::Digest> layers_;
+    std::optional<Container> container_;
+    enum class Made { before, by_this_mount } made_ = Made::before;
+    OwnerIds owner_ids_ = OwnerIds::real;
+    base::UniqueFd log_;
+    std::unique_ptr<fs::Server> server_;
+    DescribedMount description_;
+};
+
+// The image's id for a source, and what is known of it; used by whoever needs its config too.
+struct ResolvedSource {
+    store::Digest image;
+    std::string image_name;
+    std::vector<store::Digest> layers;
+    std::optional<store::Image> known;   // absent when only the container still knows the layers
+    std::optional<Container> container;  // one that exists
+};
+// Errors: ENOENT for an unknown image or container, EEXIST when both are given and do not match.
+Result<ResolvedSource> resolve_source(store::Store const& store, MountSource const& source);
+
+}  // namespace oblea::tools

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "tools/mount/stop_signals.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+
+namespace oblea::tools {
+
+StopSignals::StopSignals(fs::Server& server, Hangup hangup) {
+    sigset_t wanted;
+    ::sigemptyset(&wanted);
+    ::sigaddset(&wanted, SIGTERM);
+    ::sigaddset(&wanted, SIGINT);
+    if (hangup == Hangup::ends) {
+        ::sigaddset(&wanted, SIGHUP);
+    } else {
+        static_cast<void>(std::signal(SIGHUP, SIG_IGN));
+    }
+    ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+    signals_ = base::UniqueFd{::signalfd(-1, &wanted, SFD_CLOEXEC)};
+    end_ = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
+    watcher_ = std::thread{[this, &server] { watch(server); }};
+}
+
+StopSignals::~StopSignals() {
+    std::uint64_t const one = 1;
+    static_cast<void>(::write(end_.get(), &one, sizeof(one)) == 0);
+    watcher_.join();
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void StopSignals::watch(fs::Server& server) const {
+    std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = end_.get(), .events = POLLIN, .revents = 0}};
+    for (;;) {
+        if (::poll(waiting.data(), waiting.size(), -1) < 0) {
+            continue;
+        }
+        if (waiting[1].revents != 0) {
+            return;
+        }
+        signalfd_siginfo info{};
+        if (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+            server.stop();
+        }
+    }
+}
+
+}  // namespace oblea::tools
