@@ -40,8 +40,9 @@ struct UnpackOptions {
     // folders (they are joined), empty folders by anything.
     enum class Existing { refuse, replace } existing = Existing::refuse;
     enum class Ownership { keep, drop } ownership = Ownership::drop;
-    std::atomic<bool> const* cancel = nullptr;           // may be null
-    std::function<void(UnpackSummary const&)> progress;  // may be empty; called after each file
+    std::atomic<bool> const* cancel = nullptr;  // may be null
+    std::function<void(UnpackSummary const&)> progress =
+        {};  // may be empty; called after each file
 };
 
 // `target` is a folder, opened for reading. Errors: ENOTEMPTY when it holds anything and `existing`
