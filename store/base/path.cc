@@ -20,7 +20,9 @@ Status check_component(std::string_view text) {
         return fail(Errno::einval, "", "a file name with a NUL byte: " + printable(text));
     }
     if (text.size() > limits::kNameBytesMax) {
-        return fail(Errno::enametoolong, "", "file name " + printable(text));
+        return fail(Errno::enametoolong, "",
+                    "a file name of more than " + std::to_string(limits::kNameBytesMax) +
+                        " bytes: " + printable(text));
     }
     return {};
 }
@@ -39,7 +41,9 @@ Result<RelPath> RelPath::parse(std::string_view text) {
     RelPath path;
     std::string_view const whole = text;
     if (text.size() > limits::kPathBytesMax) {
-        return fail(Errno::enametoolong, "", "path " + printable(text));
+        return fail(Errno::enametoolong, "",
+                    "a path of more than " + std::to_string(limits::kPathBytesMax) +
+                        " bytes: " + printable(text));
     }
     while (!text.empty()) {
         auto const slash = text.find('/');

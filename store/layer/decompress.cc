@@ -2,6 +2,7 @@
 #include "store/layer/decompress.h"
 
 #include "store/base/limits.h"
+#include "store/layer/gzip_header.h"
 
 #include <isa-l/igzip_lib.h>
 #include <zstd.h>
@@ -97,48 +98,47 @@ private:
 class GzipSource final : public Decompressor {
 public:
     explicit GzipSource(base::ChunkSource& input)
-        : Decompressor(input), state_(std::make_unique<inflate_state>()) {
-        isal_inflate_init(state_.get());
-        state_->crc_flag = ISAL_GZIP;
-    }
+        : Decompressor(input), state_(std::make_unique<inflate_state>()) {}
 
 private:
-    enum class Place { before_member, in_member, in_padding };
+    enum class Place { before_member, in_header, in_data, in_padding };
 
     static constexpr char const* kKind = "gzip data is damaged";
 
     Result<std::size_t> produce(MutableBytes buffer) override {
         for (;;) {
             bool const more = OBLEA_TRY(refill());
-            if (place_ == Place::in_member) {
+            if (place_ == Place::in_data) {
                 // Without input there may still be output inside the state.
                 std::size_t const count = OBLEA_TRY(inflate(buffer));
                 if (count > 0) {
                     return count;
                 }
-                if (!more && place_ == Place::in_member) {
-                    return damaged(kKind, "it ends in the middle of a member");
-                }
-                continue;
             }
             if (!more) {
+                if (place_ == Place::in_header || place_ == Place::in_data) {
+                    return damaged(kKind, "it ends in the middle of a member");
+                }
                 return 0;
             }
-            OBLEA_TRY(enter_member_or_padding());
+            if (place_ != Place::in_data && !rest_.empty()) {
+                OBLEA_TRY(take_between_data());
+            }
         }
     }
 
-    Status enter_member_or_padding() {
-        bool const padding =
-            place_ == Place::in_padding || (members_ > 0 && rest_[0] == std::byte{0});
-        if (!padding) {
-            isal_inflate_reset(state_.get());
-            state_->crc_flag = ISAL_GZIP;
-            place_ = Place::in_member;
-            ++members_;
-            return {};
+    Status take_between_data() {
+        if (place_ == Place::before_member) {
+            // After the first member there may be zero bytes to fill a block.
+            bool const padding = !first_ && rest_[0] == std::byte{0};
+            place_ = padding ? Place::in_padding : Place::in_header;
+            header_ = {};
+            first_ = false;
         }
-        place_ = Place::in_padding;
+        return place_ == Place::in_padding ? take_padding() : take_header();
+    }
+
+    Status take_padding() {
         auto const other = std::find_if(rest_.begin(), rest_.end(),
                                         [](std::byte byte) { return byte != std::byte{0}; });
         rest_ = rest_.subspan(static_cast<std::size_t>(other - rest_.begin()));
@@ -146,6 +146,39 @@ private:
             return damaged(kKind, "something follows the padding after its end");
         }
         return {};
+    }
+
+    Status take_header() {
+        while (!rest_.empty()) {
+            GzipHeader::State const state = header_.feed(rest_[0]);
+            rest_ = rest_.subspan(1);
+            if (state == GzipHeader::State::wrong) {
+                return damaged(kKind, header_.fault());
+            }
+            if (state == GzipHeader::State::complete) {
+                place_ = Place::in_data;
+                return begin_data();
+            }
+        }
+        return {};
+    }
+
+    // ISA-L gets the plainest of headers, in one piece: it checks the trailer, over any number of
+    // reads, only of streams whose header it has seen itself.
+    Status begin_data() {
+        static constexpr std::array<std::uint8_t, 10> kPlainHeader{0x1f, 0x8b, 8, 0, 0,
+                                                                   0,    0,    0, 0, 0xff};
+        isal_inflate_init(state_.get());
+        state_->crc_flag = ISAL_GZIP;
+        std::array header = kPlainHeader;
+        std::array<std::uint8_t, 1> nothing{};
+        state_->next_in = header.data();
+        state_->avail_in = header.size();
+        state_->next_out = nothing.data();
+        state_->avail_out = 0;
+        int const outcome = isal_inflate(state_.get());
+        bool const taken = outcome == ISAL_DECOMP_OK || outcome == ISAL_END_INPUT;
+        return taken && state_->avail_in == 0 ? Status{} : Status{damaged(kKind, "no header")};
     }
 
     Result<std::size_t> inflate(MutableBytes buffer) {
@@ -159,7 +192,8 @@ private:
         int const outcome = isal_inflate(state_.get());
         rest_ = rest_.subspan(input - state_->avail_in);
         if (outcome != ISAL_DECOMP_OK && outcome != ISAL_END_INPUT) {
-            return damaged(kKind, reason(outcome));
+            return damaged(kKind, outcome == ISAL_INCORRECT_CHECKSUM ? "wrong checksum or length"
+                                                                     : "bad deflate data");
         }
         if (state_->block_state == ISAL_BLOCK_FINISH) {
             place_ = Place::before_member;
@@ -167,22 +201,10 @@ private:
         return room - state_->avail_out;
     }
 
-    std::string_view reason(int outcome) const {
-        switch (outcome) {
-        case ISAL_INCORRECT_CHECKSUM:
-            return "wrong checksum or length";
-        case ISAL_INVALID_WRAPPER:
-            return members_ > 1 ? "what follows the last member is none" : "bad header";
-        case ISAL_UNSUPPORTED_METHOD:
-            return "unknown method of compression";
-        default:
-            return "bad deflate data";
-        }
-    }
-
     std::unique_ptr<inflate_state> state_;
+    GzipHeader header_;
     Place place_ = Place::before_member;
-    std::uint64_t members_ = 0;
+    bool first_ = true;
 };
 
 struct FreeDctx {

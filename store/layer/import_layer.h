@@ -20,9 +20,9 @@ namespace oblea::store {
 
 // What the image says of the layer; each present field is verified against the stream.
 struct LayerClaims {
-    std::optional<Digest> blob;               // digest of the stream as it comes
-    std::optional<std::uint64_t> blob_bytes;  // its length
-    std::optional<Digest> diff_id;            // digest of the uncompressed tar
+    std::optional<Digest> blob = {};               // digest of the stream as it comes
+    std::optional<std::uint64_t> blob_bytes = {};  // its length
+    std::optional<Digest> diff_id = {};            // digest of the uncompressed tar
 };
 
 struct ImportedLayer {
@@ -41,13 +41,15 @@ struct ImportedLayer {
 
 struct LayerImportOptions {
     enum class KeepBlob { no, compressed_only, always } keep_blob = KeepBlob::compressed_only;
-    // Contents below this go to the pack, others become objects.
+    // Contents below this go to the pack, others become objects, as do all of 16 MiB or more.
     std::uint64_t object_threshold_bytes = 64U << 10U;
     // Bytes of the stream consumed so far, for progress; may be null.
     std::atomic<std::uint64_t>* progress_bytes = nullptr;
 };
 
-// `root` is the store's root folder. Reads `stream` to its end.
+// `root` is the store's root folder. Reads `stream` to its end, from a thread of its own; after an
+// error a read that is under way is waited for. OBLEA_THREADS=1 in the environment keeps all in the
+// caller's thread.
 // Errors: EBADMSG when a claim does not hold, EINVAL for what is no tar, E2BIG past a limit, EIO
 // and ENOSPC as they come; the message names the member or the claim. Nothing is left behind but
 // what gc removes; tmp/ is cleaned at once where possible.
@@ -57,8 +59,9 @@ Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClai
 // Whether layers/<diffID> is there, complete (publishing is atomic, so presence is completeness).
 Result<bool> has_layer(int root, Digest const& diff_id);
 
-// Writes the layer's tar, byte for byte as it was imported, from index, pack, objects and recipe.
-// Errors: EUCLEAN when stored parts contradict the recipe; EIO naming what is missing.
+// Writes the layer's tar, byte for byte as it was imported, from pack, objects and recipe; its
+// digest is checked at the end. Errors: ENOENT when there is no such layer; EUCLEAN when stored
+// parts contradict the recipe or the diff ID; EIO naming what is missing.
 class TarSink {
 public:
     TarSink() = default;

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include "store/layer/import_layer.h"
+
+#include "store/base/sys.h"
+#include "store/index/index.h"
+#include "store/index/layer_tree.h"
+#include "store/layer/append_file.h"
+#include "store/layer/content_writer.h"
+#include "store/layer/hashing_source.h"
+#include "store/layer/layout.h"
+#include "store/layer/read_ahead.h"
+#include "store/layer/recipe.h"
+#include "store/layer/staging.h"
+#include "store/layer/tar_reader.h"
+#include "store/publish.h"
+
+#include <cstdlib>
+
+namespace oblea::store {
+
+namespace {
+
+namespace sys = base::sys;
+using base::ByteView;
+
+// Each stage reads into a ring of its own, so that a layer in flight takes at most
+// 4 * (128 + 256) KiB for the rings, beside what parser, pack and recipe buffer (below 2 MiB), one
+// small content, and the tree of its entries.
+constexpr std::size_t kCompressedChunkBytes = 128U << 10U;
+constexpr std::size_t kTarChunkBytes = 256U << 10U;
+constexpr unsigned kSyncThreads = 8;  // waiting, not working
+
+// OBLEA_THREADS=1 keeps everything in the caller's thread: for debuggers, and for small machines.
+Threading threading_by_environment() {
+    char const* const threads = std::getenv("OBLEA_THREADS");
+    return threads != nullptr && std::string_view{threads} == "1" ? Threading::caller
+                                                                  : Threading::own;
+}
+
+std::unexpected<Error> broken_claim(std::string detail) {
+    return fail(Errno::ebadmsg, "", std::move(detail));
+}
+
+// What came in as a stream: its digest, length, and whether a copy is wanted.
+class Intake {
+public:
+    Intake(base::ByteSource& stream, LayerClaims const& claims, LayerImportOptions const& options)
+        : claims_(claims), progress_(options.progress_bytes),
+          hashing_(stream, [this](ByteView passed) { return watch(passed); }) {}
+
+    void keep(base::UniqueFd file) { blob_.emplace(std::move(file)); }
+    [[nodiscard]] bool kept() const { return blob_.has_value(); }
+    base::ByteSource& source() { return hashing_; }
+
+    // After the end of the stream: its digest and length, and its copy complete.
+    Status finish(ImportedLayer& layer) {
+        layer.blob = hashing_.finish();
+        layer.blob_bytes = hashing_.bytes();
+        return blob_.has_value() ? blob_->flush() : Status{};
+    }
+
+private:
+    Status watch(ByteView passed) {
+        if (claims_.blob_bytes.has_value() && hashing_.bytes() > *claims_.blob_bytes) {
+            return broken_claim("the layer is longer than the " +
+                                std::to_string(*claims_.blob_bytes) + " bytes that its image says");
+        }
+        if (blob_.has_value()) {
+            OBLEA_TRY(blob_->append(passed));
+        }
+        if (progress_ != nullptr) {
+            progress_->store(hashing_.bytes(), std::memory_order_relaxed);
+        }
+        return {};
+    }
+
+    LayerClaims const& claims_;
+    std::atomic<std::uint64_t>* progress_;
+    HashingSource hashing_;
+    std::optional<AppendFile> blob_;
+};
+
+Status verify(ImportedLayer const& layer, LayerClaims const& claims) {
+    if (claims.blob_bytes.has_value() && layer.blob_bytes != *claims.blob_bytes) {
+        return broken_claim("the layer has " + std::to_string(layer.blob_bytes) +
+                            " bytes, and its image says " + std::to_string(*claims.blob_bytes));
+    }
+    if (claims.blob.has_value() && layer.blob != *claims.blob) {
+        return broken_claim("the layer's digest is " + layer.blob.to_string() +
+                            ", and its image says " + claims.blob->to_string());
+    }
+    if (claims.diff_id.has_value() && layer.diff_id != *claims.diff_id) {
+        return broken_claim("the digest of the layer's tar is " + layer.diff_id.to_string() +
+                            ", and its image says " + claims.diff_id->to_string());
+    }
+    return {};
+}
+
+// The tar, split into tree, pack, objects and recipe.
+class LayerSplitter {
+public:
+    LayerSplitter(LayerStaging& staging, AppendFile pack, base::UniqueFd recipe,
+                  std::uint64_t object_threshold_bytes)
+        : recipe_(std::move(recipe)),
+          contents_(staging, std::move(pack), recipe_, object_threshold_bytes) {}
+
+    Status run(base::ChunkSource& tar_bytes) {
+        TarReader tar{tar_bytes, recipe_};
+        for (;;) {
+            auto member = OBLEA_TRY(tar.next());
+            if (!member.has_value()) {
+                break;
+            }
+            OBLEA_TRY(take(tar, std::move(*member)));
+        }
+        tar_bytes_ = tar.offset();
+        return contents_.flush();
+    }
+
+    // Writes recipe and index, once the diff ID is known.
+    Status finish(LayerStaging const& staging, Digest const& diff_id) {
+        OBLEA_TRY(recipe_.finish(diff_id));
+        base::Bytes bytes = OBLEA_TRY(tree_.finish(diff_id, recipe_.objects()));
+        Index const index = OBLEA_TRY(Index::from_bytes(std::move(bytes), "the layer's index"));
+        OBLEA_TRY(index.check());
+        base::UniqueFd const file = OBLEA_TRY(staging.create_file("layer/index"));
+        return sys::pwrite_all(file.get(), index.bytes(), 0);
+    }
+
+    void report(ImportedLayer& layer) const {
+        layer.entries = entries_;
+        layer.tar_bytes = tar_bytes_;
+        layer.content_bytes = tree_.content_bytes();
+    }
+
+private:
+    Status take(TarReader& tar, TarMember member) {
+        bool const has_content = member.entry.kind == LayerEntry::Kind::inode &&
+                                 member.entry.attr.type == FileType::regular;
+        if (has_content) {
+            member.entry.content = OBLEA_TRY(contents_.take(tar, member));
+        }
+        ++entries_;
+        return with_context(tree_.add(std::move(member.entry)), [&] {
+            return "member at byte " + std::to_string(member.offset) + " of the tar";
+        });
+    }
+
+    RecipeWriter recipe_;
+    ContentWriter contents_;
+    LayerTree tree_;
+    std::uint64_t entries_ = 0;
+    std::uint64_t tar_bytes_ = 0;
+};
+
+bool wants_blob(LayerImportOptions const& options, Compression compression) {
+    switch (options.keep_blob) {
+    case LayerImportOptions::KeepBlob::no:
+        return false;
+    case LayerImportOptions::KeepBlob::compressed_only:
+        return compression != Compression::none;
+    case LayerImportOptions::KeepBlob::always:
+        return true;
+    }
+    return false;
+}
+
+Result<Compression> recognise(PeekedSource& stream) {
+    ByteView const head = OBLEA_TRY(stream.peek());
+    Compression const compression = detect_compression(head);
+    std::string_view const foreign = foreign_compression(head);
+    if (compression == Compression::none && !foreign.empty()) {
+        return fail(Errno::einval, "",
+                    "the layer is compressed with " + std::string{foreign} +
+                        "; layers may be compressed with gzip or zstd, or not at all");
+    }
+    return compression;
+}
+
+// Runs the pipeline: read, hash and copy | decompress | hash the tar | parse and write. Every stage
+// but the last has a thread of its own; destruction in reverse order stops them from the end.
+Status stream_layer(Intake& intake, LayerSplitter& splitter, ImportedLayer& layer) {
+    Threading const threading = threading_by_environment();
+    auto const compressed = ReadAhead::make(
+        intake.source(), {.threading = threading, .chunk_bytes = kCompressedChunkBytes}, {});
+    if (layer.compression == Compression::none) {
+        OBLEA_TRY(splitter.run(*compressed));
+        OBLEA_TRY(intake.finish(layer));
+        layer.diff_id = layer.blob;
+        return {};
+    }
+    base::Sha256 tar_hash;
+    auto const plain = make_decompressor(layer.compression, *compressed);
+    auto const tar =
+        ReadAhead::make(*plain, {.threading = threading, .chunk_bytes = kTarChunkBytes},
+                        [&](ByteView chunk) { tar_hash.update(chunk); });
+    OBLEA_TRY(splitter.run(*tar));
+    tar->finish();
+    layer.diff_id = tar_hash.finish();
+    return intake.finish(layer);
+}
+
+}  // namespace
+
+Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClaims const& claims,
+                                   LayerImportOptions const& options) {
+    LayerStaging staging = OBLEA_TRY(LayerStaging::create(root));
+    ImportedLayer layer;
+    PeekedSource peeked{stream};
+    layer.compression = OBLEA_TRY(recognise(peeked));
+
+    Intake intake{peeked, claims, options};
+    bool const wanted = wants_blob(options, layer.compression);
+    bool const have_blob = wanted && claims.blob.has_value() &&
+                           OBLEA_TRY(refresh_published(root, layout::blob(*claims.blob).c_str()));
+    if (wanted && !have_blob) {
+        intake.keep(OBLEA_TRY(staging.create_file("blob")));
+    }
+    AppendFile pack{OBLEA_TRY(staging.create_file("layer/pack"))};
+    base::UniqueFd recipe = OBLEA_TRY(staging.create_file("layer/recipe"));
+    LayerSplitter splitter{staging, std::move(pack), std::move(recipe),
+                           options.object_threshold_bytes};
+    OBLEA_TRY(stream_layer(intake, splitter, layer));
+    splitter.report(layer);
+    if (layer.tar_bytes == 0 && !claims.diff_id.has_value()) {
+        return fail(Errno::einval, "", "the layer is empty: no tar");
+    }
+    OBLEA_TRY(verify(layer, claims));
+    OBLEA_TRY(splitter.finish(staging, layer.diff_id));
+    bool const one_thread = threading_by_environment() == Threading::caller;
+    OBLEA_TRY(staging.publish({.diff_id = layer.diff_id,
+                               .blob = intake.kept() ? &layer.blob : nullptr,
+                               .sync_threads = one_thread ? 1 : kSyncThreads}));
+    if (wanted) {
+        layer.blob_state = ImportedLayer::Blob::kept;
+    }
+    return layer;
+}
+
+Result<bool> has_layer(int root, Digest const& diff_id) {
+    return OBLEA_TRY(sys::stat_if_exists(root, layout::layer(diff_id).c_str())).has_value();
+}
+
+}  // namespace oblea::store
