@@ -10,4 +10,5 @@ pkg_check_modules(openssl REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(archive REQUIRED IMPORTED_TARGET libarchive)
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl>=7.84)
 include(Libfuse)  # the target oblea::libfuse
