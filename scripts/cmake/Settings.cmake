@@ -22,6 +22,10 @@ else()
     target_link_options(oblea_settings INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
+if(OBLEA_FUZZ)
+    target_compile_options(oblea_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 add_library(oblea_warnings INTERFACE)
 target_compile_options(oblea_warnings INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast

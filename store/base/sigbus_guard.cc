@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/base/sigbus_guard.h"
 
-#include <signal.h>
-
+#include <csignal>
 #include <mutex>
 
 namespace oblea::base {

@@ -98,8 +98,7 @@ Status Checker::check_payload() const {
     std::uint64_t end = sizeof(format::Header);
     for (format::SectionRecord const& section : header.sections) {
         auto const gap = view_.bytes.subspan(end, section.offset - end);
-        if (std::any_of(gap.begin(), gap.end(),
-                        [](std::byte byte) { return byte != std::byte{}; })) {
+        if (std::ranges::any_of(gap, [](std::byte byte) { return byte != std::byte{}; })) {
             return wrong("bytes between sections");
         }
         end = section.offset + section.bytes;
@@ -118,8 +117,8 @@ Status Checker::check_lists() const {
     if (view_.origins.size() != (reverse ? view_.inodes.size() : 0)) {
         return wrong("size of the table of origins");
     }
-    if (header.optional_features == 0 && std::any_of(header.reserved.begin(), header.reserved.end(),
-                                                     [](auto n) { return n != 0; })) {
+    if (header.optional_features == 0 &&
+        std::ranges::any_of(header.reserved, [](auto n) { return n != 0; })) {
         return wrong("reserved fields of the header");
     }
     for (std::size_t i = 13; i < format::kSectionCount; ++i) {
@@ -127,8 +126,7 @@ Status Checker::check_lists() const {
             return wrong("unknown sections");
         }
     }
-    if (std::adjacent_find(view_.objects.begin(), view_.objects.end(), std::greater_equal<>{}) !=
-        view_.objects.end()) {
+    if (std::ranges::adjacent_find(view_.objects, std::greater_equal<>{}) != view_.objects.end()) {
         return wrong("order of objects");
     }
     return {};
@@ -366,8 +364,8 @@ Status Checker::check_xattrs() {
     for (format::XattrSetRecord const& set : view_.xattr_sets) {
         OBLEA_TRY(check_xattr_set(set, keys.emplace_back()));
     }
-    std::sort(keys.begin(), keys.end());
-    if (std::adjacent_find(keys.begin(), keys.end()) != keys.end()) {
+    std::ranges::sort(keys);
+    if (std::ranges::adjacent_find(keys) != keys.end()) {
         return wrong("equal sets of xattrs");
     }
     return {};
@@ -415,7 +413,7 @@ Status Checker::check_slots() const {
             at = (at + 1) & mask;
         }
     }
-    auto const empty = std::count(view_.slots.begin(), view_.slots.end(), 0U);
+    auto const empty = std::ranges::count(view_.slots, 0U);
     if (view_.slots.size() - static_cast<std::size_t>(empty) != view_.dirents.size()) {
         return wrong("hash table");
     }
@@ -445,7 +443,7 @@ Status Checker::check_used_up() const {
         strings_used_ == view_.strings.size() && xattr_sets_met_ == view_.xattr_sets.size() &&
         xattrs_used_ == view_.xattrs.size() && external_links_used_ == view_.links.size() &&
         contents_used_ == view_.contents.size() && extents_used_ == view_.extents.size();
-    auto const used = std::count(objects_used_.begin(), objects_used_.end(), true);
+    auto const used = std::ranges::count(objects_used_, true);
     bool const objects = !merged() || static_cast<std::size_t>(used) == view_.objects.size();
     if (!all || !objects) {
         return wrong("parts that nothing refers to");

@@ -125,7 +125,7 @@ void Encoder::number_entries_of(std::uint32_t directory) {
          id = tree_.entry(id).next) {
         children.emplace_back(tree_.name(id), id);
     }
-    std::sort(children.begin(), children.end());
+    std::ranges::sort(children);
     inodes_[directory - 1].first_dirent = static_cast<std::uint32_t>(dirents_.size());
     inodes_[directory - 1].dirents = static_cast<std::uint32_t>(children.size());
     for (auto const& [name, id] : children) {
@@ -162,9 +162,9 @@ void Encoder::list_objects() {
             plan_.objects.push_back(tree_.content(content).content.object);
         }
     }
-    std::sort(plan_.objects.begin(), plan_.objects.end());
-    auto const repeated = std::unique(plan_.objects.begin(), plan_.objects.end());
-    plan_.objects.erase(repeated, plan_.objects.end());
+    std::ranges::sort(plan_.objects);
+    auto const repeated = std::ranges::unique(plan_.objects);
+    plan_.objects.erase(repeated.begin(), repeated.end());
 }
 
 // Adds up what each section takes. 64-bit sums cannot wrap: everything counted is in memory.
@@ -315,15 +315,14 @@ std::uint32_t Encoder::write_content(TreeDraft::StoredContent const& stored) {
         record.pack_check_low = content.pack_check.low;
         record.pack_check_high = content.pack_check.high;
     } else {
-        auto const place =
-            std::lower_bound(plan_.objects.begin(), plan_.objects.end(), content.object);
+        auto const place = std::ranges::lower_bound(plan_.objects, content.object);
         record.object = static_cast<std::uint32_t>(place - plan_.objects.begin());
     }
     record.extent_first = static_cast<std::uint32_t>(extents_used_);
     record.extent_count = static_cast<std::uint32_t>(content.extents.size());
     auto const extents = table<Extent>(Section::extents);
-    std::copy(content.extents.begin(), content.extents.end(),
-              extents.begin() + static_cast<std::ptrdiff_t>(extents_used_));
+    std::ranges::copy(content.extents,
+                      extents.begin() + static_cast<std::ptrdiff_t>(extents_used_));
     extents_used_ += content.extents.size();
     return static_cast<std::uint32_t>(contents_used_++);
 }
@@ -407,7 +406,7 @@ std::size_t Encoder::fill_slots(std::uint64_t seed) {
     auto const slots = table<std::uint32_t>(Section::slots);
     auto const records = table<format::DirentRecord>(Section::dirents);
     auto const names = base::text_of(section(Section::names));
-    std::fill(slots.begin(), slots.end(), 0U);
+    std::ranges::fill(slots, 0U);
     std::size_t const mask = slots.size() - 1;
     std::size_t probes_max = 0;
     for (std::uint32_t i = 0; i < records.size(); ++i) {
@@ -426,13 +425,13 @@ std::size_t Encoder::fill_slots(std::uint64_t seed) {
 }
 
 void Encoder::write_origins() {
-    auto const table_of_numbers = table<std::uint32_t>(Section::origins);
-    for (std::uint32_t i = 0; i < table_of_numbers.size(); ++i) {
-        table_of_numbers[i] = i + 1;
+    auto const numbers = table<std::uint32_t>(Section::origins);
+    std::vector<std::pair<Origin, std::uint32_t>> sorted(numbers.size());
+    for (std::uint32_t i = 0; i < sorted.size(); ++i) {
+        sorted[i] = {tree_.inode(inodes_[i].id).origin, i + 1};
     }
-    std::sort(table_of_numbers.begin(), table_of_numbers.end(), [&](auto left, auto right) {
-        return tree_.inode(inodes_[left - 1].id).origin < tree_.inode(inodes_[right - 1].id).origin;
-    });
+    std::ranges::sort(sorted);
+    std::ranges::transform(sorted, numbers.begin(), [](auto const& pair) { return pair.second; });
 }
 
 Status Encoder::write_header(std::uint64_t seed) {
@@ -474,8 +473,8 @@ Result<base::Bytes> Encoder::encode() {
     list_objects();
     OBLEA_TRY(measure());
     lay_out();
-    std::copy(plan_.layers.begin(), plan_.layers.end(), table<Digest>(Section::layers).begin());
-    std::copy(plan_.objects.begin(), plan_.objects.end(), table<Digest>(Section::objects).begin());
+    std::ranges::copy(plan_.layers, table<Digest>(Section::layers).begin());
+    std::ranges::copy(plan_.objects, table<Digest>(Section::objects).begin());
     // This order is the order of the strings: symlinks' targets, links' targets, xattrs.
     write_inodes();
     write_dirents();

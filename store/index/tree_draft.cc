@@ -50,13 +50,12 @@ std::uint64_t TreeDraft::add_text(std::string_view text) {
     return offset;
 }
 
-std::uint32_t TreeDraft::add_xattrs(Xattrs xattrs) {
+std::uint32_t TreeDraft::add_xattrs(Xattrs const& xattrs) {
     if (xattrs.empty()) {
         return kNone;
     }
     auto const number = static_cast<std::uint32_t>(xattr_sets_.size());
-    auto const [place, added] =
-        xattr_numbers_.try_emplace(key_of(xattrs), number, std::move(xattrs));
+    auto const [place, added] = xattr_numbers_.try_emplace(key_of(xattrs), number, xattrs);
     if (added) {
         xattr_sets_.push_back(&place->second.second);
     }
@@ -83,9 +82,12 @@ std::uint32_t TreeDraft::hash(InodeId directory, std::string_view name) const {
 
 TreeDraft::EntryId TreeDraft::find(InodeId directory, std::string_view name) const {
     std::size_t const mask = slots_.size() - 1;
-    for (std::size_t at = hash(directory, name) & mask; slots_[at] != 0; at = (at + 1) & mask) {
+    std::uint32_t const wanted = hash(directory, name);
+    for (std::size_t at = wanted & mask; slots_[at] != 0; at = (at + 1) & mask) {
         EntryId const id{slots_[at] - 1};
-        if (entry(id).directory == directory && this->name(id) == name) {
+        // The hash first: comparing names is a cache miss.
+        if (entry(id).hash == wanted && entry(id).directory == directory &&
+            this->name(id) == name) {
             return id;
         }
     }

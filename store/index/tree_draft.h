@@ -57,7 +57,8 @@ public:
 
     InodeId add_inode(Inode inode);
     std::uint64_t add_text(std::string_view text);
-    std::uint32_t add_xattrs(Xattrs xattrs);  // kNone for none; equal sets have equal numbers
+    std::uint32_t
+    add_xattrs(Xattrs const& xattrs);  // kNone for none; equal sets have equal numbers
     std::uint32_t add_content(LayerPos layer, Content content);
     std::uint32_t add_link_target(std::string path);
 
