@@ -116,6 +116,7 @@ Status check_attr(LayerEntry const& entry) {
 
 struct LayerTree::Impl {
     TreeDraft tree;
+    std::uint64_t members = 0;
     std::vector<EntryId> external_links;  // all that were ever made; some mean something else now
     // The folder of the last member, since members mostly come folder by folder.
     std::string last_folder;
@@ -380,8 +381,9 @@ Result<LinkEnds> LayerTree::Impl::resolve_links() const {
 }
 
 Status LayerTree::add(LayerEntry entry) {
-    if (impl_->tree.entry_count() >= limits::kLayerEntriesMax ||
-        impl_->tree.inode_count() >= limits::kLayerEntriesMax) {
+    // Members that others replace count, and so do implicit folders.
+    if (++impl_->members > limits::kLayerEntriesMax ||
+        impl_->tree.entry_count() >= limits::kLayerEntriesMax) {
         return fail(Errno::e2big, "",
                     base::printable(entry.path.string()) + ": a layer of more than " +
                         std::to_string(limits::kLayerEntriesMax) + " entries");

@@ -13,6 +13,10 @@ namespace {
 using EntryId = TreeDraft::EntryId;
 using InodeId = TreeDraft::InodeId;
 
+// Of inodes and entries of all layers together, also of those that do not remain: numbers of the
+// draft have 32 bits, and the highest mean "none".
+constexpr std::uint64_t kTableMax = 0xffff'fff0U;
+
 // Puts one layer onto the tree of those below it.
 class LayerApplication {
 public:
@@ -47,6 +51,9 @@ private:
 };
 
 Status LayerApplication::run() {
+    if (tree_.inode_count() + layer_.inode_count() > kTableMax) {
+        return fail(Errno::eoverflow, "", "too many inodes to merge");
+    }
     mapped_.assign(std::size_t{layer_.inode_count()} + 1, InodeId::none);
     // Before anything changes: links lead to what the layers below show.
     OBLEA_TRY(resolve_external_links());
@@ -109,6 +116,9 @@ Status LayerApplication::apply_folder(InodeNo number) {
         tree_.clear(folder);
     }
     std::uint32_t const count = OBLEA_TRY(layer_.entry_count(number));
+    if (tree_.entry_count() + count > kTableMax) {
+        return fail(Errno::eoverflow, "", "too many entries to merge");
+    }
     for (std::uint32_t i = 0; i < count; ++i) {
         Dirent const dirent = OBLEA_TRY(layer_.entry(number, i));
         OBLEA_TRY(apply_entry(folder, dirent));
