@@ -209,7 +209,7 @@ TreeDraft::Inode LayerTree::Impl::make_inode(LayerEntry&& entry) {
         inode.attr.size = entry.symlink_target.size();
         inode.target = tree.add_text(entry.symlink_target);
     }
-    inode.xattrs = tree.add_xattrs(std::move(entry.xattrs));
+    inode.xattrs = tree.add_xattrs(entry.xattrs);
     return inode;
 }
 
