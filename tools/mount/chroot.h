@@ -28,7 +28,8 @@ struct ChrootRequest {
     std::string workdir;               // empty: the image's, else "/"
     std::string user;                  // "name|uid[:name|gid]"; empty: the image's, else root
     RemoveAtUnmount remove = RemoveAtUnmount::when_untouched;
-    // Receives warnings (one line each, without "oblea: ") before the command starts.
+    // Receives warnings (one line each, without "oblea: ") before the command starts, in another
+    // process: it can print them and nothing else.
     std::function<void(std::string const&)> warn;
 };
 
@@ -42,7 +43,10 @@ struct ChrootResult {
 
 // Whether `typed` names a folder rather than an image, for a command that takes either: it has a
 // slash at the front, or is "." or "..", or begins with "./" or "../".
-bool looks_like_folder(std::string_view typed);
+inline bool looks_like_folder(std::string_view typed) {
+    return typed == "." || typed == ".." || typed.starts_with('/') || typed.starts_with("./") ||
+           typed.starts_with("../");
+}
 
 // Errors: what mount_image says, and what keeps the namespaces from being made, with the remedy.
 Result<ChrootResult> run_chroot(store::Store const& store, ChrootRequest const& request);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/containers.h"
 
-#include "fs/upper/upper_dir.h"
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "store/layer/layout.h"
+#include "tools/mount/container_lock.h"
 #include "tools/mount/container_name.h"
 #include "tools/mount/rfc3339.h"
-#include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -123,29 +122,6 @@ Result<std::string> free_name(std::vector<Container> const& taken) {
     }
 }
 
-// Holds the upper layer as a mount would, so that nobody serves it meanwhile.
-Result<std::unique_ptr<fs::UpperDir>> hold_upper(store::Store const& store,
-                                                 Container const& container) {
-    std::string const folder = store.path() + "/" + container.folder();
-    auto upper = fs::UpperDir::open(folder + "/upper", folder + "/work");
-    if (upper.has_value()) {
-        return *std::move(upper);
-    }
-    if (upper.error().code == Errno::ebusy) {
-        return fail(Errno::ebusy, "",
-                    fmt::format("container {} is mounted; unmount it first", container.name));
-    }
-    return std::unique_ptr<fs::UpperDir>{};  // whatever is wrong with it, it can be removed
-}
-
-// Names are unique: whoever makes or removes a container holds this.
-Result<base::UniqueFd> lock_containers(store::Store const& store) {
-    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kContainers, 0700));
-    auto lock = OBLEA_TRY(sys::openat(store.root(), layout::kContainers, O_RDONLY | O_DIRECTORY));
-    OBLEA_TRY(sys::lock(lock.get(), sys::LockKind::exclusive));
-    return lock;
-}
-
 }  // namespace
 
 std::string Container::folder() const {
@@ -191,6 +167,13 @@ Status check_container_name(std::string_view name) {
                                 name, kNameBytesMax));
     }
     return {};
+}
+
+Result<base::UniqueFd> lock_containers(store::Store const& store) {
+    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kContainers, 0700));
+    auto lock = OBLEA_TRY(sys::openat(store.root(), layout::kContainers, O_RDONLY | O_DIRECTORY));
+    OBLEA_TRY(sys::lock(lock.get(), sys::LockKind::exclusive));
+    return lock;
 }
 
 Result<ContainerList> list_containers(store::Store const& store) {
@@ -267,23 +250,6 @@ Result<Container> create_container(store::Store const& store, NewContainer const
     OBLEA_TRY(sys::replace_file(store.root(), (folder + "/" + kFile).c_str(),
                                 encode_container(container), 0600, sys::Sync::yes));
     return container;
-}
-
-Status remove_container(store::Store const& store, Container const& container) {
-    auto const lock = OBLEA_TRY(lock_containers(store));
-    auto const held = OBLEA_TRY(hold_upper(store, container));
-    // From the rename on nobody takes it for a container; what a crash leaves is in the store's
-    // folder for such things.
-    std::string const grave = fmt::format("{}/container-{}", layout::kTmp, container.id);
-    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kTmp, 0700));
-    OBLEA_TRY(
-        sys::renameat2(store.root(), container.folder().c_str(), store.root(), grave.c_str()));
-    auto removed = sys::remove_tree(store.root(), grave.c_str());
-    if (!removed.has_value() &&
-        (removed.error().code == Errno::eacces || removed.error().code == Errno::eperm)) {
-        return remove_tree_as_root_of_namespace(store.root(), grave);
-    }
-    return removed;
 }
 
 }  // namespace oblea::tools

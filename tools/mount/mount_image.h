@@ -35,6 +35,7 @@ enum class RemoveAtUnmount {
 
 struct MountRequest {
     MountSource source;
+    // Empty: the container's own root folder, for mounts that only their own namespace sees.
     std::string mount_point;
     MountMode mode = MountMode::writable;
     // Writable layer in a folder of the user's own instead of a container; its work folder is

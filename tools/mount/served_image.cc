@@ -134,7 +134,10 @@ Status ServedImage::mount() {
         options.needed_paths.push_back(upper_path());
         options.needed_paths.push_back(work_path());
     }
-    server_ = OBLEA_TRY(fs::Server::mount(std::move(file_system), request_.mount_point, options));
+    std::string const mount_point = request_.mount_point.empty() && container_
+                                        ? store_.path() + "/" + container_->folder() + "/root"
+                                        : request_.mount_point;
+    server_ = OBLEA_TRY(fs::Server::mount(std::move(file_system), mount_point, options));
     return {};
 }
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "fs/upper/upper_dir.h"
+#include "store/base/sys.h"
+#include "store/layer/layout.h"
+#include "tools/mount/container_lock.h"
+#include "tools/mount/containers.h"
+#include "tools/mount/user_namespace.h"
+
+#include <fmt/core.h>
+
+namespace oblea::tools {
+namespace {
+
+namespace layout = store::layout;
+namespace sys = base::sys;
+
+// Holds the upper layer as a mount would, so that nobody serves it meanwhile.
+Result<std::unique_ptr<fs::UpperDir>> hold_upper(store::Store const& store,
+                                                 Container const& container) {
+    std::string const folder = store.path() + "/" + container.folder();
+    auto upper = fs::UpperDir::open(folder + "/upper", folder + "/work");
+    if (upper.has_value()) {
+        return *std::move(upper);
+    }
+    if (upper.error().code == Errno::ebusy) {
+        return fail(Errno::ebusy, "",
+                    fmt::format("container {} is mounted; unmount it first", container.name));
+    }
+    return std::unique_ptr<fs::UpperDir>{};  // whatever is wrong with it, it can be removed
+}
+
+}  // namespace
+
+Status remove_container(store::Store const& store, Container const& container) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    auto const held = OBLEA_TRY(hold_upper(store, container));
+    // From the rename on nobody takes it for a container; what a crash leaves is in the store's
+    // folder for such things.
+    std::string const grave = fmt::format("{}/container-{}", layout::kTmp, container.id);
+    OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kTmp, 0700));
+    OBLEA_TRY(
+        sys::renameat2(store.root(), container.folder().c_str(), store.root(), grave.c_str()));
+    auto removed = sys::remove_tree(store.root(), grave.c_str());
+    if (!removed.has_value() &&
+        (removed.error().code == Errno::eacces || removed.error().code == Errno::eperm)) {
+        return remove_tree_as_root_of_namespace(store.root(), grave);
+    }
+    return removed;
+}
+
+}  // namespace oblea::tools
