@@ -396,10 +396,13 @@ Result<bool> try_lock(int fd, LockKind kind) {
     return true;
 }
 
-Result<std::optional<std::string>> fgetxattr(int fd, char const* name) {
+namespace {
+
+template <typename F>
+Result<std::optional<std::string>> get_xattr(F&& call) {
     std::string value(256, '\0');
     for (;;) {
-        ssize_t const size = ::fgetxattr(fd, name, value.data(), value.size());
+        ssize_t const size = call(value.data(), value.size());
         if (size >= 0) {
             value.resize(static_cast<std::size_t>(size));
             return std::optional{std::move(value)};
@@ -407,11 +410,43 @@ Result<std::optional<std::string>> fgetxattr(int fd, char const* name) {
         if (errno == ENODATA) {
             return std::optional<std::string>{};
         }
-        if (errno != ERANGE) {
+        if (errno != ERANGE || value.size() == 65536) {
             return errno_error("getxattr");
         }
         value.resize(65536);  // XATTR_SIZE_MAX
     }
+}
+
+template <typename F>
+Result<std::vector<std::string>> list_xattrs(F&& call) {
+    std::string names(1024, '\0');
+    ssize_t size = call(names.data(), names.size());
+    if (size < 0 && errno == ERANGE) {
+        names.resize(65536);  // XATTR_LIST_MAX
+        size = call(names.data(), names.size());
+    }
+    if (size < 0) {
+        return errno_error("listxattr");
+    }
+    std::vector<std::string> list;
+    std::string_view rest{names.data(), static_cast<std::size_t>(size)};
+    while (!rest.empty()) {
+        auto const end = rest.find('\0');
+        list.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    return list;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> fgetxattr(int fd, char const* name) {
+    return get_xattr([&](char* to, std::size_t room) { return ::fgetxattr(fd, name, to, room); });
+}
+
+Result<std::optional<std::string>> lgetxattr(std::string const& path, char const* name) {
+    return get_xattr(
+        [&](char* to, std::size_t room) { return ::lgetxattr(path.c_str(), name, to, room); });
 }
 
 Status fsetxattr(int fd, char const* name, std::string_view value, int flags) {
@@ -429,20 +464,29 @@ Status fremovexattr(int fd, char const* name) {
     return status_of("removexattr", [&] { return ::fremovexattr(fd, name); });
 }
 
+Status lremovexattr(std::string const& path, char const* name) {
+    return status_of("removexattr", [&] { return ::lremovexattr(path.c_str(), name); });
+}
+
 Result<std::vector<std::string>> flistxattr(int fd) {
-    std::string names(65536, '\0');  // XATTR_LIST_MAX
-    ssize_t const size = ::flistxattr(fd, names.data(), names.size());
-    if (size < 0) {
-        return errno_error("listxattr");
+    return list_xattrs([&](char* to, std::size_t room) { return ::flistxattr(fd, to, room); });
+}
+
+Result<std::vector<std::string>> llistxattr(std::string const& path) {
+    return list_xattrs(
+        [&](char* to, std::size_t room) { return ::llistxattr(path.c_str(), to, room); });
+}
+
+Status syncfs(int fd) {
+    return status_of("syncfs", [&] { return ::syncfs(fd); });
+}
+
+Result<std::uint64_t> lseek(int fd, std::uint64_t offset, int whence) {
+    off_t const at = ::lseek(fd, static_cast<off_t>(offset), whence);
+    if (at < 0) {
+        return errno_error("lseek");
     }
-    std::vector<std::string> list;
-    std::string_view rest{names.data(), static_cast<std::size_t>(size)};
-    while (!rest.empty()) {
-        auto const end = rest.find('\0');
-        list.emplace_back(rest.substr(0, end));
-        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    }
-    return list;
+    return static_cast<std::uint64_t>(at);
 }
 
 Result<std::vector<DirEntry>> list_dir(int dir) {
