@@ -30,7 +30,6 @@ enum class Errno : int {
     ebusy = EBUSY,
     eexist = EEXIST,
     exdev = EXDEV,
-    enxio = ENXIO,
     enodev = ENODEV,
     enotdir = ENOTDIR,
     eisdir = EISDIR,

@@ -34,6 +34,8 @@ Result<UniqueFd> openat(int dir, char const* path, int flags, mode_t mode = 0600
 Result<UniqueFd> openat2(int dir, char const* path, std::uint64_t flags, std::uint64_t resolve,
                          mode_t mode = 0);
 
+Result<UniqueFd> duplicate(int fd);
+
 // Reads until `buffer` is full or the file ends; returns the count.
 Result<std::size_t> pread_full(int fd, MutableBytes buffer, std::uint64_t offset);
 Result<std::size_t> read_some(int fd, MutableBytes buffer);  // 0 at the end
@@ -95,15 +97,12 @@ Result<std::optional<std::string>> fgetxattr(int fd, char const* name);  // null
 Status fsetxattr(int fd, char const* name, std::string_view value, int flags = 0);
 Status fremovexattr(int fd, char const* name);
 Result<std::vector<std::string>> flistxattr(int fd);
+// The same by path, for links and special files, without following the last component.
+Result<std::optional<std::string>> lgetxattr(std::string const& path, char const* name);
+Result<std::vector<std::string>> llistxattr(std::string const& path);
 // For what cannot be opened (links, devices), without following a link at the end: proc_path(dir) +
 // '/' + name stays inside the folder.
 Status lsetxattr(std::string const& path, char const* name, std::string_view value, int flags = 0);
-Result<std::optional<std::string>> lgetxattr(std::string const& path, char const* name);
-Status lremovexattr(std::string const& path, char const* name);
-Result<std::vector<std::string>> llistxattr(std::string const& path);
-
-Status syncfs(int fd);
-Result<std::uint64_t> lseek(int fd, std::uint64_t offset, int whence);
 
 struct DirEntry {
     std::string name;  // never "." or ".."

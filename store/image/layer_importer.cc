@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "store/image/layer_importer.h"
+
+#include "store/base/sys.h"
+#include "store/index/index.h"
+#include "store/layer/layout.h"
+#include "store/publish.h"
+
+#include <fmt/format.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+namespace {
+
+// Fails as soon as somebody wants an end.
+class StoppableSource final : public base::ByteSource {
+public:
+    StoppableSource(base::ByteSource& source, std::atomic<bool> const* one,
+                    std::atomic<bool> const* other)
+        : source_(source), one_(one), other_(other) {}
+
+    Result<std::size_t> read(base::MutableBytes buffer) override {
+        if ((one_ != nullptr && *one_) || (other_ != nullptr && *other_)) {
+            return fail(Errno::ecanceled, "", "interrupted");
+        }
+        return source_.read(buffer);
+    }
+
+private:
+    base::ByteSource& source_;
+    std::atomic<bool> const* one_;
+    std::atomic<bool> const* other_;
+};
+
+char const* media_type_of(Compression compression) {
+    switch (compression) {
+    case Compression::gzip:
+        return media_type::kOciLayerGzip;
+    case Compression::zstd:
+        return media_type::kOciLayerZstd;
+    case Compression::none:
+        break;
+    }
+    return media_type::kOciLayer;
+}
+
+// Of a blob that the store has: by its first bytes, as the layer library sees it.
+Result<char const*> media_type_in_store(int root, Digest const& blob) {
+    UniqueFd const file =
+        OBLEA_TRY(sys::openat(root, layout::blob(blob).c_str(), O_RDONLY | O_NOFOLLOW));
+    base::Bytes head(2);
+    std::size_t const count = OBLEA_TRY(sys::pread_full(file.get(), head, 0));
+    bool const gzip = count == 2 && head[0] == std::byte{0x1f} && head[1] == std::byte{0x8b};
+    return gzip ? media_type::kOciLayerGzip : media_type::kOciLayerZstd;
+}
+
+Result<std::uint64_t> content_bytes_of(int root, Digest const& diff_id) {
+    std::string const path = layout::layer_index(diff_id);
+    UniqueFd file = OBLEA_TRY(
+        with_context(sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW), [&] { return path; }));
+    Index const index = OBLEA_TRY(Index::open(std::move(file), path));
+    return index.content_bytes();
+}
+
+std::string progress_id(std::string const& name, LayerClaims const& claims) {
+    if (claims.blob.has_value()) {
+        return claims.blob->short_hex();
+    }
+    return claims.diff_id.has_value() ? claims.diff_id->short_hex() : name;
+}
+
+}  // namespace
+
+Result<LayerImporter> LayerImporter::create(Store const& store, ProgressBoard& progress,
+                                            std::atomic<bool> const* cancel) {
+    LayerImporter importer{store, progress, cancel};
+    for (Image const& image : OBLEA_TRY(store.images()).all()) {
+        for (ImageLayer const& layer : image.layers) {
+            importer.by_diff_id_.try_emplace(layer.diff_id, layer);
+            importer.by_blob_.try_emplace(layer.blob, layer);
+        }
+    }
+    return importer;
+}
+
+std::optional<ImageLayer> LayerImporter::claimed_layer(LayerClaims const& claims) const {
+    ImageLayer layer;
+    if (claims.diff_id.has_value()) {
+        auto const same = by_diff_id_.find(*claims.diff_id);
+        layer.diff_id = *claims.diff_id;
+        layer.blob = claims.blob.has_value()     ? *claims.blob
+                     : same != by_diff_id_.end() ? same->second.blob
+                                                 : layer.diff_id;
+        return layer;
+    }
+    auto const same = by_blob_.find(*claims.blob);
+    layer.blob = *claims.blob;
+    // An uncompressed layer has its diff ID for a name, if the store has a layer of this name.
+    layer.diff_id = same == by_blob_.end() ? layer.blob : same->second.diff_id;
+    return layer;
+}
+
+Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const& name,
+                                                              LayerClaims const& claims) const {
+    std::optional<LayerOutcome> none;
+    if (!claims.diff_id.has_value() && !claims.blob.has_value()) {
+        return none;
+    }
+    int const root = store_->root();
+    LayerOutcome known;
+    known.state = LayerOutcome::State::known;
+    known.layer = *claimed_layer(claims);
+    bool const compressed = known.layer.blob != known.layer.diff_id;
+    if (!OBLEA_TRY(refresh_published(root, layout::layer(known.layer.diff_id).c_str())) ||
+        (compressed &&
+         !OBLEA_TRY(refresh_published(root, layout::blob(known.layer.blob).c_str())))) {
+        return none;
+    }
+    known.layer.media_type =
+        compressed ? OBLEA_TRY(media_type_in_store(root, known.layer.blob)) : media_type::kOciLayer;
+    if (compressed) {
+        auto const info = OBLEA_TRY(sys::fstatat(root, layout::blob(known.layer.blob).c_str()));
+        known.layer.blob_bytes = static_cast<std::uint64_t>(info.st_size);
+    } else {
+        known.layer.blob_bytes = claims.blob_bytes.value_or(0);
+    }
+    known.content_bytes = OBLEA_TRY(content_bytes_of(root, known.layer.diff_id));
+    ProgressBoard::Slot& slot = progress_->add(progress_id(name, claims), known.layer.blob_bytes);
+    slot.bytes = known.layer.blob_bytes;
+    slot.state = ImportProgress::State::already_there;
+    return std::optional{std::move(known)};
+}
+
+Result<LayerOutcome> LayerImporter::import(std::string const& name, base::ByteSource& source,
+                                           std::uint64_t total_bytes, LayerClaims const& claims,
+                                           std::atomic<bool> const* stop) const {
+    ProgressBoard::Slot& slot = progress_->add(progress_id(name, claims), total_bytes);
+    slot.state = ImportProgress::State::reading;
+    StoppableSource stoppable{source, cancel_, stop};
+    LayerImportOptions options;
+    options.progress_bytes = &slot.bytes;
+    ImportedLayer const layer = OBLEA_TRY(with_context(
+        import_layer(store_->root(), stoppable, claims, options), [&] { return "layer " + name; }));
+    slot.state = ImportProgress::State::done;
+    LayerOutcome outcome;
+    outcome.layer = {layer.diff_id, layer.blob, layer.blob_bytes, media_type_of(layer.compression)};
+    outcome.content_bytes = layer.content_bytes;
+    return outcome;
+}
+
+Result<LayerOutcome> LayerImporter::import_planned(SeekableFiles const& files,
+                                                   PlannedLayer const& layer,
+                                                   std::atomic<bool> const& stop) const {
+    if (auto known = OBLEA_TRY(find_known(layer.member, layer.claims))) {
+        return *std::move(known);
+    }
+    auto const file = OBLEA_TRY(files.open(layer.member));
+    return import(layer.member, *file.source, file.bytes, layer.claims, &stop);
+}
+
+Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
+                                                std::vector<PlannedImage> const& images,
+                                                unsigned jobs) const {
+    std::map<std::string, PlannedLayer> wanted;
+    for (PlannedImage const& image : images) {
+        for (PlannedLayer const& layer : image.layers) {
+            wanted.try_emplace(layer.member, layer);
+        }
+    }
+    std::vector<PlannedLayer> layers;
+    for (auto& [member, layer] : wanted) {
+        layers.push_back(std::move(layer));
+    }
+    LayerOutcomes outcomes;
+    std::mutex mutex;
+    std::optional<Error> failure;
+    std::atomic<bool> stop{false};
+    auto const one = [&](std::size_t position) {
+        if (stop) {
+            return;
+        }
+        PlannedLayer const& layer = layers[position];
+        auto outcome = import_planned(files, layer, stop);
+        std::lock_guard const guard{mutex};
+        if (outcome.has_value()) {
+            outcomes[layer.member] = *std::move(outcome);
+        } else if (!failure.has_value()) {
+            failure = std::move(outcome).error();  // those that follow are but interrupted by it
+            stop = true;
+        }
+    };
+    tbb::task_arena arena{jobs == 0 ? tbb::task_arena::automatic : static_cast<int>(jobs)};
+    arena.execute([&] { tbb::parallel_for(std::size_t{0}, layers.size(), one); });
+    if (failure.has_value()) {
+        return std::unexpected<Error>(*std::move(failure));
+    }
+    return outcomes;
+}
+
+Status verify_outcomes(PlannedImage const& image, LayerOutcomes const& outcomes) {
+    for (std::size_t i = 0; i < image.layers.size(); ++i) {
+        PlannedLayer const& planned = image.layers[i];
+        auto const at = outcomes.find(planned.member);
+        if (at == outcomes.end()) {
+            return fail(Errno::einval, "",
+                        planned.member + " is no layer: neither tar nor gzip nor zstd");
+        }
+        ImageLayer const& layer = at->second.layer;
+        if (layer.diff_id != planned.diff_id) {
+            return fail(Errno::ebadmsg, "",
+                        fmt::format("invalid diffID for layer {}: expected \"{}\", got \"{}\"", i,
+                                    planned.diff_id.to_string(), layer.diff_id.to_string()));
+        }
+        if (planned.claims.blob.has_value() && layer.blob != *planned.claims.blob) {
+            return fail(
+                Errno::ebadmsg, "",
+                fmt::format("{}: its SHA-256 is {}", planned.member, layer.blob.to_string()));
+        }
+        bool const fresh = at->second.state == LayerOutcome::State::fresh;
+        if (fresh && planned.claims.blob_bytes.has_value() &&
+            layer.blob_bytes != *planned.claims.blob_bytes) {
+            return fail(Errno::ebadmsg, "",
+                        fmt::format("{} has {} bytes, and the manifest says {}", planned.member,
+                                    layer.blob_bytes, *planned.claims.blob_bytes));
+        }
+    }
+    return {};
+}
+
+}  // namespace oblea::store

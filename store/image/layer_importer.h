@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Brings the layers of planned images into the store: skips those that are there, imports the
+// others, verifies all.
+//
+// import() and find_known() may be called from several threads at once.
+#pragma once
+#include "store/image/import_plan.h"
+#include "store/image/progress_board.h"
+#include "store/store.h"
+
+#include <atomic>
+#include <map>
+#include <unordered_map>
+
+namespace oblea::store {
+
+struct LayerOutcome {
+    ImageLayer layer;
+    std::uint64_t content_bytes = 0;
+    enum class State { fresh, known } state = State::fresh;
+};
+
+// By the member that holds the layer.
+using LayerOutcomes = std::map<std::string, LayerOutcome>;
+
+class LayerImporter {
+public:
+    // `cancel` may be null.
+    static Result<LayerImporter> create(Store const& store, ProgressBoard& progress,
+                                        std::atomic<bool> const* cancel);
+
+    // All layers side by side by `jobs` threads (0: one for each processor). The first failure
+    // stops the others.
+    Result<LayerOutcomes> import_all(SeekableFiles const& files,
+                                     std::vector<PlannedImage> const& images, unsigned jobs) const;
+
+    // One layer. `name` is for messages and progress. Errors: as import_layer; ECANCELED.
+    Result<LayerOutcome> import(std::string const& name, base::ByteSource& source,
+                                std::uint64_t total_bytes, LayerClaims const& claims,
+                                std::atomic<bool> const* stop = nullptr) const;
+
+    // The layer, when the store has all of it that the claims name, so that it need not be read. At
+    // least a diff ID or a blob must be claimed.
+    Result<std::optional<LayerOutcome>> find_known(std::string const& name,
+                                                   LayerClaims const& claims) const;
+
+private:
+    LayerImporter(Store const& store, ProgressBoard& progress, std::atomic<bool> const* cancel)
+        : store_(&store), progress_(&progress), cancel_(cancel) {}
+    [[nodiscard]] std::optional<ImageLayer> claimed_layer(LayerClaims const& claims) const;
+    Result<LayerOutcome> import_planned(SeekableFiles const& files, PlannedLayer const& layer,
+                                        std::atomic<bool> const& stop) const;
+
+    Store const* store_;
+    ProgressBoard* progress_;
+    std::atomic<bool> const* cancel_;
+    // What the images of the store tell of their layers.
+    std::unordered_map<Digest, ImageLayer> by_diff_id_;
+    std::unordered_map<Digest, ImageLayer> by_blob_;
+};
+
+// Each planned layer has an outcome that fulfils its claims. Errors: EBADMSG; EINVAL for a member
+// that is no layer.
+Status verify_outcomes(PlannedImage const& image, LayerOutcomes const& outcomes);
+
+}  // namespace oblea::store

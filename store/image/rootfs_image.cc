@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "store/image/rootfs_image.h"
+
+#include "store/image/json_fields.h"
+
+#include <nlohmann/json.hpp>
+
+namespace oblea::store {
+
+using nlohmann::json;
+
+namespace {
+
+json describe(char const* type, Digest const& digest, std::uint64_t bytes) {
+    return {{"mediaType", type}, {"digest", digest.to_string()}, {"size", bytes}};
+}
+
+std::string encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
+    json config = {
+        {"created", facts.created},
+        {"architecture", facts.platform.architecture},
+        {"os", facts.platform.os},
+        {"config", json::object()},
+        {"rootfs", {{"type", "layers"}, {"diff_ids", json::array({layer.diff_id.to_string()})}}},
+        {"history",
+         json::array({json{{"created", facts.created}, {"created_by", facts.created_by}}})}};
+    if (!facts.platform.variant.empty()) {
+        config["variant"] = facts.platform.variant;
+    }
+    return json_fields::encode(config, json_fields::Layout::compact);
+}
+
+}  // namespace
+
+PlannedImage make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
+                               std::string const& member) {
+    PlannedImage image;
+    image.config_bytes = encode_config(facts, layer);
+    image.id = base::sha256(image.config_bytes);
+    image.config.architecture = facts.platform.architecture;
+    image.config.os = facts.platform.os;
+    image.config.variant = facts.platform.variant;
+    image.config.created = facts.created;
+    image.config.diff_ids.push_back(layer.diff_id);
+    json const manifest = {
+        {"schemaVersion", 2},
+        {"mediaType", media_type::kOciManifest},
+        {"config", describe(media_type::kOciConfig, image.id, image.config_bytes.size())},
+        {"layers",
+         json::array({describe(layer.media_type.c_str(), layer.blob, layer.blob_bytes)})}};
+    image.manifest_bytes = json_fields::encode(manifest, json_fields::Layout::compact);
+    LayerClaims claims;
+    claims.diff_id = layer.diff_id;
+    image.layers.push_back({member, claims, layer.diff_id});
+    return image;
+}
+
+}  // namespace oblea::store

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The image that a bare root file system becomes: one layer, a config and a manifest of our own.
+#pragma once
+#include "store/image/import_plan.h"
+#include "store/image/layer_importer.h"
+
+namespace oblea::store {
+
+struct RootfsFacts {
+    Platform platform;
+    std::string created;     // RFC 3339
+    std::string created_by;  // for the history
+};
+
+// Pure: the same layer and facts give the same image, byte for byte. The layer's member is
+// `member`.
+PlannedImage make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
+                               std::string const& member);
+
+}  // namespace oblea::store
