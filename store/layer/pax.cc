@@ -108,22 +108,23 @@ Status add_piece(std::uint64_t offset, std::uint64_t bytes, PaxSparse& sparse) {
     return {};
 }
 
-// Version 0.1: all offsets and sizes in one record, separated by commas.
+// Takes the first number off a list that is separated by commas.
+Result<std::uint64_t> take_number(std::string_view& list) {
+    auto const comma = list.find(',');
+    std::string_view const digits = list.substr(0, comma);
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    return parse_decimal(digits);
+}
+
+// Version 0.1: offset and size of all pieces in one record.
 Status parse_sparse_map(std::string_view map, PaxSparse& sparse) {
-    std::optional<std::uint64_t> offset;
     while (!map.empty()) {
-        auto const comma = map.find(',');
-        std::uint64_t const value = OBLEA_TRY(parse_decimal(map.substr(0, comma)));
-        map.remove_prefix(comma == std::string_view::npos ? map.size() : comma + 1);
-        if (!offset.has_value()) {
-            offset = value;
-            continue;
+        std::uint64_t const offset = OBLEA_TRY(take_number(map));
+        if (map.empty()) {
+            return fail(Errno::einval, "", "an odd count of numbers");
         }
-        OBLEA_TRY(add_piece(*offset, value, sparse));
-        offset.reset();
-    }
-    if (offset.has_value()) {
-        return fail(Errno::einval, "", "an odd count of numbers");
+        std::uint64_t const bytes = OBLEA_TRY(take_number(map));
+        OBLEA_TRY(add_piece(offset, bytes, sparse));
     }
     return {};
 }
