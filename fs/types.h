@@ -40,8 +40,8 @@ struct Attr {
     std::uint32_t gid = 0;
     std::uint64_t size = 0;
     std::uint64_t blocks_512 = 0;
-    TimePoint atime, mtime, ctime;
-    DeviceNumber device;
+    TimePoint atime{}, mtime{}, ctime{};
+    DeviceNumber device{};
 };
 
 // A name's answer: the node and its attributes. Each one given out counts as one lookup, ended by
@@ -64,20 +64,20 @@ struct Caller {
 enum class KillPrivileges { no, yes };
 
 struct AttrChange {
-    std::optional<std::uint32_t> permissions;
-    std::optional<std::uint32_t> uid;
-    std::optional<std::uint32_t> gid;
-    std::optional<std::uint64_t> size;
-    std::optional<TimePoint> atime;
-    std::optional<TimePoint> mtime;
+    std::optional<std::uint32_t> permissions{};
+    std::optional<std::uint32_t> uid{};
+    std::optional<std::uint32_t> gid{};
+    std::optional<std::uint64_t> size{};
+    std::optional<TimePoint> atime{};
+    std::optional<TimePoint> mtime{};
     KillPrivileges kill_privileges = KillPrivileges::no;
 };
 
 struct NewNode {
     FileType type = FileType::regular;
     std::uint32_t permissions = 0;  // umask already applied
-    DeviceNumber device;
-    std::string symlink_target;
+    DeviceNumber device{};
+    std::string symlink_target{};
 };
 
 struct StatFs {

@@ -44,7 +44,7 @@ struct Owners {
 enum class Durable { no, yes };
 
 struct UnionOptions {
-    Owners owners;
+    Owners owners{};
     Durable durable = Durable::yes;
 };
 
@@ -73,7 +73,7 @@ using DirPlusSink = std::function<bool(DirSlot const&, Entry const&)>;
 // Bytes that a read gives: a view of memory that stays valid as long as the union, or the count
 // written into the buffer.
 struct ReadResult {
-    base::ByteView mapped;      // not empty: these are the bytes
+    base::ByteView mapped{};    // not empty: these are the bytes
     std::size_t in_buffer = 0;  // else: so many bytes are in the caller's buffer
 };
 
@@ -145,8 +145,9 @@ public:
 
     Result<StatFs> statfs();
 
+    struct Impl;  // of the union's own sources
+
 private:
-    struct Impl;
     explicit UnionFs(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

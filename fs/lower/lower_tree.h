@@ -18,7 +18,7 @@
 namespace oblea::fs {
 
 struct LowerEntry {
-    std::string_view name;  // lives as long as the tree
+    std::string_view name{};  // lives as long as the tree
     store::InodeNo ino = store::InodeNo::none;
     store::FileType type = store::FileType::regular;
 };
@@ -26,7 +26,7 @@ struct LowerEntry {
 // One of the names of an inode.
 struct LowerName {
     store::InodeNo directory = store::InodeNo::none;
-    std::string_view name;  // lives as long as the tree
+    std::string_view name{};  // lives as long as the tree
 };
 
 class LowerTree {

@@ -30,6 +30,7 @@ enum class Errno : int {
     ebusy = EBUSY,
     eexist = EEXIST,
     exdev = EXDEV,
+    enxio = ENXIO,
     enodev = ENODEV,
     enotdir = ENOTDIR,
     eisdir = EISDIR,

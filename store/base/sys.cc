@@ -406,12 +406,11 @@ Result<bool> try_lock(int fd, LockKind kind) {
 
 namespace {
 
-// `get` is called with a buffer and its size, as getxattr(2) is.
 template <typename F>
-Result<std::optional<std::string>> read_xattr(F&& get) {
+Result<std::optional<std::string>> get_xattr(F&& call) {
     std::string value(256, '\0');
     for (;;) {
-        ssize_t const size = get(value.data(), value.size());
+        ssize_t const size = call(value.data(), value.size());
         if (size >= 0) {
             value.resize(static_cast<std::size_t>(size));
             return std::optional{std::move(value)};
@@ -419,7 +418,7 @@ Result<std::optional<std::string>> read_xattr(F&& get) {
         if (errno == ENODATA) {
             return std::optional<std::string>{};
         }
-        if (errno != ERANGE) {
+        if (errno != ERANGE || value.size() == 65536) {
             return errno_error("getxattr");
         }
         value.resize(65536);  // XATTR_SIZE_MAX
@@ -427,9 +426,13 @@ Result<std::optional<std::string>> read_xattr(F&& get) {
 }
 
 template <typename F>
-Result<std::vector<std::string>> read_xattr_names(F&& get) {
-    std::string names(65536, '\0');  // XATTR_LIST_MAX
-    ssize_t const size = get(names.data(), names.size());
+Result<std::vector<std::string>> list_xattrs(F&& call) {
+    std::string names(1024, '\0');
+    ssize_t size = call(names.data(), names.size());
+    if (size < 0 && errno == ERANGE) {
+        names.resize(65536);  // XATTR_LIST_MAX
+        size = call(names.data(), names.size());
+    }
     if (size < 0) {
         return errno_error("listxattr");
     }
@@ -446,14 +449,12 @@ Result<std::vector<std::string>> read_xattr_names(F&& get) {
 }  // namespace
 
 Result<std::optional<std::string>> fgetxattr(int fd, char const* name) {
-    return read_xattr(
-        [&](char* value, std::size_t size) { return ::fgetxattr(fd, name, value, size); });
+    return get_xattr([&](char* to, std::size_t room) { return ::fgetxattr(fd, name, to, room); });
 }
 
 Result<std::optional<std::string>> lgetxattr(std::string const& path, char const* name) {
-    return read_xattr([&](char* value, std::size_t size) {
-        return ::lgetxattr(path.c_str(), name, value, size);
-    });
+    return get_xattr(
+        [&](char* to, std::size_t room) { return ::lgetxattr(path.c_str(), name, to, room); });
 }
 
 Status fsetxattr(int fd, char const* name, std::string_view value, int flags) {
@@ -471,14 +472,29 @@ Status fremovexattr(int fd, char const* name) {
     return status_of("removexattr", [&] { return ::fremovexattr(fd, name); });
 }
 
+Status lremovexattr(std::string const& path, char const* name) {
+    return status_of("removexattr", [&] { return ::lremovexattr(path.c_str(), name); });
+}
+
 Result<std::vector<std::string>> flistxattr(int fd) {
-    return read_xattr_names(
-        [&](char* names, std::size_t size) { return ::flistxattr(fd, names, size); });
+    return list_xattrs([&](char* to, std::size_t room) { return ::flistxattr(fd, to, room); });
 }
 
 Result<std::vector<std::string>> llistxattr(std::string const& path) {
-    return read_xattr_names(
-        [&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); });
+    return list_xattrs(
+        [&](char* to, std::size_t room) { return ::llistxattr(path.c_str(), to, room); });
+}
+
+Status syncfs(int fd) {
+    return status_of("syncfs", [&] { return ::syncfs(fd); });
+}
+
+Result<std::uint64_t> lseek(int fd, std::uint64_t offset, int whence) {
+    off_t const at = ::lseek(fd, static_cast<off_t>(offset), whence);
+    if (at < 0) {
+        return errno_error("lseek");
+    }
+    return static_cast<std::uint64_t>(at);
 }
 
 Result<std::vector<DirEntry>> list_dir(int dir) {

@@ -103,6 +103,12 @@ Result<std::vector<std::string>> llistxattr(std::string const& path);
 // For what cannot be opened (links, devices), without following a link at the end: proc_path(dir) +
 // '/' + name stays inside the folder.
 Status lsetxattr(std::string const& path, char const* name, std::string_view value, int flags = 0);
+Result<std::optional<std::string>> lgetxattr(std::string const& path, char const* name);
+Status lremovexattr(std::string const& path, char const* name);
+Result<std::vector<std::string>> llistxattr(std::string const& path);
+
+Status syncfs(int fd);
+Result<std::uint64_t> lseek(int fd, std::uint64_t offset, int whence);
 
 struct DirEntry {
     std::string name;  // never "." or ".."

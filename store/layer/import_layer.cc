@@ -24,10 +24,10 @@ namespace sys = base::sys;
 using base::ByteView;
 
 // Each stage reads into a ring of its own, so that a layer in flight takes at most
-// 4 * (128 + 256) KiB for the rings, beside what parser, pack and recipe buffer (below 2 MiB), one
+// 4 * (256 + 512) KiB for the rings, beside what parser, pack and recipe buffer (below 2 MiB), one
 // small content, and the tree of its entries.
-constexpr std::size_t kCompressedChunkBytes = 128U << 10U;
-constexpr std::size_t kTarChunkBytes = 256U << 10U;
+constexpr std::size_t kCompressedChunkBytes = 256U << 10U;
+constexpr std::size_t kTarChunkBytes = 512U << 10U;
 constexpr unsigned kSyncThreads = 8;  // waiting, not working
 
 // OBLEA_THREADS=1 keeps everything in the caller's thread: for debuggers, and for small machines.

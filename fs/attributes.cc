@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+// Attributes: shown from whichever layer has them, changed in the upper.
+#include "fs/union_impl.h"
+
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace oblea::fs {
+
+namespace {
+
+// Folders have one size in both layers, so that copy-up does not change it.
+constexpr std::uint64_t kFolderBytes = 4096;
+
+TimePoint time_of(struct timespec const& time) {
+    return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
+}
+
+struct timespec timespec_of(std::optional<TimePoint> const& time) {
+    struct timespec result = {};
+    if (time.has_value()) {
+        result.tv_sec = time->seconds;
+        result.tv_nsec = time->nanoseconds;
+    } else {
+        result.tv_nsec = UTIME_OMIT;
+    }
+    return result;
+}
+
+bool in_own_groups(std::uint32_t gid) {
+    if (gid == ::getegid()) {
+        return true;
+    }
+    std::vector<gid_t> groups(65536);  // NGROUPS_MAX
+    int const count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+    groups.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    return std::ranges::find(groups, gid) != groups.end();
+}
+
+}  // namespace
+
+void UnionFs::Impl::show_owner(Attr& attr) const {
+    if (options.owners.kind == Owners::Kind::squashed) {
+        attr.uid = options.owners.uid;
+        attr.gid = options.owners.gid;
+    }
+}
+
+Result<Attr> UnionFs::Impl::lower_attr(InodeNo ino) const {
+    store::InodeAttr const from = OBLEA_TRY(lower->attr(ino));
+    Attr attr{.ino = ino_of(ino),
+              .type = from.type,
+              .permissions = from.permissions,
+              .nlink = from.nlink,
+              .uid = from.uid,
+              .gid = from.gid,
+              .size = from.type == FileType::directory ? kFolderBytes : from.size,
+              .device = from.device};
+    attr.blocks_512 = from.type == FileType::regular ? (from.size + 511) / 512 : 0;
+    attr.atime = attr.mtime = attr.ctime = {from.mtime.seconds, from.mtime.nanoseconds};
+    show_owner(attr);
+    return attr;
+}
+
+Attr UnionFs::Impl::upper_attr(Node const& node, struct stat const& info) const {
+    Attr attr{.ino = node.ino,
+              .type = node.type,
+              .permissions = node.permissions.value_or(info.st_mode & 07777U),
+              .nlink = static_cast<std::uint32_t>(info.st_nlink),
+              .uid = info.st_uid,
+              .gid = info.st_gid,
+              .size = node.is_folder() ? kFolderBytes : static_cast<std::uint64_t>(info.st_size),
+              .blocks_512 = static_cast<std::uint64_t>(info.st_blocks),
+              .atime = time_of(info.st_atim),
+              .mtime = time_of(info.st_mtim),
+              .ctime = time_of(info.st_ctim),
+              .device = {major(info.st_rdev), minor(info.st_rdev)}};
+    show_owner(attr);
+    return attr;
+}
+
+Result<std::uint32_t> UnionFs::Impl::folder_nlink(Ino folder) {
+    auto node = nodes.find(folder);
+    if (!node.has_value()) {
+        return OBLEA_TRY(lower->attr(lower_of(folder))).nlink;
+    }
+    if (node->linkage == Linkage::unlinked) {
+        return 0U;
+    }
+    if (node->subfolders < 0) {
+        auto const lock = folder_locks.share(folder);
+        Listing const listing = OBLEA_TRY(list_folder(folder));
+        auto const count =
+            std::ranges::count(listing.entries, FileType::directory, &MergedListed::type);
+        static_cast<void>(nodes.update(folder, [&](Node& stored) {
+            if (stored.subfolders < 0) {
+                stored.subfolders = count;
+            }
+        }));
+        node->subfolders = count;
+    }
+    return static_cast<std::uint32_t>(2 + node->subfolders);
+}
+
+Result<Attr> UnionFs::Impl::attr_of(Ino ino) {
+    auto node = nodes.find(ino);
+    if (!node.has_value() || node->state != FileState::upper) {
+        if (!is_lower_number(ino) || number(ino) > lower->inode_count()) {
+            return fail(Errno::estale, "getattr");
+        }
+        Attr attr = OBLEA_TRY(lower_attr(lower_of(ino)));
+        if (node.has_value() && node->linkage == Linkage::unlinked) {
+            attr.nlink = 0;
+        } else if (node.has_value() && node->is_folder()) {
+            attr.nlink = OBLEA_TRY(folder_nlink(ino));
+        } else if (attr.nlink > 1 && attr.type != FileType::directory) {
+            attr.nlink = OBLEA_TRY(lower_names_left(lower_of(ino)));
+        }
+        return attr;
+    }
+    Node current;
+    struct stat const info = OBLEA_TRY(stat_node(ino, current));
+    Attr attr = upper_attr(current, info);
+    if (current.linkage == Linkage::unlinked) {
+        attr.nlink = 0;
+    } else if (current.is_folder()) {
+        attr.nlink = OBLEA_TRY(folder_nlink(ino));
+    } else if (current.place == Place::index) {
+        attr.nlink = attr.nlink - 1 + OBLEA_TRY(lower_names_left(lower_of(ino)));
+    } else if (current.place == Place::orphan) {
+        attr.nlink -= 1;
+    }
+    return attr;
+}
+
+Result<Entry> UnionFs::Impl::grant_entry(Ino ino) {
+    grant(ino);
+    auto attr = attr_of(ino);
+    if (!attr.has_value()) {
+        if (is_lower_number(ino) && upper != nullptr) {
+            counts.forget(number(ino), 1);
+        } else {
+            static_cast<void>(nodes.update(ino, [](Node& node) { --node.lookups; }));
+        }
+        return std::unexpected<Error>(std::move(attr).error());
+    }
+    return Entry{.attr = *attr};
+}
+
+Status UnionFs::Impl::check_owner_change(AttrChange const& change) const {
+    Owners const& owners = options.owners;
+    if (owners.kind == Owners::Kind::squashed) {
+        if (change.uid.value_or(owners.uid) != owners.uid ||
+            change.gid.value_or(owners.gid) != owners.gid) {
+            return fail(Errno::eperm, "chown");
+        }
+        return {};
+    }
+    if (up().change_owner == UpperDir::Impl::ChangeOwner::yes) {
+        return {};
+    }
+    if (change.uid.value_or(up().uid) != up().uid ||
+        (change.gid.has_value() && !in_own_groups(*change.gid))) {
+        return fail(Errno::eperm, "chown");
+    }
+    return {};
+}
+
+Status UnionFs::Impl::set_permissions(Node const& node, Located const& at, std::uint32_t shown) {
+    if (node.type == FileType::symlink) {
+        return fail(Errno::eopnotsupp, "chmod");
+    }
+    bool const bound = up().rights == UpperDir::Impl::Rights::bound;
+    std::uint32_t const stored = bound ? stored_permissions(node.type, shown) : shown;
+    auto const chmod = [&] {
+        return at.name == "." ? sys::fchmod(at.folder->get(), stored)
+                              : sys::fchmodat(at.folder->get(), at.name.c_str(), stored);
+    };
+    if (stored == shown && !node.permissions.has_value()) {
+        return chmod();
+    }
+    // The mark first: a crash between the two leaves the old stored bits, which the new mark hides.
+    InodeMark mark = OBLEA_TRY(up().read_mark(at.folder->get(), at.name));
+    mark.permissions = stored == shown ? std::nullopt : std::optional{shown};
+    OBLEA_TRY(up().write_mark(at.folder->get(), at.name, mark));
+    OBLEA_TRY(chmod());
+    static_cast<void>(nodes.update(node.ino, [&](Node& n) { n.permissions = mark.permissions; }));
+    return {};
+}
+
+Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
+    Located const at = OBLEA_TRY(locate(node));
+    int const dir = at.folder->get();
+    bool const chown = change.uid.has_value() || change.gid.has_value();
+    bool const kill = !node.is_folder() && node.type != FileType::symlink &&
+                      (chown || change.kill_privileges == KillPrivileges::yes);
+    struct stat const before = OBLEA_TRY(sys::fstatat(dir, at.name.c_str()));
+    if (!node.is_folder() && before.st_ino != node.upper_ino) {
+        return fail(Errno::estale, "setattr");
+    }
+    std::uint32_t const shown = node.permissions.value_or(before.st_mode & 07777U);
+    if (chown && options.owners.kind == Owners::Kind::real) {
+        OBLEA_TRY(sys::fchownat(dir, at.name.c_str(), change.uid.value_or(~uid_t{0}),
+                                change.gid.value_or(~gid_t{0})));
+    }
+    std::optional<std::uint32_t> permissions = change.permissions;
+    if (!permissions.has_value() && kill && without_privileges(shown) != shown) {
+        permissions = without_privileges(shown);
+    }
+    if (permissions.has_value()) {
+        OBLEA_TRY(set_permissions(node, at, *permissions));
+    }
+    if (kill) {
+        auto dropped = up().remove_xattr(dir, at.name, "security.capability");
+        if (!dropped.has_value() && dropped.error().code != Errno::enodata &&
+            dropped.error().code != Errno::eopnotsupp && dropped.error().code != Errno::eperm) {
+            return dropped;
+        }
+    }
+    if (change.size.has_value()) {
+        SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
+        OBLEA_TRY(sys::ftruncate(fd->get(), *change.size));
+    }
+    if (change.atime.has_value() || change.mtime.has_value()) {
+        struct timespec const times[2] = {timespec_of(change.atime), timespec_of(change.mtime)};
+        OBLEA_TRY(sys::utimensat(dir, at.name.c_str(), times));
+    }
+    return {};
+}
+
+Status UnionFs::Impl::change_attrs(Ino ino, AttrChange const& change) {
+    for (int attempt = 0;; ++attempt) {
+        auto node = nodes.find(ino);
+        if (!node.has_value()) {
+            return fail(Errno::estale, "setattr");
+        }
+        auto const names = folder_locks.share(node->parent);
+        node = nodes.find(ino);  // its place, which now stays
+        std::scoped_lock const lock{inode_locks.of(ino).mutex};
+        auto applied =
+            node.has_value() ? apply_attrs(*node, change) : Status{fail(Errno::estale, "setattr")};
+        // Moved to another folder before the lock was taken: once more.
+        if (applied.has_value() || applied.error().code != Errno::estale || attempt == 100) {
+            return applied;
+        }
+    }
+}
+
+Status UnionFs::Impl::drop_privileges(Ino ino) {
+    Node node;
+    struct stat const info = OBLEA_TRY(stat_node(ino, node));
+    std::uint32_t const shown = node.permissions.value_or(info.st_mode & 07777U);
+    if (without_privileges(shown) == shown) {
+        SharedFd const fd = OBLEA_TRY(file_fd(ino));
+        auto const capability = sys::fgetxattr(fd->get(), "security.capability");
+        if (!capability.has_value() || !capability->has_value()) {
+            return {};
+        }
+    }
+    return change_attrs(ino, {.kill_privileges = KillPrivileges::yes});
+}
+
+Result<Attr> UnionFs::getattr(Ino ino) {
+    return impl_->attr_of(ino);
+}
+
+Result<Attr> UnionFs::setattr(Ino ino, AttrChange const& change, Caller const& /*caller*/) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(fs.check_owner_change(change));
+    FileType const type = OBLEA_TRY(fs.type_of(ino));
+    if (change.size.has_value() && type != FileType::regular) {
+        return fail(type == FileType::directory ? Errno::eisdir : Errno::einval, "truncate");
+    }
+    if (change.permissions.has_value() && type == FileType::symlink) {
+        return fail(Errno::eopnotsupp, "chmod");
+    }
+    if (type == FileType::directory) {
+        OBLEA_TRY(fs.ensure_upper_folder(ino));
+    } else {
+        OBLEA_TRY(fs.ensure_upper(ino, change.size.value_or(~std::uint64_t{0})));
+    }
+    OBLEA_TRY(fs.change_attrs(ino, change));
+    return fs.attr_of(ino);
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// The bytes of files: read where they are now, written to the upper.
+#include "fs/union_impl.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace oblea::fs {
+
+void UnionFs::Impl::add_open(Ino ino) {
+    if (upper == nullptr) {
+        return;
+    }
+    if (is_lower_number(ino)) {
+        counts.add_open(number(ino));
+    } else {
+        static_cast<void>(nodes.update(ino, [](Node& node) { ++node.opens; }));
+    }
+}
+
+void UnionFs::Impl::end_open(Ino ino) {
+    if (upper == nullptr) {
+        return;
+    }
+    if (is_lower_number(ino)) {
+        if (!counts.contains(number(ino))) {
+            return;
+        }
+        counts.end_open(number(ino));
+        if (!counts.has_node(number(ino)) || counts.known(number(ino))) {
+            return;
+        }
+    } else {
+        static_cast<void>(nodes.update(ino, [](Node& node) { node.opens -= node.opens > 0; }));
+    }
+    collect(ino);
+}
+
+Result<Handle> UnionFs::open(Ino ino, OpenOptions const& open_options) {
+    Impl& fs = *impl_;
+    FileType const type = OBLEA_TRY(fs.type_of(ino));
+    bool const changes =
+        open_options.access != OpenOptions::Access::read || open_options.truncate == Truncate::yes;
+    if (changes) {
+        OBLEA_TRY(fs.need_upper());
+    }
+    if (type == FileType::directory) {
+        return fail(Errno::eisdir, "open");
+    }
+    if (type != FileType::regular) {
+        return fail(Errno::enxio, "open");
+    }
+    if (open_options.truncate == Truncate::yes) {
+        OBLEA_TRY(fs.ensure_upper(ino, 0));
+        OBLEA_TRY(
+            fs.change_attrs(ino, {.size = 0, .kill_privileges = open_options.kill_privileges}));
+    }
+    // Opening for writing copies nothing: the first write does. The descriptor pins nothing either.
+    fs.add_open(ino);
+    return Handle{number(ino)};
+}
+
+void UnionFs::release(Handle handle) {
+    impl_->end_open(Ino{static_cast<std::uint64_t>(handle)});
+}
+
+Result<ReadResult> UnionFs::read(Ino ino, base::MutableBytes buffer, std::uint64_t offset) {
+    Impl& fs = *impl_;
+    auto const node = fs.nodes.find(ino);
+    if (node.has_value() && node->state == FileState::upper) {
+        SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+        return ReadResult{.in_buffer = OBLEA_TRY(sys::pread_full(fd->get(), buffer, offset))};
+    }
+    if (!is_lower_number(ino) || number(ino) > fs.lower->inode_count()) {
+        return fail(Errno::estale, "read");
+    }
+    base::ByteView const mapped = OBLEA_TRY(fs.lower->mapped(lower_of(ino), offset, buffer.size()));
+    if (!mapped.empty()) {
+        return ReadResult{.mapped = mapped};
+    }
+    return ReadResult{.in_buffer = OBLEA_TRY(fs.lower->read(lower_of(ino), buffer, offset))};
+}
+
+Status UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
+                      KillPrivileges kill_privileges) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(fs.ensure_upper(ino));
+    SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+    if (kill_privileges == KillPrivileges::yes) {
+        OBLEA_TRY(fs.drop_privileges(ino));
+    }
+    return sys::pwrite_all(fd->get(), data, offset);
+}
+
+Status UnionFs::fsync(Ino ino, DataOnly data_only) {
+    Impl& fs = *impl_;
+    auto const node = fs.nodes.find(ino);
+    if (!node.has_value() || node->state != FileState::upper) {
+        return {};  // the image is on disk
+    }
+    SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+    return data_only == DataOnly::yes ? sys::fdatasync(fd->get()) : sys::fsync(fd->get());
+}
+
+Status UnionFs::fallocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(fs.ensure_upper(ino));
+    return sys::fallocate(OBLEA_TRY(fs.file_fd(ino))->get(), mode, offset, length);
+}
+
+Result<std::uint64_t> UnionFs::seek(Ino ino, std::uint64_t offset, int whence) {
+    Impl& fs = *impl_;
+    if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+        return fail(Errno::einval, "lseek");
+    }
+    auto const node = fs.nodes.find(ino);
+    if (node.has_value() && node->state == FileState::upper) {
+        // The descriptor's position is shared, but SEEK_DATA and SEEK_HOLE do not depend on it, and
+        // pread ignores it.
+        return sys::lseek(OBLEA_TRY(fs.file_fd(ino))->get(), offset, whence);
+    }
+    return fs.lower->seek(lower_of(ino), offset,
+                          whence == SEEK_DATA ? LowerTree::Seek::data : LowerTree::Seek::hole);
+}
+
+Result<std::uint64_t> UnionFs::copy_range(Ino source, std::uint64_t source_offset, Ino target,
+                                          std::uint64_t target_offset, std::uint64_t length) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(fs.ensure_upper(target));
+    SharedFd const to = OBLEA_TRY(fs.file_fd(target));
+    auto const node = fs.nodes.find(source);
+    if (node.has_value() && node->state == FileState::upper) {
+        SharedFd const from = OBLEA_TRY(fs.file_fd(source));
+        return sys::copy_range(from->get(), source_offset, to->get(), target_offset, length);
+    }
+    std::uint64_t done = 0;
+    std::vector<std::byte> buffer(
+        static_cast<std::size_t>(std::min<std::uint64_t>(length, std::uint64_t{1} << 20U)));
+    while (done < length) {
+        auto const piece = base::MutableBytes{buffer}.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - done)));
+        std::size_t const count =
+            OBLEA_TRY(fs.lower->read(lower_of(source), piece, source_offset + done));
+        if (count == 0) {
+            break;
+        }
+        OBLEA_TRY(sys::pwrite_all(to->get(), piece.first(count), target_offset + done));
+        done += count;
+    }
+    return done;
+}
+
+Result<std::string> UnionFs::readlink(Ino ino) {
+    Impl& fs = *impl_;
+    if (OBLEA_TRY(fs.type_of(ino)) != FileType::symlink) {
+        return fail(Errno::einval, "readlink");
+    }
+    // The target of a link never changes: which layer has it does not matter.
+    if (is_lower_number(ino)) {
+        return std::string{OBLEA_TRY(fs.lower->symlink_target(lower_of(ino)))};
+    }
+    Node node;
+    OBLEA_TRY(fs.stat_node(ino, node));
+    Located const at = OBLEA_TRY(fs.locate(node));
+    return sys::readlinkat(at.folder->get(), at.name.c_str());
+}
+
+Result<StatFs> UnionFs::statfs() {
+    Impl& fs = *impl_;
+    StatFs result;
+    if (fs.upper == nullptr) {
+        result.files = fs.lower->inode_count();
+        return result;
+    }
+    struct statfs const info = OBLEA_TRY(sys::fstatfs(fs.root_fd->get()));
+    result.block_bytes = static_cast<std::uint64_t>(info.f_bsize);
+    result.blocks = info.f_blocks;
+    result.blocks_free = info.f_bfree;
+    result.blocks_available = info.f_bavail;
+    result.files = info.f_files;
+    result.files_free = info.f_ffree;
+    result.name_bytes_max = static_cast<std::uint32_t>(info.f_namelen);
+    return result;
+}
+
+}  // namespace oblea::fs

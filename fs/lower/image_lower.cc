@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "fs/lower/image_lower.h"
+
+#include "fs/lower/index_lower.h"
+
+namespace oblea::fs {
+
+namespace {
+
+class ImageLower final : public IndexLower {
+public:
+    explicit ImageLower(std::shared_ptr<store::ImageView const> image)
+        : IndexLower(image->tree()), image_(std::move(image)) {}
+
+    Result<std::size_t> read(store::InodeNo file, base::MutableBytes buffer,
+                             std::uint64_t offset) const override {
+        return image_->read(file, buffer, offset);
+    }
+    Result<base::ByteView> mapped(store::InodeNo file, std::uint64_t offset,
+                                  std::size_t bytes) const override {
+        return image_->mapped(file, offset, bytes);
+    }
+    Result<std::shared_ptr<base::UniqueFd const>> object(store::InodeNo file) const override {
+        return image_->object(file);
+    }
+    Result<std::uint64_t> seek(store::InodeNo file, std::uint64_t offset,
+                               Seek what) const override {
+        return image_->seek(file, offset,
+                            what == Seek::data ? store::ImageView::Seek::data
+                                               : store::ImageView::Seek::hole);
+    }
+
+private:
+    std::shared_ptr<store::ImageView const> image_;
+};
+
+}  // namespace
+
+std::shared_ptr<LowerTree const> image_lower(std::shared_ptr<store::ImageView const> image) {
+    return std::make_shared<ImageLower>(std::move(image));
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "fs/lower/index_lower.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace oblea::fs {
+
+using store::InodeNo;
+
+namespace {
+
+LowerEntry entry_of(store::Dirent const& dirent) {
+    return {.name = dirent.name, .ino = dirent.ino, .type = dirent.type};
+}
+
+}  // namespace
+
+Result<std::optional<LowerEntry>> IndexLower::lookup(InodeNo directory,
+                                                     std::string_view name) const {
+    auto const found = OBLEA_TRY(index_.lookup(directory, name));
+    if (!found.has_value() || found->kind != store::DirentKind::entry) {
+        return std::optional<LowerEntry>{};
+    }
+    return std::optional{entry_of(*found)};
+}
+
+Result<LowerEntry> IndexLower::entry(InodeNo directory, std::uint32_t position) const {
+    return entry_of(OBLEA_TRY(index_.entry(directory, position)));
+}
+
+Status IndexLower::make_reverse() const {
+    std::vector<NameRef> names;
+    for (std::uint32_t number = 1; number <= index_.inode_count(); ++number) {
+        InodeNo const directory{number};
+        if (OBLEA_TRY(index_.attr(directory)).type != store::FileType::directory) {
+            continue;
+        }
+        std::uint32_t const count = OBLEA_TRY(index_.entry_count(directory));
+        for (std::uint32_t position = 0; position < count; ++position) {
+            names.push_back(
+                {OBLEA_TRY(index_.entry(directory, position)).ino, directory, position});
+        }
+    }
+    std::ranges::stable_sort(names, {}, &NameRef::ino);
+    reverse_.names = std::move(names);
+    reverse_.made = true;
+    return {};
+}
+
+Result<std::vector<LowerName>> IndexLower::names(InodeNo ino) const {
+    {
+        std::scoped_lock const lock{reverse_.mutex};
+        if (!reverse_.made) {
+            OBLEA_TRY(make_reverse());
+        }
+    }
+    std::vector<LowerName> result;
+    for (NameRef const& ref : std::ranges::equal_range(reverse_.names, ino, {}, &NameRef::ino)) {
+        result.push_back(
+            {ref.directory, OBLEA_TRY(index_.entry(ref.directory, ref.position)).name});
+    }
+    return result;
+}
+
+Result<std::string> IndexLower::origin_key(InodeNo ino) const {
+    store::Origin const origin = OBLEA_TRY(index_.origin(ino));
+    store::Digest const layer = OBLEA_TRY(index_.layer(origin.layer));
+    return layer.hex() + '.' + std::to_string(std::to_underlying(origin.ino));
+}
+
+Result<std::optional<InodeNo>> IndexLower::find_origin(std::string_view key) const {
+    auto const dot = key.find('.');
+    if (dot == std::string_view::npos) {
+        return std::optional<InodeNo>{};
+    }
+    std::string_view const number = key.substr(dot + 1);
+    std::uint32_t ino = 0;
+    auto const [end, error] = std::from_chars(number.data(), number.data() + number.size(), ino);
+    if (error != std::errc{} || end != number.data() + number.size()) {
+        return std::optional<InodeNo>{};
+    }
+    // A layer may lie in a stack more than once; what is visible of it is visible from the topmost.
+    for (std::uint32_t position = index_.layer_count(); position-- > 0;) {
+        store::LayerPos const layer{position};
+        if (OBLEA_TRY(index_.layer(layer)).hex() != key.substr(0, dot)) {
+            continue;
+        }
+        auto const found = OBLEA_TRY(index_.find_origin({layer, InodeNo{ino}}));
+        if (found.has_value()) {
+            return found;
+        }
+    }
+    return std::optional<InodeNo>{};
+}
+
+}  // namespace oblea::fs

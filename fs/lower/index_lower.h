@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// A merged index as a lower tree: everything but the contents of files, which a derived class
+// gives.
+#pragma once
+#include "fs/lower/lower_tree.h"
+#include "store/index/index.h"
+
+#include <map>
+#include <mutex>
+
+namespace oblea::fs {
+
+class IndexLower : public LowerTree {
+public:
+    // `index` must outlive this object.
+    explicit IndexLower(store::Index const& index) : index_(index) {}
+
+    [[nodiscard]] std::uint32_t inode_count() const override { return index_.inode_count(); }
+    Result<store::InodeAttr> attr(store::InodeNo ino) const override { return index_.attr(ino); }
+    Result<std::optional<LowerEntry>> lookup(store::InodeNo directory,
+                                             std::string_view name) const override;
+    Result<std::uint32_t> entry_count(store::InodeNo directory) const override {
+        return index_.entry_count(directory);
+    }
+    Result<LowerEntry> entry(store::InodeNo directory, std::uint32_t position) const override;
+    Result<store::InodeNo> parent(store::InodeNo directory) const override {
+        return index_.parent(directory);
+    }
+    Result<std::vector<LowerName>> names(store::InodeNo ino) const override;
+    Result<std::string_view> symlink_target(store::InodeNo ino) const override {
+        return index_.symlink_target(ino);
+    }
+    Result<std::optional<std::string_view>> xattr(store::InodeNo ino,
+                                                  std::string_view name) const override {
+        return index_.xattr(ino, name);
+    }
+    Result<std::vector<std::string_view>> xattr_names(store::InodeNo ino) const override {
+        return index_.xattr_names(ino);
+    }
+    Result<std::string> origin_key(store::InodeNo ino) const override;
+    Result<std::optional<store::InodeNo>> find_origin(std::string_view key) const override;
+
+protected:
+    [[nodiscard]] store::Index const& index() const { return index_; }
+
+private:
+    struct NameRef {
+        store::InodeNo ino;
+        store::InodeNo directory;
+        std::uint32_t position;
+    };
+    // The index has no way from an inode to its names, which only a first copy-up needs: all names,
+    // sorted by inode, made when they are first asked for.
+    struct Reverse {
+        std::mutex mutex;
+        bool made = false;
+        std::vector<NameRef> names;
+    };
+    Status make_reverse() const;
+
+    store::Index const& index_;
+    mutable Reverse reverse_;
+};
+
+}  // namespace oblea::fs

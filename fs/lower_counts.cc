@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "fs/lower_counts.h"
+
+#include "store/base/sys.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace oblea::fs {
+
+Result<LowerCounts> LowerCounts::make(std::uint32_t inode_count) {
+    std::size_t const count = std::size_t{inode_count} + 1;
+    void* memory = ::mmap(nullptr, count * sizeof(Slot), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return fail(base::sys::last_errno(), "mmap");
+    }
+    LowerCounts counts;
+    // Zero pages are what zeroed atomics are; touching them here would make them resident.
+    counts.slots_ = {static_cast<Slot*>(memory), count};
+    return counts;
+}
+
+LowerCounts::LowerCounts(LowerCounts&& other) noexcept : slots_(std::exchange(other.slots_, {})) {}
+
+LowerCounts& LowerCounts::operator=(LowerCounts&& other) noexcept {
+    std::swap(slots_, other.slots_);
+    return *this;
+}
+
+LowerCounts::~LowerCounts() {
+    if (!slots_.empty()) {
+        ::munmap(slots_.data(), slots_.size_bytes());
+    }
+}
+
+void LowerCounts::add_lookup(std::uint64_t ino) {
+    auto& word = slots_[ino].lookups;
+    std::uint32_t const old = word.fetch_add(1, std::memory_order_relaxed);
+    if ((old & kCountMax) == kCountMax) [[unlikely]] {
+        word.fetch_sub(1, std::memory_order_relaxed);
+    }
+}
+
+void LowerCounts::forget(std::uint64_t ino, std::uint64_t count) {
+    auto& word = slots_[ino].lookups;
+    std::uint32_t old = word.load(std::memory_order_relaxed);
+    for (;;) {
+        std::uint32_t const have = old & kCountMax;
+        if (have == kCountMax) {
+            return;
+        }
+        std::uint32_t const left = count >= have ? 0 : have - static_cast<std::uint32_t>(count);
+        if (word.compare_exchange_weak(old, (old & kNode) | left, std::memory_order_acq_rel)) {
+            return;
+        }
+    }
+}
+
+void LowerCounts::end_open(std::uint64_t ino) {
+    auto& word = slots_[ino].opens;
+    std::uint32_t old = word.load(std::memory_order_relaxed);
+    while (old > 0 && !word.compare_exchange_weak(old, old - 1, std::memory_order_acq_rel)) {
+    }
+}
+
+bool LowerCounts::known(std::uint64_t ino) const {
+    return (slots_[ino].lookups.load(std::memory_order_acquire) & kCountMax) != 0 ||
+           slots_[ino].opens.load(std::memory_order_acquire) != 0;
+}
+
+bool LowerCounts::clear_node_if_unknown(std::uint64_t ino) {
+    if (slots_[ino].opens.load(std::memory_order_acquire) != 0) {
+        return false;
+    }
+    std::uint32_t expected = kNode;
+    return slots_[ino].lookups.compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
+}
+
+}  // namespace oblea::fs

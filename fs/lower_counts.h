@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// How often the kernel knows, and has open, each inode of the lower tree, and whether the node
+// table has more to say.
+//
+// Inodes of the image have no node until something of them is in the upper; what must be counted
+// meanwhile is eight bytes each, in one array that is zero until touched. No locks. Plain data at
+// fixed places, so that a successor of this process can take it over.
+#pragma once
+#include "store/base/error.h"
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+namespace oblea::fs {
+
+class LowerCounts {
+public:
+    // For inode numbers from 1 to `inode_count`.
+    static Result<LowerCounts> make(std::uint32_t inode_count);
+    LowerCounts() = default;
+    LowerCounts(LowerCounts&& other) noexcept;
+    LowerCounts& operator=(LowerCounts&& other) noexcept;
+    LowerCounts(LowerCounts const&) = delete;
+    LowerCounts& operator=(LowerCounts const&) = delete;
+    ~LowerCounts();
+
+    [[nodiscard]] bool contains(std::uint64_t ino) const { return ino < slots_.size(); }
+
+    // Saturates: an inode that was looked up two thousand million times is never forgotten.
+    void add_lookup(std::uint64_t ino);
+    void forget(std::uint64_t ino, std::uint64_t count);
+    void add_open(std::uint64_t ino) { slots_[ino].opens.fetch_add(1, std::memory_order_relaxed); }
+    void end_open(std::uint64_t ino);
+
+    [[nodiscard]] bool has_node(std::uint64_t ino) const {
+        return (slots_[ino].lookups.load(std::memory_order_acquire) & kNode) != 0;
+    }
+    void set_node(std::uint64_t ino) {
+        slots_[ino].lookups.fetch_or(kNode, std::memory_order_release);
+    }
+    // Whether the kernel knows the inode or has it open.
+    [[nodiscard]] bool known(std::uint64_t ino) const;
+    // Takes the mark of a node away, unless the inode is known: then false.
+    [[nodiscard]] bool clear_node_if_unknown(std::uint64_t ino);
+
+private:
+    static constexpr std::uint32_t kNode = std::uint32_t{1} << 31U;
+    static constexpr std::uint32_t kCountMax = kNode - 1;
+    struct Slot {
+        std::atomic<std::uint32_t> lookups;  // and kNode
+        std::atomic<std::uint32_t> opens;
+    };
+    std::span<Slot> slots_;
+};
+
+}  // namespace oblea::fs

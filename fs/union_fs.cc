@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "fs/union_fs.h"
+
+#include "fs/union_impl.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace oblea::fs {
+
+namespace {
+
+// Descriptors that each of the two caches may hold: a quarter of what the process may have.
+std::size_t cache_capacity() {
+    struct rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 64;
+    }
+    return static_cast<std::size_t>(std::clamp<rlim_t>(limit.rlim_cur / 4, 16, 4096));
+}
+
+}  // namespace
+
+UnionFs::Impl::Impl(std::shared_ptr<LowerTree const> lower_tree,
+                    std::unique_ptr<UpperDir> upper_dir, UnionOptions union_options)
+    : lower(std::move(lower_tree)), upper(std::move(upper_dir)), options(union_options),
+      folders(cache_capacity()), files(cache_capacity()) {}
+
+Status UnionFs::Impl::start() {
+    OBLEA_TRY(lower->attr(InodeNo::root));
+    if (upper == nullptr) {
+        return {};
+    }
+    counts = OBLEA_TRY(LowerCounts::make(lower->inode_count()));
+    root_fd = std::make_shared<UniqueFd const>(
+        OBLEA_TRY(sys::openat(up().root.get(), ".", O_RDONLY | O_DIRECTORY)));
+    InodeMark const mark = OBLEA_TRY(up().read_mark(root_fd->get(), "."));
+    bool const opaque = OBLEA_TRY(up().get_xattr(root_fd->get(), ".", up().names.opaque)) == "y";
+    bool const impure =
+        OBLEA_TRY(up().get_xattr(root_fd->get(), ".", up().names.impure)).has_value();
+    // An empty folder without a mark was never changed: the root is still the image's. One with
+    // entries and no mark was written by another program, and its attributes are meant.
+    bool const bare = mark.empty() && OBLEA_TRY(sys::list_dir(root_fd->get())).empty();
+    nodes.insert(Node{.ino = Ino::root,
+                      .type = FileType::directory,
+                      .state = bare ? FileState::lower : FileState::upper,
+                      .place = Place::entry,
+                      .parent = Ino::root,
+                      .name = ".",
+                      .upper_ino = OBLEA_TRY(sys::fstat(root_fd->get())).st_ino,
+                      .lower = opaque ? InodeNo::none : InodeNo::root,
+                      .impure = impure ? Node::Impure::yes : Node::Impure::no,
+                      .bare = bare ? Node::Bare::yes : Node::Bare::no,
+                      .permissions = mark.permissions,
+                      .pins = 1},
+                 [](Node&, NodeTable::Inserted) {});
+    OBLEA_TRY(load_links());
+    return load_anchors();
+}
+
+UnionFs::UnionFs(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+UnionFs::~UnionFs() = default;
+
+Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const> lower,
+                                                UnionOptions options) {
+    return mount(std::move(lower), nullptr, options);
+}
+
+Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const> lower,
+                                                std::unique_ptr<UpperDir> upper,
+                                                UnionOptions options) {
+    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
+    OBLEA_TRY(impl->start());
+    return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
+}
+
+bool UnionFs::writable() const {
+    return impl_->upper != nullptr;
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+// The inside of UnionFs: what its sources share. README.md "Module map" says which part is where,
+// and "Lock order".
+#pragma once
+#include "fs/fd_cache.h"
+#include "fs/lock_stripes.h"
+#include "fs/lower/lower_tree.h"
+#include "fs/lower_counts.h"
+#include "fs/node_table.h"
+#include "fs/plan/merge_listings.h"
+#include "fs/plan/name_plans.h"
+#include "fs/union_fs.h"
+#include "fs/upper/upper_impl.h"
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+namespace oblea::fs {
+
+namespace sys = base::sys;
+using store::InodeNo;
+
+// Keeps a node in the table while an operation works with it.
+class Pin {
+public:
+    Pin() = default;
+    Pin(UnionFs::Impl& fs, Ino ino) : fs_(&fs), ino_(ino) {}  // one pin was counted already
+    Pin(Pin&& other) noexcept : fs_(std::exchange(other.fs_, nullptr)), ino_(other.ino_) {}
+    Pin& operator=(Pin&& other) noexcept {
+        std::swap(fs_, other.fs_);
+        std::swap(ino_, other.ino_);
+        return *this;
+    }
+    Pin(Pin const&) = delete;
+    Pin& operator=(Pin const&) = delete;
+    ~Pin();
+
+private:
+    UnionFs::Impl* fs_ = nullptr;
+    Ino ino_ = Ino::root;
+};
+
+// What a name leads to.
+struct Child {
+    Ino ino = Ino::root;
+    FileType type = FileType::regular;
+    InUpper where = InUpper::nothing;  // entry, or nothing: the name is the lower tree's
+    Pin pin{};
+};
+
+// A folder as an operation finds it.
+struct FolderView {
+    Ino ino = Ino::root;
+    Linkage linkage = Linkage::linked;
+    bool has_upper = false;
+    InodeNo lower = InodeNo::none;
+    Node::Impure impure = Node::Impure::no;
+};
+
+// A file of the upper by the folder that it is in and its name there; the root is "." in itself.
+struct Located {
+    SharedFd folder{};
+    std::string name{};
+};
+
+struct Listing {
+    std::vector<MergedListed> entries;
+};
+
+// What an upper entry is, before it has a node.
+struct Identity {
+    Ino ino = Ino::root;
+    InodeNo lower = InodeNo::none;  // folders
+    InodeMark mark{};
+    Node::Impure impure = Node::Impure::no;
+};
+
+struct UnionFs::Impl {
+    Impl(std::shared_ptr<LowerTree const> lower_tree, std::unique_ptr<UpperDir> upper_dir,
+         UnionOptions union_options);
+    Status start();
+
+    // --- resolve.cc: from numbers and names to places ---
+    [[nodiscard]] UpperDir::Impl& up() const { return upper->impl(); }
+    [[nodiscard]] Status need_upper() const;  // EROFS for a read-only union
+    // ENOTDIR when it is no folder, ESTALE for a number that nobody was given.
+    Result<FolderView> view(Ino folder) const;
+    Result<std::optional<Child>> find_child(FolderView const& folder, std::string const& name);
+    Result<Identity> identify(FolderView const& folder, int dir, std::string const& name,
+                              FileType type, std::uint64_t upper_ino);
+    Result<Child> load(FolderView const& folder, int dir, std::string const& name,
+                       struct stat const& info);
+    Result<NameState> state_of(FolderView const& folder, std::string const& name,
+                               std::optional<Child> const& child);
+    Result<SharedFd> folder_fd(Ino folder);
+    Result<SharedFd> file_fd(Ino file);  // open for reading and writing
+    Result<Located> locate(Node const& node);
+    // The upper's own attributes of a node; follows it if it is renamed meanwhile.
+    Result<struct stat> stat_node(Ino ino, Node& node);
+    Pin pin(Ino ino);
+    void grant(Ino ino);
+    void collect(Ino ino);  // drops the node, and what follows from that, if nobody needs it
+    Result<FileType> type_of(Ino ino) const;
+
+    // --- attributes.cc ---
+    Result<Attr> attr_of(Ino ino);
+    Result<Attr> lower_attr(InodeNo ino) const;
+    Attr upper_attr(Node const& node, struct stat const& info) const;
+    Result<std::uint32_t> folder_nlink(Ino folder);
+    void show_owner(Attr& attr) const;
+    Status check_owner_change(AttrChange const& change) const;
+    Status apply_attrs(Node const& node, AttrChange const& change);
+    Status set_permissions(Node const& node, Located const& at, std::uint32_t shown);
+    Status change_attrs(Ino ino, AttrChange const& change);
+    Status drop_privileges(Ino ino);
+    Result<Entry> grant_entry(Ino ino);
+
+    // --- copy_up.cc ---
+    Status ensure_upper(Ino ino, std::uint64_t keep_bytes = ~std::uint64_t{0});
+    Status ensure_upper_folder(Ino folder);
+    Status copy_up_folder(Ino parent, std::string const& name, InodeNo ino);
+    Status copy_up_file(Ino ino, std::uint64_t keep_bytes);
+    Status fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyUpPlan const& plan,
+                     std::string const& temp, InodeMark const& mark);
+    Status copy_data(InodeNo ino, int target, std::uint64_t size, std::uint64_t bytes);
+    Status copy_attributes(InodeNo ino, store::InodeAttr const& attr, int dir,
+                           std::string const& name, InodeMark const& mark);
+    struct Copy {  // a finished copy that has no name in the tree yet
+        Ino ino = Ino::root;
+        std::string temp{};
+        std::string key{};
+        std::uint64_t upper_ino = 0;
+        std::optional<std::uint32_t> permissions{};
+    };
+    Status publish_copy(Copy const& copy, CopyUpPlan const& plan);
+    Status publish_entry(Copy const& copy);
+    Status publish_orphan(Copy const& copy);
+    void settle_copy(Copy const& copy, Place place, Ino parent, std::string name);
+    void link_lower_names(Ino ino);
+    Status link_lower_name(Ino ino, LowerName const& name);
+    Status touch_root();
+    Result<std::optional<Ino>> reach_folder(InodeNo folder);
+    [[nodiscard]] InodeMark mark_for(store::InodeAttr const& attr, std::string key) const;
+
+    // --- link_counts.cc: names of hard-linked inodes of the image ---
+    Result<std::uint32_t> lower_names_left(InodeNo ino);
+    Status cover_lower_name(Ino ino);  // one of its names no longer shows from below
+    Status load_anchors();
+    Status load_links();
+
+    // --- names.cc ---
+    // A new inode, of which the caller holds one lookup.
+    Result<Ino> make_node(Ino parent, Name const& name, NewNode const& node, Caller const& caller);
+    Result<Ino> add_node(FolderView const& folder, std::string const& name, NewNode const& node,
+                         Caller const& caller);
+    struct NewAttrs {  // of a new inode, as they are stored
+        std::uint32_t permissions = 0;
+        std::optional<std::uint32_t> uid{}, gid{};  // nullopt: as it comes
+        InodeMark mark{};
+    };
+    NewAttrs new_attrs(NewNode const& node, struct stat const& parent, Caller const& caller) const;
+    Status create_at(int dir, std::string const& name, NewNode const& node,
+                     std::uint32_t permissions) const;
+    Status build_node(std::string const& temp, NewNode const& node, NewAttrs const& attrs,
+                      AddPlan::Opaque opaque);
+    Status install(std::string const& temp, int dir, std::string const& name, AddPlan const& plan);
+    Status drop_name(int dir, std::string const& name, LeaveWhiteout whiteout);
+    Status remove(Ino parent, Name const& name, Removal removal);
+    Status remove_locked(FolderView const& folder, std::string const& name, Child const& child,
+                         RemovePlan const& plan);
+    Status take_file_away(FolderView const& folder, std::string const& name, Child const& child,
+                          LeaveWhiteout whiteout);
+    Status take_folder_away(FolderView const& folder, std::string const& name, Child const& child,
+                            LeaveWhiteout whiteout);
+    // A name of an inode that has nothing in the upper under it is covered.
+    Status lose_lower_name(Ino ino, FileType type);
+    Status finish_anchored(Ino ino);
+    Result<bool> is_empty(Ino folder);
+    void count_subfolder(Ino folder, int change);
+    Status mark_impure(Ino folder, Ino child);
+    Status add_link(Node const& node, FolderView const& folder, std::string const& name);
+
+    // --- rename.cc ---
+    struct RenameEnds {
+        FolderView from{}, to{};
+        std::string name{}, new_name{};
+        std::optional<Child> source{}, target{};
+    };
+    Status find_ends(RenameEnds& ends, Ino parent, Ino new_parent);
+    Result<RenamePlan> plan_for(RenameEnds const& ends, RenameMode mode);
+    Status rename_locked(RenameEnds& ends, RenameMode mode);
+    Status carry_out(RenameEnds const& ends, RenamePlan const& plan);
+    void record(RenameEnds const& ends, RenamePlan const& plan);
+    Status mark_moving(Ino folder, RenamePlan::Mark mark);
+    Result<std::string> lower_path(InodeNo folder) const;
+    Status save_replaced(RenameEnds const& ends);
+    Status forget_replaced(RenameEnds const& ends);
+    void undo_saved(RenameEnds const& ends);
+    Status clear_folder(Ino folder);
+    void move_place(Ino ino, Ino from, std::string const& name, Ino to,
+                    std::string const& new_name);
+    Status materialize(FolderView const& folder, std::string const& name, Child& child);
+
+    // --- folders.cc ---
+    Result<Listing> list_folder(Ino folder);
+    Result<Ino> listed_ino(FolderView const& folder, SharedFd const& fd, MergedListed const& entry);
+    Result<std::shared_ptr<Listing const>> listing_for(Ino folder, Handle handle,
+                                                       std::uint64_t position);
+    Result<Ino> parent_of(Ino folder) const;
+    using Visitor = std::function<Result<bool>(MergedListed const&, DirSlot&)>;
+    Status visit(Ino folder, Handle handle, std::uint64_t position, Visitor const& visitor);
+
+    // --- xattrs.cc ---
+    Status change_xattr(Ino ino, std::function<Status(Located const&)> const& change);
+
+    // --- contents.cc ---
+    void add_open(Ino ino);
+    void end_open(Ino ino);
+
+    std::shared_ptr<LowerTree const> lower;
+    std::unique_ptr<UpperDir> upper;
+    UnionOptions options;
+    SharedFd root_fd;  // the upper folder
+    LowerCounts counts;
+    NodeTable nodes{counts};
+    FdCache folders;
+    FdCache files;
+    FolderLocks folder_locks;
+    InodeLocks inode_locks;
+
+    // Descriptors of what has no name any more (Place::held).
+    struct Held {
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, SharedFd> fds;
+    } held;
+
+    // Inodes of the image that are in work/index, by the upper file's own number.
+    struct Anchors {
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, Ino> by_upper_ino;
+    } anchors;
+
+    // Hard-linked inodes of the image that lost names: how many still show. The file in work/links
+    // says the same.
+    struct LinkCounts {
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, std::uint32_t> left;
+    } link_counts;
+
+    struct FolderHandles {
+        struct Open {
+            Ino ino = Ino::root;
+            std::shared_ptr<Listing const> listing{};
+        };
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, Open> open;
+        std::uint64_t next = 1;
+    } handles;
+};
+
+// Runs `change`, which gives the folder an entry that the union showed before, and puts the
+// folder's times back: to its readers nothing has changed. Under the folder's lock.
+template <typename F>
+Status keeping_times(int folder, F&& change) {
+    struct stat const before = OBLEA_TRY(sys::fstat(folder));
+    OBLEA_TRY(std::forward<F>(change)());
+    struct timespec const times[2] = {before.st_atim, before.st_mtim};
+    return sys::utimensat(folder, ".", times);
+}
+
+[[nodiscard]] FileType type_of_mode(std::uint32_t mode);
+[[nodiscard]] std::uint32_t mode_of(FileType type);  // S_IF*
+
+}  // namespace oblea::fs

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+#include "fs/upper/upper_dir.h"
+
+#include "fs/upper/upper_impl.h"
+
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace oblea::fs {
+
+namespace sys = base::sys;
+
+namespace {
+
+constexpr std::string_view kFormat = "oblea-upper 1 private\n";
+
+// The effective capabilities of this process.
+std::uint64_t effective_capabilities() {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2] = {};
+    if (::syscall(SYS_capget, &header, data) != 0) {
+        return 0;
+    }
+    return data[0].effective | (std::uint64_t{data[1].effective} << 32U);
+}
+
+bool has_capability(std::uint64_t set, unsigned capability) {
+    return ((set >> capability) & 1U) != 0;
+}
+
+Result<UniqueFd> open_folder(std::string const& path) {
+    auto made = sys::mkdir_all(path, 0755);
+    if (!made.has_value()) {
+        return std::unexpected<Error>(std::move(made).error());
+    }
+    return sys::open(path, O_RDONLY | O_DIRECTORY);
+}
+
+Result<UniqueFd> open_subfolder(int work, char const* name) {
+    OBLEA_TRY(sys::mkdirat_if_missing(work, name, 0700));
+    return sys::openat(work, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Status check_format(int work) {
+    auto const text = sys::read_file(work, "format", 4096);
+    if (text.has_value()) {
+        if (*text != kFormat) {
+            return fail(Errno::eopnotsupp, "",
+                        "the upper layer was made by a newer version of oblea: use that one");
+        }
+        return {};
+    }
+    if (text.error().code != Errno::enoent) {
+        return std::unexpected<Error>(text.error());
+    }
+    return sys::replace_file(work, "format", kFormat, 0644, sys::Sync::no);
+}
+
+}  // namespace
+
+UpperDir::UpperDir(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+UpperDir::~UpperDir() = default;
+
+Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
+                                                 std::string const& work) {
+    auto impl = std::make_unique<Impl>();
+    impl->root = OBLEA_TRY(open_folder(upper));
+    UniqueFd work_folder = OBLEA_TRY(open_folder(work));
+    if (OBLEA_TRY(sys::fstat(impl->root.get())).st_dev !=
+        OBLEA_TRY(sys::fstat(work_folder.get())).st_dev) {
+        return fail(Errno::exdev, "",
+                    "the upper folder " + upper + " and the work folder " + work +
+                        " are on different file systems: name a work folder beside the upper one");
+    }
+    OBLEA_TRY(with_context(impl->open_work(work_folder.get()), [&] { return work; }));
+    impl->work = std::move(work_folder);
+    OBLEA_TRY(with_context(impl->probe(), [&] { return upper; }));
+    OBLEA_TRY(with_context(impl->clean(), [&] { return work; }));
+    return std::unique_ptr<UpperDir>{new UpperDir(std::move(impl))};
+}
+
+Result<bool> UpperDir::empty() const {
+    if (!OBLEA_TRY(sys::list_dir(impl_->root.get())).empty()) {
+        return false;
+    }
+    // A changed root folder has a mark.
+    return OBLEA_TRY(impl_->read_mark(impl_->root.get(), ".")).empty();
+}
+
+Status UpperDir::Impl::open_work(int work_folder) {
+    lock = OBLEA_TRY(sys::openat(work_folder, "lock", O_RDWR | O_CREAT, 0644));
+    if (!OBLEA_TRY(sys::try_lock(lock.get(), sys::LockKind::exclusive))) {
+        auto const holder = sys::read_file(work_folder, "lock", 4096);
+        return fail(Errno::ebusy, "",
+                    "mounted already" +
+                        (holder.has_value() && !holder->empty() ? " by process " + *holder : ""));
+    }
+    OBLEA_TRY(sys::ftruncate(lock.get(), 0));
+    OBLEA_TRY(sys::pwrite_all(lock.get(), base::bytes_of(std::to_string(::getpid())), 0));
+    OBLEA_TRY(check_format(work_folder));
+    tmp = OBLEA_TRY(open_subfolder(work_folder, "tmp"));
+    orphans = OBLEA_TRY(open_subfolder(work_folder, "orphans"));
+    index = OBLEA_TRY(open_subfolder(work_folder, "index"));
+    links = OBLEA_TRY(open_subfolder(work_folder, "links"));
+    return {};
+}
+
+Status UpperDir::Impl::clean() {
+    for (int const folder : {tmp.get(), orphans.get()}) {
+        for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder))) {
+            OBLEA_TRY(sys::remove_tree(folder, entry.name.c_str()));
+        }
+    }
+    return {};
+}
+
+Status UpperDir::Impl::probe() {
+    std::uint64_t const capabilities = effective_capabilities();
+    rights =
+        has_capability(capabilities, CAP_DAC_OVERRIDE) && has_capability(capabilities, CAP_FOWNER)
+            ? Rights::free
+            : Rights::bound;
+    change_owner = has_capability(capabilities, CAP_CHOWN) ? ChangeOwner::yes : ChangeOwner::no;
+    std::string const file = temp_name();
+    std::string const other = temp_name();
+    ScopeExit const tidy{[&] {
+        static_cast<void>(sys::unlink_if_exists(tmp.get(), file.c_str()));
+        static_cast<void>(sys::unlink_if_exists(tmp.get(), other.c_str()));
+    }};
+    UniqueFd const made =
+        OBLEA_TRY(sys::openat(tmp.get(), file.c_str(), O_RDWR | O_CREAT | O_EXCL, 0666));
+    struct stat const info = OBLEA_TRY(sys::fstat(made.get()));
+    umask = 0666U & ~info.st_mode;
+    uid = info.st_uid;
+    gid = ::getegid();
+    space = sys::fsetxattr(made.get(), "trusted.oblea.probe", "1").has_value() ? MarkSpace::trusted
+                                                                               : MarkSpace::user;
+    names = MarkNames{space};
+    if (space == MarkSpace::user &&
+        !sys::fsetxattr(made.get(), "user.oblea.probe", "1").has_value()) {
+        return fail(
+            Errno::eopnotsupp, "",
+            "the file system keeps no extended attributes for users: put the writable layer on a "
+            "local file system (ext4, xfs, btrfs, tmpfs of Linux 6.6)");
+    }
+    whiteout_style = sys::mknodat(tmp.get(), other.c_str(), S_IFCHR, makedev(0, 0)).has_value()
+                         ? WhiteoutStyle::device
+                         : WhiteoutStyle::xattr;
+    OBLEA_TRY(sys::unlink_if_exists(tmp.get(), other.c_str()));
+    rename_whiteout =
+        whiteout_style == WhiteoutStyle::device &&
+                sys::renameat2(tmp.get(), file.c_str(), tmp.get(), other.c_str(), RENAME_WHITEOUT)
+                    .has_value()
+            ? RenameWhiteout::yes
+            : RenameWhiteout::no;
+    if (rename_whiteout == RenameWhiteout::yes) {
+        return {};
+    }
+    UniqueFd const second =
+        OBLEA_TRY(sys::openat(tmp.get(), other.c_str(), O_RDWR | O_CREAT, 0600));
+    if (!sys::renameat2(tmp.get(), file.c_str(), tmp.get(), other.c_str(), RENAME_EXCHANGE)
+             .has_value()) {
+        return fail(Errno::eopnotsupp, "",
+                    "the file system cannot exchange names: put the writable layer on a local file "
+                    "system (ext4, xfs, btrfs, tmpfs)");
+    }
+    return {};
+}
+
+std::string UpperDir::Impl::temp_name() {
+    return "t" + std::to_string(temp_counter.fetch_add(1, std::memory_order_relaxed));
+}
+
+// --- extended attributes ---
+
+namespace {
+
+// By /proc, the one way to reach links and devices: relative to the open folder, so that no rename
+// can lead elsewhere.
+std::string proc_name(int dir, std::string const& name) {
+    return sys::proc_path(dir) + '/' + name;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> UpperDir::Impl::get_xattr(int dir, std::string const& name,
+                                                             std::string const& xattr) const {
+    if (name == ".") {
+        return sys::fgetxattr(dir, xattr.c_str());
+    }
+    return sys::lgetxattr(proc_name(dir, name), xattr.c_str());
+}
+
+Status UpperDir::Impl::set_xattr(int dir, std::string const& name, std::string const& xattr,
+                                 std::string_view value, int flags) const {
+    if (name == ".") {
+        return sys::fsetxattr(dir, xattr.c_str(), value, flags);
+    }
+    return sys::lsetxattr(proc_name(dir, name), xattr.c_str(), value, flags);
+}
+
+Status UpperDir::Impl::remove_xattr(int dir, std::string const& name,
+                                    std::string const& xattr) const {
+    if (name == ".") {
+        return sys::fremovexattr(dir, xattr.c_str());
+    }
+    return sys::lremovexattr(proc_name(dir, name), xattr.c_str());
+}
+
+Result<std::vector<std::string>> UpperDir::Impl::list_xattrs(int dir,
+                                                             std::string const& name) const {
+    if (name == ".") {
+        return sys::flistxattr(dir);
+    }
+    return sys::llistxattr(proc_name(dir, name));
+}
+
+Result<InodeMark> UpperDir::Impl::read_mark(int dir, std::string const& name) const {
+    auto const text = OBLEA_TRY(get_xattr(dir, name, names.inode));
+    if (!text.has_value()) {
+        return InodeMark{};
+    }
+    return parse_inode_mark(*text);
+}
+
+Status UpperDir::Impl::write_mark(int dir, std::string const& name, InodeMark const& mark) const {
+    if (!mark.empty()) {
+        return set_xattr(dir, name, names.inode, encode_inode_mark(mark));
+    }
+    auto removed = remove_xattr(dir, name, names.inode);
+    if (!removed.has_value() && removed.error().code == Errno::enodata) {
+        return {};
+    }
+    return removed;
+}
+
+// --- whiteouts ---
+
+Result<bool> UpperDir::Impl::is_whiteout(int dir, std::string const& name,
+                                         struct stat const& info) const {
+    if (S_ISCHR(info.st_mode)) {
+        return info.st_rdev == 0;
+    }
+    if (!S_ISREG(info.st_mode) || info.st_size != 0 || whiteout_style != WhiteoutStyle::xattr) {
+        return false;
+    }
+    return OBLEA_TRY(get_xattr(dir, name, names.whiteout)).has_value();
+}
+
+Status UpperDir::Impl::make_whiteout(int dir, std::string const& name) {
+    if (whiteout_style == WhiteoutStyle::device) {
+        return sys::mknodat(dir, name.c_str(), S_IFCHR, makedev(0, 0));
+    }
+    std::string const temp = temp_name();
+    UniqueFd const file =
+        OBLEA_TRY(sys::openat(tmp.get(), temp.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    OBLEA_TRY(sys::fsetxattr(file.get(), names.whiteout.c_str(), "y"));
+    return sys::renameat2(tmp.get(), temp.c_str(), dir, name.c_str(), RENAME_NOREPLACE);
+}
+
+Status UpperDir::Impl::move(int dir, std::string const& name, int target_dir,
+                            std::string const& target, LeaveWhiteout whiteout) {
+    if (whiteout == LeaveWhiteout::no) {
+        return sys::renameat2(dir, name.c_str(), target_dir, target.c_str());
+    }
+    if (rename_whiteout == RenameWhiteout::yes) {
+        return sys::renameat2(dir, name.c_str(), target_dir, target.c_str(), RENAME_WHITEOUT);
+    }
+    // A whiteout at the target, then both change places: the second step is the one that counts. A
+    // crash between them leaves a target that is gone where there was one (a deviation that
+    // SEMANTICS.md names); never an old name that shows the lower file again.
+    std::string const temp = temp_name();
+    OBLEA_TRY(make_whiteout(tmp.get(), temp));
+    auto placed =
+        sys::renameat2(tmp.get(), temp.c_str(), target_dir, target.c_str(), RENAME_NOREPLACE);
+    if (!placed.has_value() && placed.error().code == Errno::eexist) {
+        placed =
+            sys::renameat2(tmp.get(), temp.c_str(), target_dir, target.c_str(), RENAME_EXCHANGE);
+    }
+    OBLEA_TRY(placed);
+    auto moved = sys::renameat2(dir, name.c_str(), target_dir, target.c_str(), RENAME_EXCHANGE);
+    if (!moved.has_value()) {
+        // Back to where it was; what stood at the target is in tmp/ if there was something.
+        if (!sys::renameat2(tmp.get(), temp.c_str(), target_dir, target.c_str(), RENAME_EXCHANGE)
+                 .has_value()) {
+            static_cast<void>(sys::unlink_if_exists(target_dir, target.c_str()));
+        }
+    }
+    static_cast<void>(sys::remove_tree(tmp.get(), temp.c_str()));
+    return moved;
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The inside of UpperDir, for the union's own sources: descriptors, rights, and the few changes of
+// names that must be atomic.
+//
+// Everything is addressed by an open folder and a name in it. Thread-safe; which names may change
+// at the same time is the union's matter (README.md "Lock order").
+//
+// The work folder:
+//   lock      held with flock while mounted; its text names the holder
+//   format    "oblea-upper 1 private": the upper may hold what only oblea reads (DESIGN of states
+//   in SEMANTICS.md) tmp/      files on their way into the upper; emptied at mount orphans/
+//   unlinked files that are still open, by inode number; emptied at mount index/    by origin key:
+//   copied-up files whose names, or whose kind, cannot tell what they were links/    by origin key:
+//   symbolic links whose target is the number of lower names of that inode still visible
+#pragma once
+#include "fs/upper/marks.h"
+#include "fs/upper/upper_dir.h"
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+namespace oblea::fs {
+
+using base::ScopeExit;
+using base::UniqueFd;
+
+enum class LeaveWhiteout { no, yes };
+
+struct UpperDir::Impl {
+    UniqueFd root, work, lock, tmp, orphans, index, links;
+    MarkSpace space = MarkSpace::user;
+    MarkNames names{MarkSpace::user};
+    enum class WhiteoutStyle { device, xattr } whiteout_style = WhiteoutStyle::device;
+    enum class RenameWhiteout { no, yes } rename_whiteout = RenameWhiteout::no;
+    // Whether permissions of files bind us too: then owners get more stored than is shown.
+    enum class Rights { bound, free } rights = Rights::bound;
+    std::uint32_t umask = 0;
+    std::uint32_t uid = 0;  // who we are to the file system
+    std::uint32_t gid = 0;
+    enum class ChangeOwner { no, yes } change_owner = ChangeOwner::no;
+    std::atomic<std::uint64_t> temp_counter{0};
+
+    [[nodiscard]] std::string temp_name();
+
+    // Extended attributes of what is at (dir, name), not following links; "." is the folder itself.
+    Result<std::optional<std::string>> get_xattr(int dir, std::string const& name,
+                                                 std::string const& xattr) const;
+    Status set_xattr(int dir, std::string const& name, std::string const& xattr,
+                     std::string_view value, int flags = 0) const;
+    Status remove_xattr(int dir, std::string const& name, std::string const& xattr) const;
+    Result<std::vector<std::string>> list_xattrs(int dir, std::string const& name) const;
+
+    Result<InodeMark> read_mark(int dir, std::string const& name) const;
+    // EPERM where this kind of file cannot have one.
+    Status write_mark(int dir, std::string const& name, InodeMark const& mark) const;
+
+    Result<bool> is_whiteout(int dir, std::string const& name, struct stat const& info) const;
+    Status make_whiteout(int dir, std::string const& name);
+
+    // Moves (dir, name) to (target_dir, target), replacing what is there, and leaves a whiteout
+    // where wanted, in one step. Without RENAME_WHITEOUT it needs two when the target exists.
+    Status move(int dir, std::string const& name, int target_dir, std::string const& target,
+                LeaveWhiteout whiteout);
+
+    Status probe();
+    Status open_work(int work_folder);
+    Status clean();  // what a crash left in tmp/ and orphans/
+};
+
+}  // namespace oblea::fs

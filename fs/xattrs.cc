@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Extended attributes. Those of the overlay itself are hidden, and users' of the same name kept
+// apart (upper/marks.h).
+#include "fs/union_impl.h"
+
+#include <sys/xattr.h>
+
+namespace oblea::fs {
+
+namespace {
+
+bool is_acl(std::string_view name) {
+    return name == "system.posix_acl_access" || name == "system.posix_acl_default";
+}
+
+// xattr(7): files and folders alone have user attributes.
+Status check_namespace(FileType type, std::string_view name) {
+    bool const is_user = name.starts_with("user.");
+    if (is_user && type != FileType::regular && type != FileType::directory) {
+        return fail(Errno::eperm, "setxattr");
+    }
+    if (is_acl(name) && type == FileType::symlink) {
+        return fail(Errno::eopnotsupp, "setxattr");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view name) {
+    Impl& fs = *impl_;
+    auto const node = fs.nodes.find(ino);
+    if (!node.has_value() || node->state != FileState::upper) {
+        if (!is_lower_number(ino)) {
+            return fail(Errno::estale, "getxattr");
+        }
+        auto const value = OBLEA_TRY(fs.lower->xattr(lower_of(ino), name));
+        return value.has_value() ? std::optional{std::string{*value}} : std::nullopt;
+    }
+    std::string const stored = stored_xattr_name(fs.up().names, name);
+    if (node->type == FileType::regular) {
+        return sys::fgetxattr(OBLEA_TRY(fs.file_fd(ino))->get(), stored.c_str());
+    }
+    auto const lock = fs.folder_locks.share(node->parent);
+    Node current;
+    OBLEA_TRY(fs.stat_node(ino, current));
+    Located const at = OBLEA_TRY(fs.locate(current));
+    return fs.up().get_xattr(at.folder->get(), at.name, stored);
+}
+
+Result<std::vector<std::string>> UnionFs::listxattr(Ino ino) {
+    Impl& fs = *impl_;
+    std::vector<std::string> names;
+    auto const node = fs.nodes.find(ino);
+    if (!node.has_value() || node->state != FileState::upper) {
+        if (!is_lower_number(ino)) {
+            return fail(Errno::estale, "listxattr");
+        }
+        for (std::string_view const name : OBLEA_TRY(fs.lower->xattr_names(lower_of(ino)))) {
+            names.emplace_back(name);
+        }
+        return names;
+    }
+    auto const lock = fs.folder_locks.share(node->parent);
+    Node current;
+    OBLEA_TRY(fs.stat_node(ino, current));
+    Located const at = OBLEA_TRY(fs.locate(current));
+    for (std::string const& stored : OBLEA_TRY(fs.up().list_xattrs(at.folder->get(), at.name))) {
+        if (auto shown = shown_xattr_name(fs.up().names, stored)) {
+            names.push_back(*std::move(shown));
+        }
+    }
+    return names;
+}
+
+Status UnionFs::Impl::change_xattr(Ino ino, std::function<Status(Located const&)> const& change) {
+    if (OBLEA_TRY(type_of(ino)) == FileType::directory) {
+        OBLEA_TRY(ensure_upper_folder(ino));
+    } else {
+        OBLEA_TRY(ensure_upper(ino));
+    }
+    auto const before = nodes.find(ino);
+    if (!before.has_value()) {
+        return fail(Errno::estale, "setxattr");
+    }
+    auto const names = folder_locks.share(before->parent);
+    std::scoped_lock const lock{inode_locks.of(ino).mutex};
+    Node node;
+    OBLEA_TRY(stat_node(ino, node));
+    Located const at = OBLEA_TRY(locate(node));
+    OBLEA_TRY(change(at));
+    if (up().rights != UpperDir::Impl::Rights::bound || node.type == FileType::symlink) {
+        return {};
+    }
+    // An access list changes the stored permissions, which may leave less than we need to reach the
+    // file.
+    struct stat const after = OBLEA_TRY(sys::fstatat(at.folder->get(), at.name.c_str()));
+    std::uint32_t const stored = after.st_mode & 07777U;
+    if (stored_permissions(node.type, stored) != stored) {
+        return set_permissions(node, at, stored);
+    }
+    return {};
+}
+
+Status UnionFs::setxattr(Ino ino, std::string const& name, std::string_view value, int flags) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    FileType const type = OBLEA_TRY(fs.type_of(ino));
+    OBLEA_TRY(check_namespace(type, name));
+    if (flags != 0) {
+        bool const there = OBLEA_TRY(getxattr(ino, name)).has_value();
+        if ((flags & XATTR_CREATE) != 0 && there) {
+            return fail(Errno::eexist, "setxattr");
+        }
+        if ((flags & XATTR_REPLACE) != 0 && !there) {
+            return fail(Errno::enodata, "setxattr");
+        }
+    }
+    return fs.change_xattr(ino, [&](Located const& at) {
+        return fs.up().set_xattr(at.folder->get(), at.name, stored_xattr_name(fs.up().names, name),
+                                 value, flags);
+    });
+}
+
+Status UnionFs::removexattr(Ino ino, std::string const& name) {
+    Impl& fs = *impl_;
+    OBLEA_TRY(fs.need_upper());
+    FileType const type = OBLEA_TRY(fs.type_of(ino));
+    OBLEA_TRY(check_namespace(type, name));
+    if (!OBLEA_TRY(getxattr(ino, name)).has_value()) {
+        return fail(Errno::enodata, "removexattr");
+    }
+    return fs.change_xattr(ino, [&](Located const& at) {
+        return fs.up().remove_xattr(at.folder->get(), at.name,
+                                    stored_xattr_name(fs.up().names, name));
+    });
+}
+
+}  // namespace oblea::fs
