@@ -75,6 +75,22 @@ Result<Target> open_target(std::string const& mount_point) {
     return Target{.folder = *std::move(folder), .path = std::move(path), .st = *st};
 }
 
+// Two mounts of ours on one another are nobody's wish; and a dead one would stay below.
+Status check_free(Target const& target) {
+    auto const entry = top_mount_at(OBLEA_TRY(read_mountinfo()), target.path);
+    if (!entry || !is_ours(*entry)) {
+        return {};
+    }
+    auto const alive = sys::fstatfs(target.folder.get());
+    if (!alive.has_value()) {
+        return std::unexpected<Error>(explain_target(alive.error(), target.path));
+    }
+    return fail(Errno::ebusy, "",
+                fmt::format("something is mounted at {0} already; choose another folder, or take "
+                            "it away with `oblea umount {0}` first",
+                            target.path));
+}
+
 // A path that the server needs must not lie below its own mount: it would wait for itself.
 Status check_apart(Target const& target, MountOptions const& options) {
     for (std::string const& needed : options.needed_paths) {
@@ -160,6 +176,7 @@ bool is_within(std::string_view inner, std::string_view outer) {
 
 Result<Attached> attach(std::string const& mount_point, MountOptions const& options) {
     Target target = OBLEA_TRY(open_target(mount_point));
+    OBLEA_TRY(check_free(target));
     OBLEA_TRY(check_apart(target, options));
     auto direct = OBLEA_TRY(mount_directly(target, options));
     Attached attached;

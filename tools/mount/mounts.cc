@@ -39,6 +39,13 @@ Result<base::UniqueFd> open_process(std::int64_t pid) {
     return base::UniqueFd{static_cast<int>(fd)};
 }
 
+enum class Ended { in_time, not_yet };
+
+Ended wait_for_end(base::UniqueFd const& process, int timeout_ms) {
+    pollfd waiting{.fd = process.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, timeout_ms) > 0 ? Ended::in_time : Ended::not_yet;
+}
+
 // The server's descriptor is open before anything is asked of it, so that the number cannot have
 // been given to another process meanwhile.
 struct LiveMount {
@@ -61,7 +68,8 @@ Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
             continue;
         }
         auto process = open_process(mount->info.pid);
-        if (process.has_value()) {
+        // One that has ended stays openable until its parent has waited for it.
+        if (process.has_value() && wait_for_end(*process, 0) == Ended::not_yet) {
             live.push_back({.mount = *std::move(mount), .process = *std::move(process)});
         }
     }
@@ -94,13 +102,6 @@ LiveMount const* find_mount(std::vector<LiveMount> const& live, std::string cons
     return named != live.end() ? &*named : nullptr;
 }
 
-enum class Ended { in_time, not_yet };
-
-Ended wait_for_end(base::UniqueFd const& process) {
-    pollfd waiting{.fd = process.get(), .events = POLLIN, .revents = 0};
-    return ::poll(&waiting, 1, kEndWaitMs) > 0 ? Ended::in_time : Ended::not_yet;
-}
-
 }  // namespace
 
 Result<std::vector<MountInfo>> list_mounts(store::Store const& store) {
@@ -123,7 +124,7 @@ Result<Unmounted> unmount_by(store::Store const& store, std::string const& typed
         return done;  // of another store, or its server is dead
     }
     MountInfo const& info = mount->mount.info;
-    if (wait_for_end(mount->process) == Ended::not_yet) {
+    if (wait_for_end(mount->process, kEndWaitMs) == Ended::not_yet) {
         done.notes.push_back(fmt::format("the server (pid {}) goes on until nobody uses the mount "
                                          "any more, in whatever namespace",
                                          info.pid));

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// The life of a mount: its server, container, lease and end.
+#include "mounted_image.h"
+#include "store/layer/layout.h"
+#include "tools/mount/containers.h"
+
+#include <sys/wait.h>
+
+#include <thread>
+
+using namespace oblea;
+using namespace oblea::test;
+
+namespace {
+
+std::size_t leases(MountedImage const& image) {
+    auto const folder = value_of(
+        base::sys::openat(image.store().root(), store::layout::kLeases, O_RDONLY | O_DIRECTORY));
+    return value_of(base::sys::list_dir(folder.get())).size();
+}
+
+// Bounded: the kernel takes a moment to end a killed process.
+bool ends_soon(std::int64_t pid) {
+    for (int i = 0; i < 500 && is_alive(pid); ++i) {
+        ::usleep(10'000);
+    }
+    return !is_alive(pid);
+}
+
+}  // namespace
+
+TEST_CASE("a read-only mount shows the image and refuses changes", "[e2e][mount]") {
+    MountedImage image;
+    auto request = image.request();
+    request.mode = tools::MountMode::read_only;
+    auto const info = image.mount(request);
+    CHECK(info.mode == "read-only");
+    CHECK(info.container.empty());
+    CHECK(info.image_name == "small:latest");
+    CHECK_THAT(info.protocol, Catch::Matchers::Contains("no-open"));
+
+    CHECK(read_text(image / "etc/issue") == "hello\n");
+    CHECK(read_text(image / "etc/link") == "hello\n");
+    CHECK(read_text(image / "srv/large") == large_text());
+    CHECK(stat_of_path(image / "etc/issue").st_nlink == 2);
+    CHECK(stat_of_path(image / "etc/issue").st_ino ==
+          stat_of_path(image / "etc/second-name").st_ino);
+    CHECK_FALSE(exists(image / "etc/none"));
+    CHECK(::mkdir((image / "new").c_str(), 0755) == -1);
+    CHECK(errno == EROFS);
+    CHECK(::unlink((image / "etc/issue").c_str()) == -1);
+    CHECK(errno == EROFS);
+
+    auto const mounts = tools::list_mounts(image.store());
+    REQUIRE(mounts.has_value());
+    REQUIRE(mounts->size() == 1);
+    CHECK(mounts->front().pid == info.pid);
+    CHECK(mounts->front().mount_point == image.mount_point());
+
+    auto const done = image.unmount();
+    CHECK_FALSE(done.kept);
+    CHECK_FALSE(done.dropped);
+    CHECK_FALSE(is_alive(info.pid));
+    CHECK(leases(image) == 0);
+    CHECK(tools::list_mounts(image.store())->empty());
+}
+
+TEST_CASE("an untouched container is dropped, a changed one kept and found again", "[e2e][mount]") {
+    MountedImage image;
+    auto const first = image.mount();
+    CHECK_FALSE(first.container.empty());
+    CHECK(read_text(image / "etc/issue") == "hello\n");
+    auto const untouched = image.unmount();
+    CHECK(untouched.dropped == first.container);
+    CHECK_FALSE(is_alive(first.pid));
+    CHECK(tools::list_containers(image.store())->all.empty());
+
+    auto const second = image.mount();
+    REQUIRE(write_text(image / "etc/issue", "changed\n"));
+    REQUIRE(write_text(image / "etc/new", "new\n"));
+    REQUIRE(::unlink((image / "srv/large").c_str()) == 0);
+    CHECK(image.unmount().kept == second.container);
+
+    SECTION("by its name, without naming the image") {
+        auto request = image.request();
+        request.source = {.image = "", .container = second.container};
+        auto const third = image.mount(request);
+        CHECK(third.container == second.container);
+        CHECK(read_text(image / "etc/issue") == "changed\n");
+        CHECK(read_text(image / "etc/new") == "new\n");
+        CHECK_FALSE(exists(image / "srv/large"));
+        CHECK(read_text(image / "etc/second-name") == "changed\n");
+        CHECK(image.unmount().kept == second.container);
+    }
+    SECTION("and dropped when that is asked for") {
+        auto request = image.request();
+        request.source.container = second.container;
+        request.remove = tools::RemoveAtUnmount::always;
+        image.mount(request);
+        CHECK(image.unmount().dropped == second.container);
+        CHECK(tools::list_containers(image.store())->all.empty());
+    }
+    SECTION("the image itself is as it was") {
+        image.mount();
+        CHECK(read_text(image / "etc/issue") == "hello\n");
+        CHECK(exists(image / "srv/large"));
+        image.unmount();
+    }
+    SECTION("but not while it is mounted") {
+        auto request = image.request();
+        request.source.container = second.container;
+        image.mount(request);
+        auto const container = tools::find_container(image.store(), second.container);
+        CHECK(tools::remove_container(image.store(), **container).error().code == Errno::ebusy);
+        REQUIRE(::mkdir((image.temp() / "other").c_str(), 0755) == 0);
+        request.mount_point = image.temp() / "other";
+        CHECK(tools::mount_image(image.store(), request).error().code == Errno::ebusy);
+        image.unmount();
+        CHECK(tools::remove_container(image.store(), **container).has_value());
+    }
+}
+
+TEST_CASE("changes can go to a folder of the user's own", "[e2e][mount]") {
+    MountedImage image;
+    auto request = image.request();
+    request.upper_dir = image.temp() / "upper/";
+    auto const info = image.mount(request);
+    CHECK(info.container.empty());
+    REQUIRE(write_text(image / "etc/new", "new\n"));
+    image.unmount();
+    CHECK(read_text(image.temp() / "upper/etc/new") == "new\n");
+    CHECK(tools::list_containers(image.store())->all.empty());
+}
+
+TEST_CASE("a mount that cannot be made leaves nothing behind", "[e2e][mount]") {
+    MountedImage image;
+    auto request = image.request();
+    SECTION("no such image") {
+        request.source.image = "other";
+        CHECK(tools::mount_image(image.store(), request).error().code == Errno::enoent);
+    }
+    SECTION("no such mount point") {
+        request.mount_point += "/none";
+        auto const failed = tools::mount_image(image.store(), request);
+        CHECK(failed.error().code == Errno::enoent);
+        CHECK_THAT(failed.error().message(), Catch::Matchers::Contains("does not exist"));
+    }
+    SECTION("a mount point that covers the store") {
+        request.mount_point = image.temp().path();
+        auto const failed = tools::mount_image(image.store(), request);
+        CHECK(failed.error().code == Errno::einval);
+        CHECK_THAT(failed.error().message(), Catch::Matchers::Contains("the server needs"));
+    }
+    SECTION("a read-only mount with a container") {
+        request.mode = tools::MountMode::read_only;
+        request.source.container = "mine";
+        CHECK(tools::mount_image(image.store(), request).error().code == Errno::einval);
+    }
+    CHECK(tools::list_containers(image.store())->all.empty());
+    CHECK(leases(image) == 0);
+    CHECK(fs::unmount(image.mount_point(), fs::Lazy::no).error().code == Errno::einval);
+}
+
+TEST_CASE("a mount point that has a mount of ours already is refused", "[e2e][mount]") {
+    MountedImage image;
+    image.mount();
+    auto const second = tools::mount_image(image.store(), image.request());
+    REQUIRE_FALSE(second.has_value());
+    CHECK(second.error().code == Errno::ebusy);
+    CHECK(read_text(image / "etc/issue") == "hello\n");
+    image.unmount();
+}
+
+TEST_CASE("a mount in use names its users and goes lazily", "[e2e][mount]") {
+    MountedImage image;
+    auto const info = image.mount();
+    std::optional<std::ifstream> open{image / "etc/issue"};
+    REQUIRE(open->good());
+    auto const busy = tools::unmount_by(image.store(), info.container, fs::Lazy::no);
+    REQUIRE_FALSE(busy.has_value());
+    CHECK(busy.error().code == Errno::ebusy);
+    CHECK_THAT(busy.error().message(),
+               Catch::Matchers::Contains("(pid " + std::to_string(::getpid()) + ")"));
+
+    // Nobody can wait for the end of what this very thread keeps open.
+    REQUIRE(fs::unmount(image.mount_point(), fs::Lazy::yes).has_value());
+    CHECK_FALSE(exists(image / "etc"));
+    CHECK(is_alive(info.pid));
+    std::string word;
+    *open >> word;
+    CHECK(word == "hello");
+    open.reset();
+    CHECK(ends_soon(info.pid));
+}
+
+TEST_CASE("a server that is told to end unmounts", "[e2e][mount]") {
+    MountedImage image;
+    auto const info = image.mount();
+    auto const signal = GENERATE(SIGTERM, SIGINT);
+    SECTION("an idle mount") {
+        ::kill(static_cast<pid_t>(info.pid), signal);
+        CHECK(ends_soon(info.pid));
+    }
+    SECTION("a mount in use") {
+        std::ifstream const open{image / "etc/issue"};
+        ::kill(static_cast<pid_t>(info.pid), signal);
+        CHECK(ends_soon(info.pid));
+    }
+    CHECK_FALSE(exists(image / "etc"));
+    CHECK(tools::list_containers(image.store())->all.empty());
+    CHECK(leases(image) == 0);
+}
+
+TEST_CASE("a background server does not mind its terminal's end", "[e2e][mount]") {
+    MountedImage image;
+    auto const info = image.mount();
+    ::kill(static_cast<pid_t>(info.pid), SIGHUP);
+    ::kill(static_cast<pid_t>(info.pid), SIGPIPE);
+    CHECK(read_text(image / "etc/issue") == "hello\n");
+    CHECK(is_alive(info.pid));
+    image.unmount();
+}
+
+TEST_CASE("a mount whose server was killed can be taken away and made again", "[e2e][mount]") {
+    MountedImage image;
+    auto const info = image.mount();
+    REQUIRE(write_text(image / "etc/new", "new\n"));
+    ::kill(static_cast<pid_t>(info.pid), SIGKILL);
+    REQUIRE(ends_soon(info.pid));
+    CHECK(::access((image / "etc/none").c_str(), F_OK) == -1);
+    CHECK(errno == ENOTCONN);
+    CHECK(tools::list_mounts(image.store())->empty());
+
+    auto again = image.request();
+    again.source.container = info.container;
+    auto const over_dead = tools::mount_image(image.store(), again);
+    REQUIRE_FALSE(over_dead.has_value());
+    CHECK_THAT(over_dead.error().message(), Catch::Matchers::Contains("oblea umount"));
+
+    REQUIRE(tools::unmount_by(image.store(), image.mount_point(), fs::Lazy::no).has_value());
+    image.mount(again);
+    CHECK(read_text(image / "etc/new") == "new\n");
+    CHECK(image.unmount().kept == info.container);
+}
+
+TEST_CASE("a foreground server ends when it is told to", "[e2e][mount]") {
+    MountedImage image;
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    pid_t const server = ::fork();
+    if (server == 0) {
+        auto const served =
+            tools::serve_image(image.store(), image.request(), [&](tools::MountInfo const&) {
+                static_cast<void>(::write(ends[1], "m", 1) == 1);
+            });
+        ::_exit(served.has_value() ? 0 : 1);
+    }
+    char byte = 0;
+    REQUIRE(::read(ends[0], &byte, 1) == 1);
+    CHECK(read_text(image / "etc/issue") == "hello\n");
+    ::kill(server, SIGTERM);
+    int status = -1;
+    REQUIRE(::waitpid(server, &status, 0) == server);
+    CHECK(status == 0);
+    CHECK_FALSE(exists(image / "etc"));
+    CHECK(tools::list_containers(image.store())->all.empty());
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
