@@ -55,9 +55,10 @@ Status serve_image(store::Store const& store, MountRequest const& request,
                    std::function<void(MountInfo const&)> const& mounted) {
     MountRequest const complete = OBLEA_TRY(with_absolute_paths(request));
     OBLEA_TRY(settle_process());
+    StopSignals signals{Hangup::ends};
     auto const served = OBLEA_TRY(ServedImage::open(store, complete));
     mounted(served->description().info);
-    auto const ran = served->run(Hangup::ends);
+    auto const ran = served->run(signals);
     auto finished = served->finish();
     return ran.has_value() ? finished : ran;
 }

@@ -22,12 +22,12 @@ void log_end(Status const& ended) {
 }
 
 // The server in the background, after it has mounted.
-int serve_in_background(ServedImage& served, Report& report) {
+int serve_in_background(ServedImage& served, StopSignals& signals, Report& report) {
     auto const quiet = redirect_standard_streams(served.log());
     Status told = quiet.has_value() ? report.success(encode_mount(served.description())) : quiet;
     Status ran;
     if (told.has_value()) {
-        ran = served.run(Hangup::is_ignored);
+        ran = served.run(signals);
         log_end(ran);
     }
     auto const finished = served.finish();
@@ -43,6 +43,7 @@ Status settle_process() {
 }
 
 int serve_and_report(std::string const& store_path, MountRequest const& request, Report& report) {
+    StopSignals signals{Hangup::is_ignored};
     auto const settled = settle_process();
     // The caller's store is of no use here: its descriptors are closed.
     auto const store = settled.has_value()
@@ -57,7 +58,7 @@ int serve_and_report(std::string const& store_path, MountRequest const& request,
         report.failure(served.error());
         return 1;
     }
-    return serve_in_background(**served, report);
+    return serve_in_background(**served, signals, report);
 }
 
 }  // namespace oblea::tools

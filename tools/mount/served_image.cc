@@ -168,9 +168,8 @@ Status ServedImage::describe() {
     return lease_.describe(encode_mount(description_));
 }
 
-Status ServedImage::run(Hangup hangup) {
-    StopSignals const signals{*server_, hangup};
-    return server_->run();
+Status ServedImage::run(StopSignals& signals) {
+    return signals.run(*server_);
 }
 
 Result<bool> ServedImage::is_untouched() const {

@@ -24,7 +24,7 @@ public:
     [[nodiscard]] int log() const { return log_.get(); }
 
     // Serves until unmounted.
-    Status run(Hangup hangup);
+    Status run(StopSignals& signals);
 
     // After run(), or instead of it: unmounts, and drops the container if that is due.
     Status finish();

@@ -8,10 +8,11 @@
 
 #include <array>
 #include <cstdint>
+#include <thread>
 
 namespace oblea::tools {
 
-StopSignals::StopSignals(fs::Server& server, Hangup hangup) {
+StopSignals::StopSignals(Hangup hangup) {
     sigset_t wanted;
     ::sigemptyset(&wanted);
     ::sigaddset(&wanted, SIGTERM);
@@ -24,14 +25,22 @@ StopSignals::StopSignals(fs::Server& server, Hangup hangup) {
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     signals_ = base::UniqueFd{::signalfd(-1, &wanted, SFD_CLOEXEC)};
     end_ = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
-    watcher_ = std::thread{[this, &server] { watch(server); }};
 }
 
 StopSignals::~StopSignals() {
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+Status StopSignals::run(fs::Server& server) {
+    if (!signals_.valid() || !end_.valid()) {
+        return fail(Errno::emfile, "signalfd");
+    }
+    std::thread watcher{[this, &server] { watch(server); }};
+    auto ended = server.run();
     std::uint64_t const one = 1;
     static_cast<void>(::write(end_.get(), &one, sizeof(one)) == 0);
-    watcher_.join();
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    watcher.join();
+    return ended;
 }
 
 void StopSignals::watch(fs::Server& server) const {

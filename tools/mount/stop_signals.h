@@ -5,7 +5,6 @@
 #include "store/base/unique_fd.h"
 
 #include <csignal>
-#include <thread>
 
 namespace oblea::tools {
 
@@ -14,14 +13,17 @@ enum class Hangup {
     is_ignored,
 };
 
-// Must exist before the server's threads do: they inherit the blocked signals, and a thread of this
-// object alone receives them.
+// Made before anything is mounted: from then on the signals wait until a server runs. Its threads
+// inherit that, and a thread of this object alone receives them.
 class StopSignals {
 public:
-    StopSignals(fs::Server& server, Hangup hangup);
+    explicit StopSignals(Hangup hangup);
     StopSignals(StopSignals const&) = delete;
     StopSignals& operator=(StopSignals const&) = delete;
     ~StopSignals();
+
+    // Server::run(), stopped by the signals.
+    Status run(fs::Server& server);
 
 private:
     void watch(fs::Server& server) const;
@@ -29,7 +31,6 @@ private:
     sigset_t before_{};
     base::UniqueFd signals_;
     base::UniqueFd end_;
-    std::thread watcher_;
 };
 
 }  // namespace oblea::tools
