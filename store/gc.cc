@@ -148,6 +148,8 @@ void reach_objects(int root, Inventory const& inventory, GcScope const& scope, R
 struct Judged {
     Inventory inventory;
     GcReport report;
+    // Nobody publishes anything while the lock is held.
+    enum class Publishers { none, some } publishers = Publishers::none;
 };
 
 // `failed`: the lease of an import that failed; only what came since is judged.
@@ -162,6 +164,9 @@ Result<Judged> judge(Store const& store, Lease const* failed) {
     std::string const except = failed != nullptr ? failed->path() : "";
     OBLEA_TRY(reach_leases(root, judged.inventory, except, reached, leases));
     GcScope scope{leases.oldest, std::nullopt};
+    if (leases.oldest.has_value()) {
+        judged.publishers = Judged::Publishers::some;
+    }
     if (failed != nullptr) {
         auto const own = std::ranges::find(judged.inventory.leases, except, &LeaseItem::path);
         if (own == judged.inventory.leases.end()) {
@@ -195,9 +200,19 @@ Status remove_layer(int root, std::string const& path) {
     return sys::remove_tree(root, doomed.c_str());
 }
 
-Status remove_all(int root, std::vector<Garbage> const& doomed) {
+// The folder of an object that is gone, if that was the last one in it.
+Status remove_object_folder(int root, std::string const& object) {
+    std::string const folder = object.substr(0, object.rfind('/'));
+    auto removed = sys::unlinkat(root, folder.c_str(), AT_REMOVEDIR);
+    bool const stays = !removed.has_value() && (removed.error().code == Errno::enotempty ||
+                                                removed.error().code == Errno::eexist ||
+                                                removed.error().code == Errno::enoent);
+    return stays ? Status{} : std::move(removed);
+}
+
+Status remove_all(int root, Judged const& judged) {
     bool layers_pending = false;
-    for (Garbage const& garbage : doomed) {
+    for (Garbage const& garbage : judged.report.removed) {
         bool const is_layer = garbage.kind == Garbage::Kind::layer;
         if (layers_pending && !is_layer) {
             // A layer that power loss brought back must find its objects.
@@ -208,17 +223,22 @@ Status remove_all(int root, std::vector<Garbage> const& doomed) {
         auto removed = is_layer ? remove_layer(root, garbage.path)
                                 : sys::remove_tree(root, garbage.path.c_str());
         OBLEA_TRY(with_context(std::move(removed), [&] { return "removing " + garbage.path; }));
+        // Not while somebody may be about to put an object there.
+        if (garbage.kind == Garbage::Kind::object &&
+            judged.publishers == Judged::Publishers::none) {
+            OBLEA_TRY(remove_object_folder(root, garbage.path));
+        }
     }
     return {};
 }
 
 // Renames may need a block that a full disk does not have.
-Status remove_with_reserve(int root, std::vector<Garbage> const& doomed) {
-    if (doomed.empty()) {
+Status remove_with_reserve(int root, Judged const& judged) {
+    if (judged.report.removed.empty()) {
         return {};
     }
     OBLEA_TRY(drop_reserve(root));
-    OBLEA_TRY(remove_all(root, doomed));
+    OBLEA_TRY(remove_all(root, judged));
     auto reserved = make_reserve(root);
     bool const still_full = !reserved.has_value() && (reserved.error().code == Errno::enospc ||
                                                       reserved.error().code == Errno::edquot);
@@ -232,7 +252,7 @@ Result<GcReport> collect_garbage(Store const& store, GcMode mode) {
         store.root(), mode == GcMode::remove ? StoreLock::exclusive : StoreLock::shared));
     Judged judged = OBLEA_TRY(judge(store, nullptr));
     if (mode == GcMode::remove) {
-        OBLEA_TRY(remove_with_reserve(store.root(), judged.report.removed));
+        OBLEA_TRY(remove_with_reserve(store.root(), judged));
     }
     return std::move(judged.report);
 }
@@ -240,7 +260,7 @@ Result<GcReport> collect_garbage(Store const& store, GcMode mode) {
 Status discard_since(Store const& store, Lease const& lease) {
     UniqueFd const lock = OBLEA_TRY(lock_store(store.root(), StoreLock::exclusive));
     Judged const judged = OBLEA_TRY(judge(store, &lease));
-    return remove_with_reserve(store.root(), judged.report.removed);
+    return remove_with_reserve(store.root(), judged);
 }
 
 namespace {
@@ -277,7 +297,8 @@ Status count_layer(int root, Digest const& layer, StoreUsage& usage) {
 
 Result<StoreUsage> measure_usage(Store const& store) {
     StoreUsage usage;
-    for (Image const& image : OBLEA_TRY(store.images()).all()) {
+    Images const images = OBLEA_TRY(store.images());
+    for (Image const& image : images.all()) {
         ++usage.images;
         usage.referenced_bytes += image.size_bytes;
     }

@@ -82,7 +82,8 @@ std::string progress_id(std::string const& name, LayerClaims const& claims) {
 Result<LayerImporter> LayerImporter::create(Store const& store, ProgressBoard& progress,
                                             std::atomic<bool> const* cancel) {
     LayerImporter importer{store, progress, cancel};
-    for (Image const& image : OBLEA_TRY(store.images()).all()) {
+    Images const images = OBLEA_TRY(store.images());
+    for (Image const& image : images.all()) {
         for (ImageLayer const& layer : image.layers) {
             importer.by_diff_id_.try_emplace(layer.diff_id, layer);
             importer.by_blob_.try_emplace(layer.blob, layer);
