@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/publish_images.h"
 
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
 #include "store/image/merged_index.h"
 #include "store/image/rfc3339.h"
 #include "store/layer/import_layer.h"
+#include "store/layer/layout.h"
+#include "store/publish.h"
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+
 namespace oblea::store {
+
+namespace sys = base::sys;
 
 namespace {
 
@@ -33,11 +44,70 @@ Image image_of(PlannedImage const& planned, LayerOutcomes const& outcomes,
     return image;
 }
 
+// A layer's tar on its way to a file.
+class BlobSink final : public TarSink {
+public:
+    explicit BlobSink(int fd) : fd_(fd) {}
+    Status write(base::ByteView data) override {
+        hash_.update(data);
+        return sys::write_all(fd_, data);
+    }
+    [[nodiscard]] Digest finish() { return hash_.finish(); }
+
+private:
+    int fd_;
+    base::Sha256 hash_;
+};
+
+// Writes blobs/sha256/<diffID>, which an uncompressed layer does not have by itself.
+Status write_tar_blob(Store const& store, Digest const& diff_id) {
+    std::string const target = layout::blob(diff_id);
+    if (OBLEA_TRY(refresh_published(store.root(), target.c_str()))) {
+        return {};
+    }
+    static std::atomic<unsigned> counter{0};
+    std::string const staged =
+        fmt::format("{}/tar.{}.{}", layout::kTmp, ::getpid(), counter.fetch_add(1));
+    base::UniqueFd const file = OBLEA_TRY(
+        sys::openat(store.root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode_t{0600}));
+    base::ScopeExit discard{
+        [&] { static_cast<void>(sys::unlink_if_exists(store.root(), staged.c_str())); }};
+    BlobSink sink{file.get()};
+    OBLEA_TRY(export_layer(store.root(), diff_id, sink));
+    if (sink.finish() != diff_id) {
+        return fail(Errno::euclean, "", layout::layer(diff_id) + " does not give its tar back");
+    }
+    OBLEA_TRY(sys::fsync(file.get()));
+    OBLEA_TRY(sys::renameat2(store.root(), staged.c_str(), store.root(), target.c_str()));
+    discard.dismiss();
+    base::UniqueFd const folder =
+        OBLEA_TRY(sys::openat(store.root(), layout::kBlobs, O_RDONLY | O_DIRECTORY));
+    return sys::fsync(folder.get());
+}
+
+// An image whose layers are kept as blobs is of use to other tools only when all of them are: where
+// some came compressed, the others are kept as tars too. An image without any compressed layer,
+// such as docker save writes, is not kept twice.
+Status complete_blobs(Store const& store, Image const& image) {
+    bool const any_compressed = std::ranges::any_of(
+        image.layers, [](ImageLayer const& layer) { return layer.blob != layer.diff_id; });
+    if (!image.manifest.has_value() || !any_compressed) {
+        return {};
+    }
+    for (ImageLayer const& layer : image.layers) {
+        if (layer.blob == layer.diff_id) {
+            OBLEA_TRY(write_tar_blob(store, layer.diff_id));
+        }
+    }
+    return {};
+}
+
 Status write_parts(Store const& store, PlannedImage const& planned, Image const& image) {
     OBLEA_TRY(store.write_blob(planned.config_bytes, planned.id));
     if (planned.manifest_bytes.has_value()) {
-        OBLEA_TRY(store.write_blob(*planned.manifest_bytes, *image.manifest));
+        OBLEA_TRY(store.write_blob(*planned.manifest_bytes, base::sha256(*planned.manifest_bytes)));
     }
+    OBLEA_TRY(complete_blobs(store, image));
     OBLEA_TRY(with_context(open_merged_index(store.root(), planned.config.diff_ids),
                            [&] { return "image " + planned.id.short_hex(); }));
     return {};

@@ -202,6 +202,39 @@ TEST_CASE("a second import reads nothing again", "[store][import]") {
     check_small_image(fixture, again, image);
 }
 
+TEST_CASE("an image of compressed and plain layers is whole for other tools", "[store][import]") {
+    Fixture fixture;
+    TestImage image = small_image();
+    std::string const packed = compressed(fixture.dir, "gzip -n", image.layers[0]);
+    image.manifest =
+        fmt::format(R"({{"schemaVersion":2,"config":{},"layers":[{},{}]}})",
+                    descriptor("application/vnd.oci.image.config.v1+json", image.config),
+                    descriptor("application/vnd.oci.image.layer.v1.tar+gzip", packed),
+                    descriptor("application/vnd.oci.image.layer.v1.tar", image.layers[1]));
+    Members members{{"oci-layout", "{}"},
+                    {"index.json",
+                     index_of({descriptor(kManifestType, image.manifest, ref_name("debian:12"))})},
+                    {blob_name(packed), packed}};
+    add_blobs(members, image);
+    std::string const tar = tar_of(members);
+    auto const report =
+        value_of(GENERATE(true, false) ? fixture.import_piped(tar)
+                                       : fixture.import(fixture.file("x.tar", tar)));
+    check_small_image(fixture, report, image);
+    for (std::string const& bytes : {packed, image.layers[1], image.config, image.manifest}) {
+        CHECK(value_of(fixture.store.read_blob(base::sha256(bytes), 1 << 20)) == bytes);
+    }
+    auto const view = value_of(sys::read_file(fixture.store.root(), "index.json", 1 << 20));
+    CHECK(view.contains("\"org.opencontainers.image.ref.name\":\"debian:12\""));
+    CHECK(view.contains("\"io.containerd.image.name\":\"docker.io/library/debian:12\""));
+    if (std::system("command -v skopeo >/dev/null") == 0) {
+        std::string const source = "oci:" + fixture.store.path() + ":debian:12";
+        CHECK(std::system(
+                  ("skopeo copy -q " + source + " oci:" + (fixture.dir / "copy") + ":c").c_str()) ==
+              0);
+    }
+}
+
 TEST_CASE("several images of one archive are imported at once", "[store][import]") {
     Fixture fixture;
     TestImage const one = small_image("one");
