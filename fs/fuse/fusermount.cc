@@ -44,8 +44,8 @@ Result<Helper> find_helper() {
     std::optional<Helper> found;
     for (std::string const& folder : search_path()) {
         std::string path = folder + "/fusermount3";
-        auto const st = OBLEA_TRY(sys::stat_if_exists(AT_FDCWD, path.c_str()));
-        if (!st || !S_ISREG(st->st_mode) || ::access(path.c_str(), X_OK) != 0) {
+        auto const st = sys::fstatat(AT_FDCWD, path.c_str(), 0);
+        if (!st.has_value() || !S_ISREG(st->st_mode) || ::access(path.c_str(), X_OK) != 0) {
             continue;
         }
         if (st->st_uid == 0 && (st->st_mode & S_ISUID) != 0) {
