@@ -13,14 +13,6 @@ constexpr unsigned kRequestBytesMax = 1U << 20U;
 // Requests that the kernel may have under way beside the ones that a program waits for: read-ahead.
 constexpr unsigned kBackgroundMax = 64;
 
-std::uint64_t offered(fuse_conn_info const& info) {
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-    return info.capable_ext;
-#else
-    return info.capable;
-#endif
-}
-
 void want(fuse_conn_info& info, std::uint64_t feature) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     fuse_set_feature_flag(&info, feature);  // only if it is offered
@@ -39,7 +31,6 @@ void decline(fuse_conn_info& info, std::uint64_t feature) {
 
 void agree(fuse_conn_info& info) {
     want(info, FUSE_CAP_ASYNC_READ);
-    want(info, FUSE_CAP_ATOMIC_O_TRUNC);
     want(info, FUSE_CAP_READDIRPLUS);
     want(info, FUSE_CAP_PARALLEL_DIROPS);
     want(info, FUSE_CAP_CACHE_SYMLINKS);
@@ -59,7 +50,12 @@ void agree(fuse_conn_info& info) {
     // libfuse tells since 3.18 whether the writer may keep setuid bits; without this the kernel
     // asks for security.capability before each write.
     want(info, FUSE_CAP_HANDLE_KILLPRIV_V2);
+    want(info, FUSE_CAP_ATOMIC_O_TRUNC);
     decline(info, FUSE_CAP_OVER_IO_URING);
+#else
+    // Who truncates while opening would keep setuid bits that he has no right to: the kernel drops
+    // them only with a truncation of its own.
+    decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
 #endif
     info.max_write = kRequestBytesMax;
     info.max_background = kBackgroundMax;
@@ -76,10 +72,10 @@ void negotiate(Connection& connection, fuse_conn_info& info) {
     terms.protocol_minor = info.proto_minor;
     terms.libfuse = fuse_pkgversion();
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-    terms.passthrough_offered = (offered(info) & FUSE_CAP_PASSTHROUGH) != 0;
+    terms.passthrough_offered = (info.capable_ext & FUSE_CAP_PASSTHROUGH) != 0;
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-    terms.io_uring_offered = (offered(info) & FUSE_CAP_OVER_IO_URING) != 0;
+    terms.io_uring_offered = (info.capable_ext & FUSE_CAP_OVER_IO_URING) != 0;
 #endif
     if (connection.open_mode == OpenMode::no_open) {
         terms.mode = "no-open";

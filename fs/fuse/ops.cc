@@ -333,12 +333,15 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
     });
 }
 
+// Older ones answer ENOSYS, which programs see as EOPNOTSUPP, as on file systems without it.
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) noexcept {
     reply_with(req, Op::tmpfile, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
         auto created = OBLEA_TRY(fs.create_unnamed(Ino{parent}, mode & 07777U, caller_of(req)));
         return CreatedFile{.created = created, .info = cached_file(*info)};
     });
 }
+#endif
 
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
              fuse_file_info* /*info*/) noexcept {
@@ -580,7 +583,9 @@ fuse_lowlevel_ops operations() {
     ops.rename = op_rename;
     ops.open = op_open;
     ops.create = op_create;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     ops.tmpfile = op_tmpfile;
+#endif
     ops.read = op_read;
     ops.write = op_write;
     ops.release = op_release;
