@@ -190,11 +190,14 @@ private:
         state_->next_out = base::uchars_of(buffer);
         state_->avail_out = static_cast<std::uint32_t>(room);
         int const outcome = isal_inflate(state_.get());
-        rest_ = rest_.subspan(input - state_->avail_in);
-        if (outcome != ISAL_DECOMP_OK && outcome != ISAL_END_INPUT) {
+        // After a fault ISA-L may claim to have given back more than it got this time.
+        bool const failed =
+            (outcome != ISAL_DECOMP_OK && outcome != ISAL_END_INPUT) || state_->avail_in > input;
+        if (failed) {
             return damaged(kKind, outcome == ISAL_INCORRECT_CHECKSUM ? "wrong checksum or length"
                                                                      : "bad deflate data");
         }
+        rest_ = rest_.subspan(input - state_->avail_in);
         if (state_->block_state == ISAL_BLOCK_FINISH) {
             place_ = Place::before_member;
         }
