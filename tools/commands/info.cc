@@ -142,10 +142,11 @@ Result<int> show_info(Context& context, InfoOptions const& options) {
     HostCapabilities const host = probe_host();
     StorePath const path = OBLEA_TRY(store_path(context));
     auto const usage = usage_at(path.path);
+    auto const found = usage.value_or(std::nullopt);
     if (options.format == "json") {
         Json store{{"path", path.path}, {"chosen_by", path.chosen}, {"usage", nullptr}};
-        if (usage.has_value() && usage->has_value()) {
-            store["usage"] = usage_json(**usage);
+        if (found.has_value()) {
+            store["usage"] = usage_json(*found);
         }
         Json const json{{"version", OBLEA_VERSION}, {"store", store}, {"host", host_json(host)}};
         context.line(json.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -153,8 +154,8 @@ Result<int> show_info(Context& context, InfoOptions const& options) {
         context.print(line("Version", OBLEA_VERSION) +
                       line("Store", fmt::format("{} ({})", path.path, path.chosen)));
         if (usage.has_value()) {
-            context.print(usage->has_value() ? usage_text(**usage)
-                                             : line("Images", "none: there is no store yet"));
+            context.print(found.has_value() ? usage_text(*found)
+                                            : line("Images", "none: there is no store yet"));
         }
         context.print(host_text(host));
     }

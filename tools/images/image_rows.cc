@@ -31,8 +31,8 @@ void give_name(ImageRow& row, std::string const& name) {
     }
     row.repository = reference->familiar_repository();
     row.tag = reference->tag.value_or(kNone);
-    if (reference->digest.has_value()) {
-        row.digest = reference->digest->to_string();
+    if (auto const& digest = reference->digest; digest.has_value()) {
+        row.digest = digest->to_string();
     }
 }
 

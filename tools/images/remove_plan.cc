@@ -113,6 +113,7 @@ Result<RemovePlan> plan_remove(store::Images const& images, std::vector<ImageUse
 
 std::vector<std::string> describe_removal(RemovePlan const& plan) {
     std::vector<std::string> lines;
+    lines.reserve(plan.untag.size() + 1);
     for (auto const& name : plan.untag) {
         lines.push_back("Untagged: " + familiar(name));
     }
