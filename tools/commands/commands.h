@@ -5,12 +5,14 @@
 
 namespace oblea::tools {
 
+Command cat_command();
 Command chroot_command();
 Command gc_command();
 Command help_command();
 Command images_command();
 Command import_command();
 Command info_command();
+Command ls_command();
 Command mount_command();
 Command mounts_command();
 Command ps_command();

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "tools/mount/mount_image.h"
+
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
-#include "tools/mount/mount_image.h"
-#include "tools/output/table.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <memory>
 
@@ -79,72 +78,6 @@ Result<int> mount(Context& context, MountCommandOptions const& options) {
     return exit_code::kSuccess;
 }
 
-struct UmountOptions {
-    std::vector<std::string> targets;
-    bool lazy = false;
-};
-
-Result<int> unmount(Context& context, UmountOptions const& options) {
-    auto const store = OBLEA_TRY(open_store(context));
-    int status = exit_code::kSuccess;
-    for (auto const& target : options.targets) {
-        auto const done = unmount_by(store, target, options.lazy ? fs::Lazy::yes : fs::Lazy::no);
-        if (!done.has_value()) {
-            context.error(done.error());
-            status = exit_code::kFailure;
-            continue;
-        }
-        for (auto const& remark : done->notes) {
-            context.warning(remark);
-        }
-        if (done->kept.has_value()) {
-            context.line(fmt::format("Kept: {} ('oblea rm {}' drops what was changed)", *done->kept,
-                                     *done->kept));
-        }
-    }
-    return status;
-}
-
-struct MountsOptions {
-    std::string format = "table";
-};
-
-std::string mounts_json(std::vector<MountInfo> const& mounts) {
-    auto array = nlohmann::ordered_json::array();
-    for (auto const& mount : mounts) {
-        array.push_back({{"mount_point", mount.mount_point},
-                         {"image", mount.image},
-                         {"image_name", mount.image_name},
-                         {"container", mount.container},
-                         {"container_id", mount.container_id},
-                         {"upper", mount.upper_dir},
-                         {"mode", mount.mode},
-                         {"protocol", mount.protocol},
-                         {"reason", mount.reason},
-                         {"pid", mount.pid},
-                         {"started", mount.started},
-                         {"notes", mount.notes}});
-    }
-    return array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-Result<int> list_all_mounts(Context& context, MountsOptions const& options) {
-    auto const store = OBLEA_TRY(open_store(context));
-    auto const mounts = OBLEA_TRY(list_mounts(store));
-    if (options.format == "json") {
-        context.line(mounts_json(mounts));
-        return exit_code::kSuccess;
-    }
-    Table table({"MOUNT POINT", "IMAGE", "CONTAINER", "MODE", "PID", "PROTOCOL"});
-    for (auto const& mount : mounts) {
-        table.add_row({mount.mount_point, mount.image_name.empty() ? mount.image : mount.image_name,
-                       mount.container.empty() ? mount.upper_dir : mount.container, mount.mode,
-                       std::to_string(mount.pid), mount.protocol});
-    }
-    context.print(table.render());
-    return exit_code::kSuccess;
-}
-
 }  // namespace
 
 Command mount_command() {
@@ -211,48 +144,6 @@ Command mount_command() {
                      {"oblea mount --name web debian ./root", "Under a name of your own"},
                      {"oblea mount --read-only debian ./root", "Just to look"}},
         .run = [options](Context& context) { return mount(context, *options); },
-    };
-}
-
-Command umount_command() {
-    auto options = std::make_shared<UmountOptions>();
-    return {
-        .name = "umount",
-        .aliases = {"unmount", "image unmount", "image umount"},
-        .section = Command::Section::mounts,
-        .summary = "Unmount images",
-        .description = "Waits until everything is written and the server has ended. A container "
-                       "with changes is kept, and its name printed.",
-        .operands = {{.name = "DIR|NAME",
-                      .help = "A mount point, or the name of a mounted container",
-                      .target = &options->targets}},
-        .options = {{.names = "-l,--lazy",
-                     .value_name = "",
-                     .help = "Take the mount away even while it is in use",
-                     .target = &options->lazy,
-                     .choices = {}}},
-        .examples = {{"oblea umount ./root", "Unmount"},
-                     {"oblea umount --lazy ./root", "When something still uses it"}},
-        .run = [options](Context& context) { return unmount(context, *options); },
-    };
-}
-
-Command mounts_command() {
-    auto options = std::make_shared<MountsOptions>();
-    return {
-        .name = "mounts",
-        .aliases = {},
-        .section = Command::Section::mounts,
-        .summary = "List the mounts of the store",
-        .description = "With json, also why each is served as it is.",
-        .operands = {},
-        .options = {{.names = "--format",
-                     .value_name = "FORMAT",
-                     .help = "table, or json for programs",
-                     .target = &options->format,
-                     .choices = {"table", "json"}}},
-        .examples = {{"oblea mounts", "What is mounted where"}},
-        .run = [options](Context& context) { return list_all_mounts(context, *options); },
     };
 }
 

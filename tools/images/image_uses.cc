@@ -12,6 +12,7 @@ Result<std::vector<ImageUse>> image_uses(store::Store const& store) {
     std::vector<ImageUse> uses;
     auto const mounts = OBLEA_TRY(list_mounts(store));
     auto const containers = OBLEA_TRY(list_containers(store));
+    uses.reserve(mounts.size() + containers.all.size());
     for (auto const& container : containers.all) {
         uses.push_back({.image = container.image,
                         .holder = "container " + container.name,

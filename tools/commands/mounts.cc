@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "tools/mount/mount_image.h"
+
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/output/table.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+struct MountsOptions {
+    std::string format = "table";
+};
+
+std::string mounts_json(std::vector<MountInfo> const& mounts) {
+    auto array = nlohmann::ordered_json::array();
+    for (auto const& mount : mounts) {
+        array.push_back({{"mount_point", mount.mount_point},
+                         {"image", mount.image},
+                         {"image_name", mount.image_name},
+                         {"container", mount.container},
+                         {"container_id", mount.container_id},
+                         {"upper", mount.upper_dir},
+                         {"mode", mount.mode},
+                         {"protocol", mount.protocol},
+                         {"reason", mount.reason},
+                         {"pid", mount.pid},
+                         {"started", mount.started},
+                         {"notes", mount.notes}});
+    }
+    return array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<int> list_all_mounts(Context& context, MountsOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    auto const mounts = OBLEA_TRY(list_mounts(store));
+    if (options.format == "json") {
+        context.line(mounts_json(mounts));
+        return exit_code::kSuccess;
+    }
+    Table table({"MOUNT POINT", "IMAGE", "CONTAINER", "MODE", "PID", "PROTOCOL"});
+    for (auto const& mount : mounts) {
+        table.add_row({mount.mount_point, mount.image_name.empty() ? mount.image : mount.image_name,
+                       mount.container.empty() ? mount.upper_dir : mount.container, mount.mode,
+                       std::to_string(mount.pid), mount.protocol});
+    }
+    context.print(table.render());
+    return exit_code::kSuccess;
+}
+
+}  // namespace
+
+Command mounts_command() {
+    auto options = std::make_shared<MountsOptions>();
+    return {
+        .name = "mounts",
+        .aliases = {},
+        .section = Command::Section::mounts,
+        .summary = "List the mounts of the store",
+        .description = "With json, also why each is served as it is.",
+        .operands = {},
+        .options = {{.names = "--format",
+                     .value_name = "FORMAT",
+                     .help = "table, or json for programs",
+                     .target = &options->format,
+                     .choices = {"table", "json"}}},
+        .examples = {{"oblea mounts", "What is mounted where"}},
+        .run = [options](Context& context) { return list_all_mounts(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools
