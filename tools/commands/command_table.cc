@@ -8,11 +8,19 @@ CommandTable command_table() {
     // In the order in which help lists them.
     // clang-format off
     return {
+        import_command(),
         images_command(),
         tag_command(),
+        rmi_command(),
         unpack_command(),
         ls_command(),
         cat_command(),
+        mount_command(),
+        umount_command(),
+        mounts_command(),
+        chroot_command(),
+        ps_command(),
+        rm_command(),
         gc_command(),
         info_command(),
         version_command(),
