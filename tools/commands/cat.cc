@@ -22,11 +22,11 @@ struct CatOptions {
 Status print_file(Context const& context, store::ImageView const& view, std::string const& path) {
     auto const found = OBLEA_TRY(follow_path(view.tree(), path));
     if (!found.has_value()) {
-        return fail(Errno::enoent);
+        return fail(Errno::enoent, "", "no such file");
     }
     auto const type = OBLEA_TRY(view.tree().attr(*found)).type;
     if (type == store::FileType::directory) {
-        return fail(Errno::eisdir);
+        return fail(Errno::eisdir, "", "is a folder: 'oblea ls' lists it");
     }
     if (type != store::FileType::regular) {
         return fail(Errno::einval, "", "a device or another special file has no contents to show");

@@ -96,7 +96,7 @@ Result<int> import(Context& context, ImportOptions const& options) {
 
     auto progress =
         make_progress(options.quiet ? ProgressMode::none : parse_progress_mode(options.progress),
-                      context.streams().err);
+                      {.live = context.streams().err, .plain = context.streams().out});
     auto const imported =
         store::import_image(store, request, [&](store::ImportProgress const& state) {
             progress->update(state, Progress::Clock::now());

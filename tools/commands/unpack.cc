@@ -62,8 +62,10 @@ void take_back(Target const& target, std::string const& path) {
 // Shows the bytes of the whole tree as one line, some times a second.
 class UnpackProgress {
 public:
-    UnpackProgress(std::string const& mode, std::FILE* stream, std::string id, std::uint64_t total)
-        : progress_(make_progress(parse_progress_mode(mode), stream)) {
+    UnpackProgress(std::string const& mode, Streams const& streams, std::string id,
+                   std::uint64_t total)
+        : progress_(make_progress(parse_progress_mode(mode),
+                                  {.live = streams.err, .plain = streams.out})) {
         state_.layers.push_back({.id = std::move(id),
                                  .state = store::ImportProgress::State::reading,
                                  .total_bytes = total});
@@ -113,9 +115,9 @@ Result<int> unpack(Context& context, UnpackCommandOptions const& options) {
     }};
 
     Interrupt const interrupt;
-    auto progress = std::make_unique<UnpackProgress>(
-        options.quiet ? "none" : options.progress, context.streams().err,
-        opened.image.id.short_hex(), opened.view->tree().content_bytes());
+    auto progress = std::make_unique<UnpackProgress>(options.quiet ? "none" : options.progress,
+                                                     context.streams(), opened.image.id.short_hex(),
+                                                     opened.view->tree().content_bytes());
     UnpackOptions unpack_options;
     unpack_options.existing =
         options.force ? UnpackOptions::Existing::replace : UnpackOptions::Existing::refuse;

@@ -76,7 +76,7 @@ Result<std::optional<InodeNo>> follow_path(store::Index const& tree, std::string
             continue;
         }
         if (++links > kLinksMax) {
-            return fail(Errno::eloop, "", std::string{path});
+            return fail(Errno::eloop, "", "too many links: " + std::string{path});
         }
         auto const target = OBLEA_TRY(tree.symlink_target(entry->ino));
         if (target.starts_with('/')) {

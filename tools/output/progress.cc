@@ -223,15 +223,15 @@ std::vector<std::string> progress_events(store::ImportProgress const& before,
     return lines;
 }
 
-std::unique_ptr<Progress> make_progress(ProgressMode mode, std::FILE* stream) {
+std::unique_ptr<Progress> make_progress(ProgressMode mode, ProgressStreams streams) {
     if (mode == ProgressMode::automatic) {
-        mode = screen_of(stream).has_value() ? ProgressMode::tty : ProgressMode::plain;
+        mode = screen_of(streams.live).has_value() ? ProgressMode::tty : ProgressMode::plain;
     }
     switch (mode) {
     case ProgressMode::tty:
-        return std::make_unique<TerminalProgress>(stream);
+        return std::make_unique<TerminalProgress>(streams.live);
     case ProgressMode::plain:
-        return std::make_unique<PlainProgress>(stream);
+        return std::make_unique<PlainProgress>(streams.plain);
     case ProgressMode::automatic:
     case ProgressMode::none:
         break;

@@ -57,8 +57,15 @@ public:
 
 enum class ProgressMode { automatic, tty, plain, none };
 
-// Automatic: live lines where `stream` is a terminal that can move its cursor and has a width,
+// Live lines go to standard error, so that results can be piped away from them; plain ones are
+// results themselves and go to standard output, so that standard error has nothing but trouble.
+struct ProgressStreams {
+    std::FILE* live = stderr;
+    std::FILE* plain = stdout;
+};
+
+// Automatic: live lines where their stream is a terminal that can move its cursor and has a width,
 // plain ones elsewhere.
-[[nodiscard]] std::unique_ptr<Progress> make_progress(ProgressMode mode, std::FILE* stream);
+[[nodiscard]] std::unique_ptr<Progress> make_progress(ProgressMode mode, ProgressStreams streams);
 
 }  // namespace oblea::tools

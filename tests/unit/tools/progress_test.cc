@@ -108,10 +108,12 @@ TEST_CASE("rates follow what is measured and fade", "[tools][progress]") {
 
 TEST_CASE("live lines are redrawn in place and taken away at the end", "[tools][progress]") {
     Captured out;
+    Captured plain;
     ImportProgress progress;
     progress.layers = {{.id = "a", .state = State::waiting}, {.id = "b", .state = State::waiting}};
     {
-        auto const shown = make_progress(ProgressMode::tty, out.stream());
+        auto const shown =
+            make_progress(ProgressMode::tty, {.live = out.stream(), .plain = plain.stream()});
         shown->update(progress, {});
         CHECK(out.text() ==
               "\r\x1b[2Ka             waiting\n\r\x1b[2Kb             waiting\n\x1b[J");
@@ -124,10 +126,13 @@ TEST_CASE("live lines are redrawn in place and taken away at the end", "[tools][
 TEST_CASE("what is no terminal gets plain lines, none gets nothing", "[tools][progress]") {
     ImportProgress progress;
     progress.layers = {reading(0, 10)};
-    Captured out;
-    make_progress(ProgressMode::automatic, out.stream())->update(progress, {});
-    CHECK(out.text() == "e756f3fdd6a3: reading 10B\n");
-    Captured quiet;
-    make_progress(ProgressMode::none, quiet.stream())->update(progress, {});
-    CHECK(quiet.text().empty());
+    Captured live;
+    Captured plain;
+    ProgressStreams const streams{.live = live.stream(), .plain = plain.stream()};
+    make_progress(ProgressMode::automatic, streams)->update(progress, {});
+    CHECK(live.text().empty());
+    CHECK(plain.text() == "e756f3fdd6a3: reading 10B\n");
+    make_progress(ProgressMode::none, streams)->update(progress, {});
+    CHECK(live.text().empty());
+    CHECK(plain.text() == "e756f3fdd6a3: reading 10B\n");
 }
