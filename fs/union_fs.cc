@@ -75,6 +75,10 @@ Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const>
     return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
 }
 
+std::size_t UnionFs::remembered() const {
+    return impl_->nodes.size();
+}
+
 bool UnionFs::writable() const {
     return impl_->upper != nullptr;
 }

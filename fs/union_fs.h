@@ -145,6 +145,9 @@ public:
 
     Result<StatFs> statfs();
 
+    // How many inodes need a node at the moment, for counters and tests.
+    [[nodiscard]] std::size_t remembered() const;
+
     struct Impl;  // of the union's own sources
 
 private:
