@@ -101,11 +101,6 @@ container_folder() {
     fail "no container $1 in the store"
 }
 
-# A program that was built without some of the commands is not what these tests are about.
-for command in import mount umount mounts chroot rmi gc; do
-    "$oblea" help $command >/dev/null 2>&1 || skip "the program has no command '$command'"
-done
-
 small_image() {
     small=$("$tests/images/small")
 }

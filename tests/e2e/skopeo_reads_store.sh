@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The store is an OCI layout that other tools read in place, blobs as they came.
+# The store is an OCI layout that other tools read in place, blobs as they came. (It lists images whose layers came compressed:
+# of others it keeps what gives their tars back, and no blobs.)
 source "$(dirname "$0")/lib.sh"
 need skopeo jq
 small_image
