@@ -52,7 +52,7 @@ Result<std::int64_t> number_of(ByteView block, Field field) {
 }
 
 Result<std::int64_t> parse_base256(ByteView field) {
-    unsigned const first = std::to_integer<unsigned>(field[0]);
+    auto const first = std::to_integer<unsigned>(field[0]);
     bool const negative = (first & 0x40U) != 0;
     // The mark occupies the first bit; what remains of the byte is sign-extended.
     std::int64_t value = negative ? static_cast<std::int64_t>(first | 0x80U) - 0x100
