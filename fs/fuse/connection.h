@@ -23,6 +23,10 @@ struct Connection {
     MountTerms terms;  // complete once `negotiated`
     bool negotiated = false;
     Counters counters;
+    int device = -1;  // borrowed from the session
+
+    // The kernel's number of the request that this thread is answering.
+    static thread_local std::uint64_t request;
 };
 
 }  // namespace oblea::fs

@@ -150,9 +150,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, char const* name) noexcept {
     reply_with(req, Op::lookup, [&](Connection& connection) -> Result<Found> {
         Name const wanted = OBLEA_TRY(Name::parse(name));
         if (!Placeholders::owns(Ino{parent})) {
-            auto entry = OBLEA_TRY(connection.fs->lookup(Ino{parent}, wanted));
-            if (entry) {
-                return Found{*entry};
+            Found found{OBLEA_TRY(connection.fs->lookup(Ino{parent}, wanted))};
+            if (found.entry) {
+                return found;
             }
         }
         return Found{connection.placeholders.find(Ino{parent}, wanted.view())};

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/reply.h"
 
+#include "fs/fuse/log.h"
+#include "store/base/sys.h"
+
+#include <linux/fuse.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+
+#include <array>
+#include <cstring>
 
 namespace oblea::fs {
 namespace {
@@ -42,6 +49,21 @@ void forget_one(Connection& connection, Ino ino) {
     }
 }
 
+int reply_bytes(fuse_req_t req, base::ByteView bytes) {
+    std::string_view const text = base::text_of(bytes);
+    return fuse_reply_buf(req, text.data(), text.size());  // NOLINT: the size goes with it
+}
+
+// Beside libfuse, in the kernel's own format. Spec: linux/fuse.h.
+void reply_raw_error(Connection const& connection, Errno code) {
+    fuse_out_header const header{
+        .len = sizeof(header), .error = -static_cast<int>(code), .unique = Connection::request};
+    std::array<std::byte, sizeof(header)> bytes{};
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    // A request that the kernel has given up meanwhile needs no answer.
+    static_cast<void>(base::sys::write_all(connection.device, bytes));
+}
+
 fuse_file_info with_handle(fuse_file_info info, Handle handle) {
     info.fh = std::to_underlying(handle);
     return info;
@@ -75,6 +97,8 @@ fuse_entry_param param_of(Entry const& entry) {
     param.entry_timeout = kForeverSeconds;
     return param;
 }
+
+thread_local std::uint64_t Connection::request = 0;
 
 // The return value of a libfuse reply matters only where an undelivered one has to be undone.
 
@@ -128,8 +152,13 @@ void reply(fuse_req_t req, Connection& connection, CreatedFile const& file) {
     }
 }
 
-void reply(fuse_req_t req, Connection& /*connection*/, base::ByteView bytes) {
-    fuse_reply_buf(req, base::text_of(bytes).data(), bytes.size());
+void reply(fuse_req_t req, Connection& connection, base::ByteView bytes) {
+    if (reply_bytes(req, bytes) == -EFAULT) {
+        // Mapped pages that the file no longer has. libfuse has forgotten the request, the kernel
+        // and the program that reads have not.
+        log_failure(Op::read, {Errno::eio, "", "a pack of the image is shorter than it was"});
+        reply_raw_error(connection, Errno::eio);
+    }
 }
 
 void reply(fuse_req_t req, Connection& /*connection*/, Written written) {
@@ -151,7 +180,7 @@ void reply(fuse_req_t req, Connection& /*connection*/, XattrBytes const& xattr) 
 }
 
 void reply(fuse_req_t req, Connection& connection, FolderPart const& part) {
-    if (fuse_reply_buf(req, base::text_of(part.bytes).data(), part.bytes.size()) != 0) {
+    if (reply_bytes(req, part.bytes) != 0) {
         for (Ino const ino : part.counted) {
             forget_one(connection, ino);
         }

@@ -10,6 +10,7 @@
 #define FUSE_USE_VERSION 314
 #include <fmt/core.h>
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <system_error>
 #include <thread>
@@ -142,6 +144,9 @@ struct Server::Impl {
             return fail(Errno{-count}, "read", "/dev/fuse");
         }
         if (count > 0) {
+            fuse_in_header header{};
+            std::memcpy(&header, request.buffer.mem, sizeof(header));
+            Connection::request = header.unique;
             fuse_session_process_buf(session.get(), &request.buffer);
         }
         return {};
@@ -180,7 +185,7 @@ Status Server::Impl::open_session() {
     if (fuse_session_mount(session.get(), path.c_str()) != 0) {
         return fail(Errno::eio, "fuse_session_mount");
     }
-    static_cast<void>(attached.device.release());  // the session closes it
+    connection.device = attached.device.release();  // the session closes it
     return {};
 }
 

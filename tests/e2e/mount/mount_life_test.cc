@@ -171,6 +171,23 @@ TEST_CASE("a mount point that has a mount of ours already is refused", "[e2e][mo
     image.unmount();
 }
 
+TEST_CASE("a pack that shrinks under a mount gives an error and no hang", "[e2e][mount]") {
+    MountedImage image;
+    auto request = image.request();
+    request.mode = tools::MountMode::read_only;
+    image.mount(request);
+    std::string const pack =
+        image.store().path() + "/" + store::layout::layer_pack(diff_id("base"));
+    REQUIRE(::truncate(pack.c_str(), 0) == 0);
+    int const fd = ::open((image / "etc/issue").c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    char byte = 0;
+    CHECK(::read(fd, &byte, 1) == -1);
+    CHECK(errno == EIO);
+    ::close(fd);
+    image.unmount();
+}
+
 TEST_CASE("a mount in use names its users and goes lazily", "[e2e][mount]") {
     MountedImage image;
     auto const info = image.mount();
