@@ -11,4 +11,8 @@ pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(archive REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl>=7.84)
+pkg_check_modules(tomlplusplus REQUIRED tomlplusplus)  # used as headers only
+if(OBLEA_TESTS)
+    pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+endif()
 include(Libfuse)  # the target oblea::libfuse

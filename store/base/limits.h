@@ -28,4 +28,10 @@ inline constexpr std::size_t kIndexDepthMax = 4;  // nested image indexes
 inline constexpr std::size_t kLayersMax = 1000;   // of one image
 inline constexpr std::size_t kImagesFileBytesMax = 256U << 20U;
 
+inline constexpr std::size_t kHttpHeaderBytesMax = 256U << 10U;  // all fields of one answer
+inline constexpr std::size_t kHttpErrorBytesMax = 64U << 10U;    // the body of an error
+inline constexpr std::size_t kTokenAnswerBytesMax = 1U << 20U;   // of a token server
+inline constexpr std::size_t kTagsPageBytesMax = 16U << 20U;
+inline constexpr std::size_t kTagsMax = 1'000'000;  // of one repository
+
 }  // namespace oblea::limits

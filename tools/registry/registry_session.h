@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// One run's dealings with registries: configuration, credentials, certificates and connections.
+//
+// Thread-safe, but for the credential store. Outlives its clients.
+#pragma once
+#include "tools/registry/conf/endpoints.h"
+#include "tools/registry/credentials/credential_store.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace oblea::registry {
+
+struct SessionOptions {
+    std::string home;  // of the user
+    std::string user_agent = "oblea";
+    std::atomic<bool> const* cancel = nullptr;  // may be set at any time; may be null
+    std::function<void(std::string const&)> warn{};
+    std::function<void(std::string const&)> note{};
+};
+
+class RegistrySession {
+public:
+    // Errors: EINVAL for a configuration that is malformed.
+    static Result<std::unique_ptr<RegistrySession>> create(SessionOptions options);
+    RegistrySession(RegistrySession const&) = delete;
+    RegistrySession& operator=(RegistrySession const&) = delete;
+    ~RegistrySession();
+
+    [[nodiscard]] CredentialStore const& credentials() const;
+
+    // As plan_endpoints() with this machine's configuration.
+    Result<std::vector<PlannedEndpoint>> endpoints(store::Reference const& reference) const;
+
+    // A client with the credentials that this machine has for the repository.
+    std::unique_ptr<RegistryClient> client(PlannedEndpoint const& planned,
+                                           std::string familiar_repository);
+
+    // Whether the registry lets one in with the credential; what to store of it (an identity token
+    // takes the place of the password). Errors: as RegistryClient::ping.
+    Result<Credential> log_in(std::string const& domain, Credential const& credential);
+
+private:
+    struct Impl;
+    explicit RegistrySession(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace oblea::registry
