@@ -8,6 +8,10 @@ CommandTable command_table() {
     // In the order in which help lists them.
     // clang-format off
     return {
+        pull_command(),
+        tags_command(),
+        login_command(),
+        logout_command(),
         import_command(),
         images_command(),
         tag_command(),
