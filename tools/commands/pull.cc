@@ -102,7 +102,8 @@ private:
                 store_, session_, request,
                 [&](store::ImportProgress const& state) { layers.update(state); });
         }
-        auto const live = make_progress(mode, context_.streams().err);
+        auto const live =
+            make_progress(mode, {.live = context_.streams().err, .plain = context_.streams().out});
         return registry::pull_image(store_, session_, request,
                                     [&](store::ImportProgress const& state) {
                                         live->update(state, Progress::Clock::now());
