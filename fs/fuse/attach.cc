@@ -48,14 +48,16 @@ struct Target {
 
 Error explain_target(Error error, std::string const& mount_point) {
     if (error.code == Errno{ENOTCONN}) {
-        error.detail = fmt::format("{}: a mount is there whose server has died; take it away with "
-                                   "`oblea umount {}` first",
-                                   mount_point, mount_point);
+        error = {error.code, "",
+                 fmt::format("{}: a mount is there whose server has died; take it away with "
+                             "`oblea umount {}` first",
+                             mount_point, mount_point)};
     } else if (error.code == Errno::enoent) {
-        error.detail =
-            fmt::format("{}: the mount point does not exist; make the folder first", mount_point);
+        error = {
+            error.code, "",
+            fmt::format("{}: the mount point does not exist; make the folder first", mount_point)};
     } else if (error.code == Errno::enotdir) {
-        error.detail = fmt::format("{}: the mount point is not a folder", mount_point);
+        error = {error.code, "", fmt::format("{}: the mount point is not a folder", mount_point)};
     } else {
         error.detail = fmt::format("mount point {}", mount_point);
     }

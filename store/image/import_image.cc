@@ -78,7 +78,7 @@ public:
         if (source_.kind == Kind::standard_input) {
             return from_stream(OBLEA_TRY(sys::duplicate(0)));
         }
-        UniqueFd file = OBLEA_TRY(sys::open(source_.location, O_RDONLY));
+        UniqueFd file = OBLEA_TRY(sys::openat(AT_FDCWD, source_.location.c_str(), O_RDONLY));
         struct stat const info = OBLEA_TRY(sys::fstat(file.get()));
         if (S_ISDIR(info.st_mode)) {
             return from_folder(std::move(file));
