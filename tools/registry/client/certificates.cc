@@ -20,23 +20,26 @@ std::unexpected<Error> without_partner(std::string const& folder, std::string co
 Result<TlsTrust> read_folder(std::string const& folder, int dir) {
     auto entries = OBLEA_TRY(base::sys::list_dir(dir));
     std::ranges::sort(entries, {}, &base::sys::DirEntry::name);
+    std::string const prefix = folder + '/';
     auto const exists = [&](std::string const& name) {
         return std::ranges::find(entries, name, &base::sys::DirEntry::name) != entries.end();
     };
     TlsTrust trust;
-    for (auto const& [name, ino, type] : entries) {
+    for (auto const& entry : entries) {
+        std::string const& name = entry.name;
         if (name.ends_with(".crt")) {
-            trust.extra_ca_pem += OBLEA_TRY(
+            std::string const pem = OBLEA_TRY(
                 with_context(base::sys::read_file(dir, name.c_str(), kCertificateBytesMax),
-                             [&] { return folder + '/' + name; }));
+                             [&] { return prefix + name; }));
+            trust.extra_ca_pem += pem;
             trust.extra_ca_pem += '\n';
         } else if (name.ends_with(".cert")) {
             std::string const key = name.substr(0, name.size() - 5) + ".key";
             if (!exists(key)) {
                 return without_partner(folder, name, key);
             }
-            trust.client_certificate = folder + '/' + name;
-            trust.client_key = folder + '/' + key;
+            trust.client_certificate = prefix + name;
+            trust.client_key = prefix + key;
         } else if (name.ends_with(".key")) {
             std::string const certificate = name.substr(0, name.size() - 4) + ".cert";
             if (!exists(certificate)) {
@@ -59,7 +62,9 @@ Result<TlsTrust> read_certificates(std::vector<std::string> const& folders,
         return TlsTrust{};
     }
     for (auto const& folder : folders) {
-        std::string const path = folder + '/' + authority;
+        std::string path = folder;
+        path += '/';
+        path += authority;
         auto const dir = base::sys::open(path, O_RDONLY | O_DIRECTORY);
         if (dir.has_value()) {
             return read_folder(path, dir->get());

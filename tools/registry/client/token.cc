@@ -12,7 +12,7 @@ namespace oblea::registry {
 namespace {
 
 constexpr char const* kClientId = "oblea";
-constexpr std::uint64_t kLifetimeMaxSeconds = 30U * 24 * 3600;
+constexpr std::uint64_t kLifetimeMaxSeconds = std::uint64_t{30} * 24 * 3600;
 
 std::string text_of(nlohmann::json const& object, char const* key) {
     auto const at = object.find(key);

@@ -76,14 +76,14 @@ Result<RegistryMirror> parse_mirror(toml::table const& table, std::string_view w
     mirror.insecure = OBLEA_TRY(flag_of(table, "insecure", what));
     std::string const from = OBLEA_TRY(text_of(table, "pull-from-mirror", what));
     if (mirror.location.empty()) {
-        return invalid(what, "a mirror without \"location\"");
+        return invalid(what, R"(a mirror without "location")");
     }
     if (from == "digest-only") {
         mirror.pull_from = RegistryMirror::PullFrom::digest_only;
     } else if (from == "tag-only") {
         mirror.pull_from = RegistryMirror::PullFrom::tag_only;
     } else if (!from.empty() && from != "all") {
-        return invalid(what, "\"pull-from-mirror\" may be all, digest-only or tag-only");
+        return invalid(what, R"("pull-from-mirror" may be all, digest-only or tag-only)");
     }
     return mirror;
 }
@@ -99,7 +99,7 @@ Result<RegistryRule> parse_rule(toml::table const& table, std::string_view what)
         rule.prefix = rule.location;
     }
     if (rule.prefix.empty()) {
-        return invalid(what, "a [[registry]] with neither \"prefix\" nor \"location\"");
+        return invalid(what, R"(a [[registry]] with neither "prefix" nor "location")");
     }
     auto const mirrors = OBLEA_TRY(tables_of(table, "mirror", what));
     for (auto const* const entry : mirrors) {

@@ -179,11 +179,9 @@ void CurlStream::set_up(HttpRequest const& request) {
         set(easy_, CURLOPT_COPYPOSTFIELDS, request.form.reveal().c_str());
     }
     auto const add = [this](std::string const& field) {
-        if (curl_slist* const list = curl_slist_append(fields_.get(), field.c_str());
-            list != nullptr) {
-            static_cast<void>(fields_.release());
-            fields_.reset(list);
-        }
+        curl_slist* const old = fields_.release();
+        curl_slist* const list = curl_slist_append(old, field.c_str());
+        fields_.reset(list != nullptr ? list : old);
     };
     std::ranges::for_each(request.headers, add);
     if (!request.authorization.empty()) {
