@@ -31,6 +31,7 @@ http:
   secret: test
 $more
 YAML
+    : >"$log"  # before it is looked into: the shell in the background may come to it later
     docker-registry serve "$work/$name.yml" >"$log" 2>&1 &
     servers+=($!)
     local port=
