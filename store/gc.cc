@@ -100,14 +100,15 @@ Status reach_leases(int root, Inventory const& inventory, std::string const& exc
         if (lease.state == LeaseItem::State::dead || lease.path == except) {
             continue;
         }
-        auto const held = lease_files::read(root, lease.path);
-        if (held.has_value() && held->layers.has_value()) {
-            reach_chain(reached, *held->layers);
-            continue;
-        }
+        auto const read = lease_files::read(root, lease.path);
         Timestamp since{std::numeric_limits<std::int64_t>::min(), 0};
-        if (held.has_value()) {
-            reach_images(reached, held->images);
+        if (read.has_value()) {
+            lease_files::Held const& held = *read;
+            if (held.layers.has_value()) {
+                reach_chain(reached, *held.layers);
+                continue;
+            }
+            reach_images(reached, held.images);
             since = lease.taken;
         }
         scope.oldest = std::min(scope.oldest.value_or(since), since);

@@ -2,6 +2,7 @@
 #include "store/gc_plan.h"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 namespace oblea::store {
@@ -55,13 +56,13 @@ void add_dead_leases(Inventory const& inventory, std::vector<Garbage>& removed) 
         }
     }
     // Backwards, so that the locked file goes after those that belong to it.
-    for (auto file = inventory.lease_files.rbegin(); file != inventory.lease_files.rend(); ++file) {
-        std::string const& path = file->item.path;
+    for (StoreItem const& file : inventory.lease_files | std::views::reverse) {
+        std::string const& path = file.item.path;
         bool const in_use = std::ranges::any_of(held, [&](std::string const& lease) {
             return path == lease || path.starts_with(lease + '.');
         });
         if (!in_use) {
-            removed.push_back(file->item);
+            removed.push_back(file.item);
         }
     }
 }

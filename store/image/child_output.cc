@@ -5,12 +5,12 @@
 #include "store/layer/layout.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 extern char** environ;
 
@@ -75,6 +75,7 @@ Result<ChildOutput> ChildOutput::start(std::vector<std::string> const& arguments
     actions.move(child.errors_.get(), STDERR_FILENO);
     std::vector<std::string> copies = arguments;
     std::vector<char*> pointers;
+    pointers.reserve(copies.size() + 1);
     for (std::string& argument : copies) {
         pointers.push_back(argument.data());
     }

@@ -252,8 +252,7 @@ struct FolderTar::Impl {
     }
 
     // Straight into the reader's buffer.
-    Result<std::size_t> read_file(MutableBytes buffer) {
-        OpenFile& file = *open_file;
+    Result<std::size_t> read_file(OpenFile& file, MutableBytes buffer) {
         while (!file.rest.empty() && file.rest.front().bytes == 0) {
             file.rest.pop_front();
         }
@@ -302,7 +301,7 @@ Result<std::size_t> FolderTar::read(MutableBytes buffer) {
             OBLEA_TRY(impl.advance());
             continue;
         }
-        std::size_t const count = OBLEA_TRY(impl.read_file(buffer));
+        std::size_t const count = OBLEA_TRY(impl.read_file(*impl.open_file, buffer));
         if (count > 0) {
             return count;
         }

@@ -196,6 +196,7 @@ ImageView::~ImageView() = default;
 
 Result<std::shared_ptr<ImageView const>> ImageView::open(Store const& store, Image const& image) {
     std::vector<Digest> diff_ids;
+    diff_ids.reserve(image.layers.size());
     for (ImageLayer const& layer : image.layers) {
         diff_ids.push_back(layer.diff_id);
     }

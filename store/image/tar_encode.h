@@ -49,7 +49,8 @@ Result<std::string> encode_tar_header(TarMemberHeader const& member);
 
 // What ends a tar.
 [[nodiscard]] inline std::string tar_end() {
-    return std::string(2 * kTarBlockBytes, '\0');
+    std::string zeros(2 * kTarBlockBytes, '\0');
+    return zeros;
 }
 
 }  // namespace oblea::store
