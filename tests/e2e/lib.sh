@@ -33,6 +33,8 @@ cleanup() {
 trap cleanup EXIT
 
 skip() {
+    # CI has all that is needed: what is missing there is a fault of the set-up, not a reason to go on.
+    [[ ${CI:-} != true ]] || fail "would be skipped: $*"
     echo "skipped: $*"
     exit 77
 }
