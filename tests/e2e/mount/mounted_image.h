@@ -8,6 +8,8 @@
 #include "tools/mount/mount_image.h"
 
 #include <fcntl.h>
+#include <filesystem>
+#include <iterator>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,7 +63,14 @@ inline bool exists(std::string const& path) {
 inline bool is_alive(std::int64_t pid) {
     std::string const stat = read_text("/proc/" + std::to_string(pid) + "/stat");
     auto const name_end = stat.rfind(')');
-    return name_end != std::string::npos && stat.compare(name_end, 4, ") Z ", 0, 4) != 0;
+    if (name_end == std::string::npos || stat.compare(name_end, 4, ") Z ", 0, 4) != 0) {
+        return name_end != std::string::npos;
+    }
+    // A killed process whose first thread is gone keeps its files until the last of the others is.
+    std::error_code gone;
+    std::filesystem::directory_iterator const threads{"/proc/" + std::to_string(pid) + "/task",
+                                                      gone};
+    return !gone && std::distance(begin(threads), end(threads)) > 1;
 }
 
 inline std::string large_text() {
