@@ -7,6 +7,8 @@
 // the copy is complete.
 #include "fs/union_impl.h"
 
+#include "store/index/file_mode.h"
+
 #include <linux/fs.h>
 #include <sys/sysmacros.h>
 
@@ -122,7 +124,7 @@ Status UnionFs::Impl::fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyU
         if (attr.type == FileType::char_device && attr.device == DeviceNumber{}) {
             return fail(Errno::eperm, "copy-up", "device 0:0 would be a whiteout in the upper");
         }
-        OBLEA_TRY(sys::mknodat(tmp, temp.c_str(), mode_of(attr.type) | 0600U,
+        OBLEA_TRY(sys::mknodat(tmp, temp.c_str(), store::mode_of(attr.type) | 0600U,
                                makedev(attr.device.major, attr.device.minor)));
         break;
     }

@@ -2,6 +2,8 @@
 // Names that come and go: lookup, make, link, unlink, rmdir. Plans are in plan/name_plans.h.
 #include "fs/union_impl.h"
 
+#include "store/index/file_mode.h"
+
 #include <linux/fs.h>
 #include <sys/sysmacros.h>
 
@@ -96,7 +98,7 @@ Status UnionFs::Impl::create_at(int dir, std::string const& name, NewNode const&
     case FileType::symlink:
         return sys::symlinkat(node.symlink_target, dir, name.c_str());
     default:
-        return sys::mknodat(dir, name.c_str(), mode_of(node.type) | permissions,
+        return sys::mknodat(dir, name.c_str(), store::mode_of(node.type) | permissions,
                             makedev(node.device.major, node.device.minor));
     }
 }

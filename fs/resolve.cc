@@ -44,26 +44,6 @@ FileType type_of_mode(std::uint32_t mode) {
     }
 }
 
-std::uint32_t mode_of(FileType type) {
-    switch (type) {
-    case FileType::regular:
-        return S_IFREG;
-    case FileType::directory:
-        return S_IFDIR;
-    case FileType::symlink:
-        return S_IFLNK;
-    case FileType::char_device:
-        return S_IFCHR;
-    case FileType::block_device:
-        return S_IFBLK;
-    case FileType::fifo:
-        return S_IFIFO;
-    case FileType::socket:
-        return S_IFSOCK;
-    }
-    return S_IFREG;
-}
-
 Pin::~Pin() {
     if (fs_ == nullptr) {
         return;

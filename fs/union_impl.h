@@ -270,6 +270,5 @@ Status keeping_times(int folder, F&& change) {
 }
 
 [[nodiscard]] FileType type_of_mode(std::uint32_t mode);
-[[nodiscard]] std::uint32_t mode_of(FileType type);  // S_IF*
 
 }  // namespace oblea::fs

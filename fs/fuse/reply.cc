@@ -3,6 +3,7 @@
 
 #include "fs/fuse/log.h"
 #include "store/base/sys.h"
+#include "store/index/file_mode.h"
 
 #include <linux/fuse.h>
 #include <sys/stat.h>
@@ -18,26 +19,6 @@ namespace {
 // Only this process changes what is mounted, so what the kernel has learnt stays right until it
 // changes it itself by a request. Far enough, and within every clock that converts it.
 constexpr double kForeverSeconds = 1e9;
-
-mode_t type_bits(FileType type) {
-    switch (type) {
-    case FileType::regular:
-        return S_IFREG;
-    case FileType::directory:
-        return S_IFDIR;
-    case FileType::symlink:
-        return S_IFLNK;
-    case FileType::char_device:
-        return S_IFCHR;
-    case FileType::block_device:
-        return S_IFBLK;
-    case FileType::fifo:
-        return S_IFIFO;
-    case FileType::socket:
-        return S_IFSOCK;
-    }
-    return S_IFREG;
-}
 
 timespec timespec_of(TimePoint time) {
     return {.tv_sec = time.seconds, .tv_nsec = static_cast<long>(time.nanoseconds)};
@@ -74,7 +55,7 @@ fuse_file_info with_handle(fuse_file_info info, Handle handle) {
 struct stat stat_of(Attr const& attr) {
     struct stat st{};
     st.st_ino = std::to_underlying(attr.ino);
-    st.st_mode = type_bits(attr.type) | (attr.permissions & 07777U);
+    st.st_mode = store::mode_of(attr.type) | (attr.permissions & 07777U);
     st.st_nlink = attr.nlink;
     st.st_uid = attr.uid;
     st.st_gid = attr.gid;

@@ -3,6 +3,7 @@
 
 #include "store/base/limits.h"
 #include "store/base/sys.h"
+#include "store/index/file_mode.h"
 #include "tools/unpack/write_content.h"
 
 #include <fmt/format.h>
@@ -43,24 +44,6 @@ bool means_not_permitted(Errno code) {
 bool means_xattr_not_possible(Errno code) {
     return means_not_permitted(code) || code == Errno::e2big || code == Errno::erange ||
            code == Errno::enospc;
-}
-
-mode_t type_bits(FileType type) {
-    switch (type) {
-    case FileType::char_device:
-        return S_IFCHR;
-    case FileType::block_device:
-        return S_IFBLK;
-    case FileType::fifo:
-        return S_IFIFO;
-    case FileType::socket:
-        return S_IFSOCK;
-    case FileType::regular:
-    case FileType::directory:
-    case FileType::symlink:
-        break;
-    }
-    return S_IFREG;
 }
 
 // An image has no access times: the last change is a better guess than now.
@@ -209,7 +192,8 @@ Status TreeWriter::write_symlink(Place const& place, InodeNo ino, InodeAttr cons
 
 Status TreeWriter::write_special(Place const& place, InodeNo ino, InodeAttr const& attr) {
     dev_t const device = ::makedev(attr.device.major, attr.device.minor);
-    auto made = sys::mknodat(place.folder, place.name.c_str(), type_bits(attr.type) | 0600, device);
+    auto made =
+        sys::mknodat(place.folder, place.name.c_str(), store::mode_of(attr.type) | 0600, device);
     bool const is_device =
         attr.type == FileType::char_device || attr.type == FileType::block_device;
     if (!made.has_value() && is_device && means_not_permitted(made.error().code)) {
