@@ -111,3 +111,23 @@ for damage in flipped short; do
     cp "$work/data" "$data"
 done
 oblea pull -q "$host/demo:1" >/dev/null
+
+# Commands that use an image bring it first, as --pull says.
+export OBLEA_ROOT=$work/ensure
+expect_failure "no such image" oblea chroot --pull never "$host/demo:1" true
+oblea chroot --rm "$host/demo:1" cat /etc/issue >"$work/issue" 2>"$work/said"
+assert_contains "the command's output" "$(cat "$work/issue")" Debian
+assert_eq "what is said of a missing image" "Unable to find image '$host/demo:1' locally
+1: Pulling from demo" "$(head -n 2 "$work/said")"
+oblea chroot --rm "$host/demo:1" true 2>"$work/said"
+assert_eq "what is said of a present one" "" "$(cat "$work/said")"
+oblea chroot --rm --pull always "$host/demo:1" true 2>"$work/said"
+assert_contains "--pull always" "$(cat "$work/said")" "Status: Image is up to date for $host/demo:1"
+mkdir "$work/root"
+oblea mount -r "$host/demo:zstd" "$work/root" 2>/dev/null
+assert_exists "$work/root/etc/issue"
+oblea umount "$work/root"
+oblea tag "$host/demo:1" 127.0.0.1:1/demo:gone
+expect_failure "connection refused" oblea chroot --rm --pull always 127.0.0.1:1/demo:gone true
+oblea chroot --rm --pull newer 127.0.0.1:1/demo:gone true 2>"$work/said"
+assert_contains "--pull newer" "$(cat "$work/said")" "connection refused; what the store has is used"

@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
 
@@ -20,6 +21,7 @@ struct ChrootOptions {
     std::vector<std::string> env;
     std::string workdir;
     std::string user;
+    std::string pull = "missing";
     bool remove = false;
 };
 
@@ -47,6 +49,8 @@ Result<int> chroot(Context& context, ChrootOptions const& options) {
         }
         request.folder = options.target;
     } else {
+        auto const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
+        OBLEA_TRY(ensure_image(context, store, {.image = options.target, .policy = policy}));
         request.source = {.image = options.target, .container = options.name};
     }
     request.command = options.command;
@@ -100,6 +104,7 @@ Command chroot_command() {
                      .help = "Name of the container: one that exists is used again",
                      .target = &options->name,
                      .choices = {}},
+                    pull_policy_option(options->pull),
                     {.names = "--rm",
                      .value_name = "",
                      .help = "Drop what was changed",

@@ -3,6 +3,7 @@
 
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ struct MountCommandOptions {
     std::string folder;
     std::string name;
     std::string upper;
+    std::string pull = "missing";
     bool remove = false;
     bool read_only = false;
     bool suid = false;
@@ -67,6 +69,8 @@ void report_mount(Context const& context, MountInfo const& info) {
 Result<int> mount(Context& context, MountCommandOptions const& options) {
     auto const request = OBLEA_TRY(request_of(context, options));
     auto const store = OBLEA_TRY(open_store(context));
+    auto const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
+    OBLEA_TRY(ensure_image(context, store, {.image = options.image, .policy = policy}));
     if (options.foreground) {
         OBLEA_TRY(serve_image(store, request, [&](MountInfo const& info) {
             report_mount(context, info);
@@ -110,6 +114,7 @@ Command mount_command() {
                              "it",
                      .target = &options->upper,
                      .choices = {}},
+                    pull_policy_option(options->pull),
                     {.names = "--rm",
                      .value_name = "",
                      .help = "Drop the container at unmount, whatever was changed",

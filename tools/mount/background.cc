@@ -75,8 +75,7 @@ Result<std::string> read_report(int fd) {
     if (text.starts_with(kFailure)) {
         return std::unexpected<Error>(parse_error(std::string_view{text}.substr(1)));
     }
-    return fail(Errno::eio, "",
-                "the process that should have served the mount ended without a word");
+    return fail(Errno::eio, "", "the process that did the work ended without a word");
 }
 
 }  // namespace

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "tools/registry/ensure_image.h"
+
+#include "tools/cli/interrupt.h"
+#include "tools/commands/puller.h"
+#include "tools/commands/registry_commands.h"
+#include "tools/mount/background.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace oblea::tools {
+
+namespace {
+
+using registry::PullStep;
+
+// Whether Images::resolve would take it for the beginning of an id: then a name of the same look is
+// more likely to be a slip than an image of Docker Hub.
+bool looks_like_id(std::string_view text) {
+    std::string_view const prefix = "sha256:";
+    if (text.starts_with(prefix)) {
+        return true;
+    }
+    return text.size() == 64 && std::ranges::all_of(text, [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
+Status pull_here(Context const& context, store::Store const& store, store::Reference const& name,
+                 EnsureImageRequest const& request) {
+    Interrupt const interrupt;
+    auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
+    PullerOptions const options{.platform = request.platform, .quiet = request.quiet};
+    Puller const puller{context, options, store, *session, interrupt.flag()};
+    return puller.pull(name);
+}
+
+// With its results, which are news here and no results, on standard error.
+Context for_news(Context const& context, std::FILE* news) {
+    Context changed{{.in = context.streams().in, .out = news, .err = context.streams().err}};
+    changed.globals = context.globals;
+    return changed;
+}
+
+int run_child(Context const& context, store::Store const& store, store::Reference const& name,
+              EnsureImageRequest const& request, Report& report) {
+    // Whoever ends us ends the pull; what has come is kept for the next one.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    std::FILE* const nowhere = request.quiet ? std::fopen("/dev/null", "we") : nullptr;
+    Context const talking = for_news(context, nowhere != nullptr ? nowhere : context.streams().err);
+    auto const pulled = pull_here(talking, store, name, request);
+    std::fflush(context.streams().err);
+    if (!pulled.has_value()) {
+        report.failure(pulled.error());
+        return exit_code::kFailure;
+    }
+    return report.success("").has_value() ? exit_code::kSuccess : exit_code::kFailure;
+}
+
+Status pull_in_child(Context const& context, store::Store const& store,
+                     store::Reference const& name, EnsureImageRequest const& request) {
+    auto const child = start_child(Parentage::own, store.root(), [&](Report& report) {
+        return run_child(context, store, name, request, report);
+    });
+    if (!child.has_value()) {
+        return std::unexpected<Error>(child.error());
+    }
+    OBLEA_TRY(wait_for_child(child->pid));
+    return {};
+}
+
+}  // namespace
+
+Status ensure_image(Context const& context, store::Store const& store,
+                    EnsureImageRequest const& request) {
+    auto const images = OBLEA_TRY(store.images());
+    auto const found = images.resolve(request.image);
+    bool const present = found.has_value();
+    if (!present && found.error().code != Errno::enoent) {
+        return std::unexpected<Error>(found.error());
+    }
+    auto const typed = store::Reference::parse(request.image);
+    if (!typed.has_value() || looks_like_id(request.image)) {
+        return present ? Status{} : std::unexpected<Error>(found.error());
+    }
+    store::Reference const name = typed->with_default_tag();
+    auto const step = registry::decide_pull(request.policy, present ? registry::Present::yes
+                                                                    : registry::Present::no);
+    if (step == PullStep::use_present) {
+        return {};
+    }
+    if (step == PullStep::refuse) {
+        return std::unexpected<Error>(found.error());
+    }
+    // An id, or a name that only this machine gave.
+    bool const by_name = present && images.find_name(name.canonical()) != nullptr;
+    if (present && !by_name && !name.digest.has_value()) {
+        return {};
+    }
+    if (!present && !request.quiet) {
+        std::fputs(("Unable to find image '" + name.familiar() + "' locally\n").c_str(),
+                   context.streams().err);
+    }
+    auto const pulled = pull_in_child(context, store, name, request);
+    if (!pulled.has_value() && step == PullStep::pull_or_use_present &&
+        pulled.error().code != Errno::ecanceled) {
+        context.warning(pulled.error().message() + "; what the store has is used");
+        return {};
+    }
+    return pulled;
+}
+
+Option pull_policy_option(std::string& target) {
+    return {.names = "--pull",
+            .value_name = "WHEN",
+            .help = "Bring the image from its registry: always, missing, newer or never",
+            .target = &target,
+            .choices = {"always", "missing", "newer", "never"}};
+}
+
+}  // namespace oblea::tools
