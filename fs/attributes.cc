@@ -48,24 +48,32 @@ void UnionFs::Impl::show_owner(Attr& attr) const {
     }
 }
 
+std::uint64_t UnionFs::Impl::shown_number(Ino ino) const {
+    return is_lower_number(ino) ? lower->st_ino(lower_of(ino)) : number(ino);
+}
+
 Result<Attr> UnionFs::Impl::lower_attr(InodeNo ino) const {
-    store::InodeAttr const from = OBLEA_TRY(lower->attr(ino));
+    LowerAttr const from = OBLEA_TRY(lower->attr(ino));
     Attr attr{.ino = ino_of(ino),
+              .st_ino = lower->st_ino(ino),
               .type = from.type,
               .permissions = from.permissions,
               .nlink = from.nlink,
               .uid = from.uid,
               .gid = from.gid,
               .size = from.type == FileType::directory ? kFolderBytes : from.size,
+              .blocks_512 = from.blocks_512,
+              .atime = {from.atime.seconds, from.atime.nanoseconds},
+              .mtime = {from.mtime.seconds, from.mtime.nanoseconds},
+              .ctime = {from.ctime.seconds, from.ctime.nanoseconds},
               .device = from.device};
-    attr.blocks_512 = from.type == FileType::regular ? (from.size + 511) / 512 : 0;
-    attr.atime = attr.mtime = attr.ctime = {from.mtime.seconds, from.mtime.nanoseconds};
     show_owner(attr);
     return attr;
 }
 
 Attr UnionFs::Impl::upper_attr(Node const& node, struct stat const& info) const {
     Attr attr{.ino = node.ino,
+              .st_ino = shown_number(node.ino),
               .type = node.type,
               .permissions = node.permissions.value_or(info.st_mode & 07777U),
               .nlink = static_cast<std::uint32_t>(info.st_nlink),

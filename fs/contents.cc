@@ -161,7 +161,7 @@ Result<std::string> UnionFs::readlink(Ino ino) {
     }
     // The target of a link never changes: which layer has it does not matter.
     if (is_lower_number(ino)) {
-        return std::string{OBLEA_TRY(fs.lower->symlink_target(lower_of(ino)))};
+        return fs.lower->symlink_target(lower_of(ino));
     }
     Node node;
     OBLEA_TRY(fs.stat_node(ino, node));

@@ -23,7 +23,10 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
 }  // namespace
 
 InodeMark UnionFs::Impl::mark_for(store::InodeAttr const& attr, std::string key) const {
-    InodeMark mark{.origin = std::move(key)};
+    InodeMark mark;
+    if (!key.empty()) {
+        mark.origin = std::move(key);
+    }
     if (up().rights == UpperDir::Impl::Rights::bound &&
         stored_permissions(attr.type, attr.permissions) != attr.permissions) {
         mark.permissions = attr.permissions;
@@ -74,7 +77,7 @@ Status UnionFs::Impl::copy_attributes(InodeNo ino, store::InodeAttr const& attr,
     if (options.owners.kind == Owners::Kind::real) {
         OBLEA_TRY(sys::fchownat(dir, name.c_str(), attr.uid, attr.gid));
     }
-    for (std::string_view const xattr : OBLEA_TRY(lower->xattr_names(ino))) {
+    for (std::string const& xattr : OBLEA_TRY(lower->xattr_names(ino))) {
         auto const value = OBLEA_TRY(lower->xattr(ino, xattr));
         if (!value.has_value()) {
             continue;
@@ -116,7 +119,7 @@ Status UnionFs::Impl::fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyU
         OBLEA_TRY(sys::mkdirat(tmp, temp.c_str(), 0700));
         break;
     case FileType::symlink: {
-        std::string_view const target = OBLEA_TRY(lower->symlink_target(ino));
+        std::string const target = OBLEA_TRY(lower->symlink_target(ino));
         OBLEA_TRY(sys::symlinkat(target, tmp, temp.c_str()));
         break;
     }

@@ -118,6 +118,7 @@ Status UnionFs::Impl::visit(Ino folder, Handle handle, std::uint64_t position,
                      .ino = key == kDotKey ? folder : OBLEA_TRY(parent_of(folder)),
                      .type = FileType::directory,
                      .next = key + 1};
+        slot.st_ino = shown_number(slot.ino);
         if (!OBLEA_TRY(visitor({}, slot))) {
             return {};
         }
@@ -131,6 +132,7 @@ Status UnionFs::Impl::visit(Ino folder, Handle handle, std::uint64_t position,
                 OBLEA_TRY(lower->entry(seen.lower, static_cast<std::uint32_t>(at)));
             DirSlot slot{.name = entry.name,
                          .ino = ino_of(entry.ino),
+                         .st_ino = lower->st_ino(entry.ino),
                          .type = entry.type,
                          .next = kLowerKeyFirst + at + 1};
             if (!OBLEA_TRY(visitor({.lower = entry.ino}, slot))) {
@@ -150,6 +152,7 @@ Status UnionFs::Impl::visit(Ino folder, Handle handle, std::uint64_t position,
                      .ino = OBLEA_TRY(listed_ino(seen, fd, *entry)),
                      .type = entry->type,
                      .next = entry->key + 1};
+        slot.st_ino = shown_number(slot.ino);
         if (!OBLEA_TRY(visitor(*entry, slot))) {
             return {};
         }
@@ -209,6 +212,7 @@ Status UnionFs::readdir_plus(Ino ino, Handle handle, std::uint64_t position,
             return true;  // gone since the listing was made
         }
         slot.ino = entry->attr.ino;
+        slot.st_ino = entry->attr.st_ino;
         slot.type = entry->attr.type;
         bool const taken = sink(slot, *entry);
         if (!taken) {

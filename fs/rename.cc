@@ -41,7 +41,7 @@ Status UnionFs::Impl::mark_moving(Ino folder, RenamePlan::Mark mark) {
     InodeNo const part = OBLEA_TRY(view(folder)).lower;
     InodeMark inode = OBLEA_TRY(up().read_mark(dir->get(), "."));
     std::string key = OBLEA_TRY(lower->origin_key(part));
-    if (inode.origin != key) {
+    if (!key.empty() && inode.origin != key) {
         inode.origin = std::move(key);
         OBLEA_TRY(up().write_mark(dir->get(), ".", inode));
     }

@@ -16,11 +16,14 @@ using store::FileType;
 using store::Name;
 using store::RelPath;
 
-// A union inode: FUSE node id and st_ino alike. 1 is the root. Inodes of the image have the number
-// of the merged index, for ever; inodes born in the upper layer are numbered from kNewInoFirst on
-// and keep their number over copy, rename and remount.
+// A union inode: the FUSE node id. 1 is the root. Inodes of the image have the number of the merged
+// index, for ever, and show it as st_ino; those of a stack of folders are numbered as they are met,
+// and show their own (LowerTree::st_ino). Inodes born in the upper layer are numbered from
+// kNewInoFirst on, show that, and keep it over copy, rename and remount.
 enum class Ino : std::uint64_t { root = 1 };
 inline constexpr std::uint64_t kNewInoFirst = std::uint64_t{1} << 40U;
+// What a stack of folders shows for files whose own numbers may not be shown as they are.
+inline constexpr std::uint64_t kForeignInoFirst = std::uint64_t{1} << 62U;
 
 // An open file or folder, from open to release.
 enum class Handle : std::uint64_t {};
@@ -32,7 +35,8 @@ struct TimePoint {
 };
 
 struct Attr {
-    Ino ino = Ino::root;
+    Ino ino = Ino::root;       // the kernel's node id
+    std::uint64_t st_ino = 1;  // what programs see
     FileType type = FileType::regular;
     std::uint32_t permissions = 0;  // low 12 bits of st_mode
     std::uint32_t nlink = 1;

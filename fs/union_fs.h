@@ -63,6 +63,7 @@ struct OpenOptions {
 struct DirSlot {
     std::string_view name;
     Ino ino = Ino::root;
+    std::uint64_t st_ino = 1;
     FileType type = FileType::regular;
     std::uint64_t next = 0;
 };

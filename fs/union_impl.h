@@ -104,6 +104,7 @@ struct UnionFs::Impl {
     Result<FileType> type_of(Ino ino) const;
 
     // --- attributes.cc ---
+    [[nodiscard]] std::uint64_t shown_number(Ino ino) const;  // st_ino
     Result<Attr> attr_of(Ino ino);
     Result<Attr> lower_attr(InodeNo ino) const;
     Attr upper_attr(Node const& node, struct stat const& info) const;

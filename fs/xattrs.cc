@@ -34,8 +34,7 @@ Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view n
         if (!is_lower_number(ino)) {
             return fail(Errno::estale, "getxattr");
         }
-        auto const value = OBLEA_TRY(fs.lower->xattr(lower_of(ino), name));
-        return value.has_value() ? std::optional{std::string{*value}} : std::nullopt;
+        return fs.lower->xattr(lower_of(ino), name);
     }
     std::string const stored = stored_xattr_name(fs.up().names, name);
     if (node->type == FileType::regular) {
@@ -56,10 +55,7 @@ Result<std::vector<std::string>> UnionFs::listxattr(Ino ino) {
         if (!is_lower_number(ino)) {
             return fail(Errno::estale, "listxattr");
         }
-        for (std::string_view const name : OBLEA_TRY(fs.lower->xattr_names(lower_of(ino)))) {
-            names.emplace_back(name);
-        }
-        return names;
+        return fs.lower->xattr_names(lower_of(ino));
     }
     auto const lock = fs.folder_locks.share(node->parent);
     Node current;

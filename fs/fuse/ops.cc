@@ -454,7 +454,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t position
         OBLEA_TRY(
             fs.readdir(Ino{ino}, Handle{info->fh}, position_of(position), [&](DirSlot const& slot) {
                 Attr attr;
-                attr.ino = slot.ino;
+                attr.st_ino = slot.st_ino;
                 attr.type = slot.type;
                 struct stat const st = stat_of(attr);
                 return writer.take(
@@ -469,7 +469,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t position
 fuse_entry_param plus_param(DirSlot const& slot, Entry const& entry) {
     if (slot.name == "." || slot.name == "..") {
         Attr attr;
-        attr.ino = slot.ino;
+        attr.st_ino = slot.st_ino;
         attr.type = slot.type;
         fuse_entry_param param{};
         param.attr = stat_of(attr);

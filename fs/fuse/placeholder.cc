@@ -9,6 +9,7 @@ void Placeholders::add(Ino parent, std::string name, FileType type, TimePoint no
     bool const folder = type == FileType::directory;
     Attr attr;
     attr.ino = Ino{kInoFirst + nodes_.size()};
+    attr.st_ino = std::to_underlying(attr.ino);
     attr.type = type;
     attr.permissions = folder ? 0755 : 0644;
     attr.nlink = folder ? 2 : 1;

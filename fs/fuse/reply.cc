@@ -54,7 +54,7 @@ fuse_file_info with_handle(fuse_file_info info, Handle handle) {
 
 struct stat stat_of(Attr const& attr) {
     struct stat st{};
-    st.st_ino = std::to_underlying(attr.ino);
+    st.st_ino = attr.st_ino;
     st.st_mode = store::mode_of(attr.type) | (attr.permissions & 07777U);
     st.st_nlink = attr.nlink;
     st.st_uid = attr.uid;

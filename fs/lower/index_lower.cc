@@ -16,6 +16,27 @@ LowerEntry entry_of(store::Dirent const& dirent) {
 
 }  // namespace
 
+Result<LowerAttr> IndexLower::attr(InodeNo ino) const {
+    store::InodeAttr const attr = OBLEA_TRY(index_.attr(ino));
+    std::uint64_t const blocks =
+        attr.type == store::FileType::regular ? (attr.size + 511) / 512 : std::uint64_t{0};
+    return LowerAttr{attr, attr.mtime, attr.mtime, blocks};
+}
+
+Result<std::string> IndexLower::symlink_target(InodeNo ino) const {
+    return std::string{OBLEA_TRY(index_.symlink_target(ino))};
+}
+
+Result<std::optional<std::string>> IndexLower::xattr(InodeNo ino, std::string_view name) const {
+    auto const value = OBLEA_TRY(index_.xattr(ino, name));
+    return value.has_value() ? std::optional{std::string{*value}} : std::nullopt;
+}
+
+Result<std::vector<std::string>> IndexLower::xattr_names(InodeNo ino) const {
+    auto const names = OBLEA_TRY(index_.xattr_names(ino));
+    return std::vector<std::string>(names.begin(), names.end());
+}
+
 Result<std::optional<LowerEntry>> IndexLower::lookup(InodeNo directory,
                                                      std::string_view name) const {
     auto const found = OBLEA_TRY(index_.lookup(directory, name));

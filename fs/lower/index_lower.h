@@ -16,7 +16,8 @@ public:
     explicit IndexLower(store::Index const& index) : index_(index) {}
 
     [[nodiscard]] std::uint32_t inode_count() const override { return index_.inode_count(); }
-    Result<store::InodeAttr> attr(store::InodeNo ino) const override { return index_.attr(ino); }
+    // An image has one time and no blocks.
+    Result<LowerAttr> attr(store::InodeNo ino) const override;
     Result<std::optional<LowerEntry>> lookup(store::InodeNo directory,
                                              std::string_view name) const override;
     Result<std::uint32_t> entry_count(store::InodeNo directory) const override {
@@ -27,16 +28,10 @@ public:
         return index_.parent(directory);
     }
     Result<std::vector<LowerName>> names(store::InodeNo ino) const override;
-    Result<std::string_view> symlink_target(store::InodeNo ino) const override {
-        return index_.symlink_target(ino);
-    }
-    Result<std::optional<std::string_view>> xattr(store::InodeNo ino,
-                                                  std::string_view name) const override {
-        return index_.xattr(ino, name);
-    }
-    Result<std::vector<std::string_view>> xattr_names(store::InodeNo ino) const override {
-        return index_.xattr_names(ino);
-    }
+    Result<std::string> symlink_target(store::InodeNo ino) const override;
+    Result<std::optional<std::string>> xattr(store::InodeNo ino,
+                                             std::string_view name) const override;
+    Result<std::vector<std::string>> xattr_names(store::InodeNo ino) const override;
     Result<std::string> origin_key(store::InodeNo ino) const override;
     Result<std::optional<store::InodeNo>> find_origin(std::string_view key) const override;
 
