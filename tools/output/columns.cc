@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "tools/output/columns.h"
+
+#include "tools/output/plain_text.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+namespace oblea::tools {
+
+namespace {
+
+constexpr std::size_t kWidthMin = 10;
+constexpr std::size_t kPadding = 3;
+
+using Cells = std::vector<std::string_view>;  // the last one stands in no column
+
+Cells split(std::string_view text, char separator) {
+    Cells parts;
+    for (;;) {
+        std::size_t const end = text.find(separator);
+        parts.push_back(text.substr(0, end));
+        if (end == std::string_view::npos) {
+            return parts;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+struct Line {
+    Cells cells;
+    std::vector<std::size_t> widths;  // of its columns, as far as they are known
+};
+
+bool has_column(Line const& line, std::size_t column) {
+    return column + 1 < line.cells.size();
+}
+
+// Finds the blocks of lines that have this column, and those of the next one within each.
+void measure(std::span<Line> lines, std::size_t column) {
+    while (!lines.empty()) {
+        auto const first =
+            std::ranges::find_if(lines, [&](Line const& line) { return has_column(line, column); });
+        lines = lines.subspan(static_cast<std::size_t>(first - lines.begin()));
+        auto const end = std::ranges::find_if_not(
+            lines, [&](Line const& line) { return has_column(line, column); });
+        auto const block = lines.first(static_cast<std::size_t>(end - lines.begin()));
+        std::size_t width = kWidthMin;
+        for (Line const& line : block) {
+            width = std::max(width, display_width(line.cells[column]) + kPadding);
+        }
+        for (Line& line : block) {
+            line.widths.push_back(width);
+        }
+        if (!block.empty()) {
+            measure(block, column + 1);
+        }
+        lines = lines.subspan(block.size());
+    }
+}
+
+}  // namespace
+
+std::string align_columns(std::string_view text) {
+    std::vector<Line> lines;
+    for (std::string_view const line : split(text, '\n')) {
+        lines.push_back({.cells = split(line, '\t'), .widths = {}});
+    }
+    measure(lines, 0);
+    std::string result;
+    for (Line const& line : lines) {
+        for (std::size_t i = 0; i < line.cells.size(); ++i) {
+            result += line.cells[i];
+            if (i < line.widths.size()) {
+                result.append(line.widths[i] - display_width(line.cells[i]), ' ');
+            }
+        }
+        result += '\n';
+    }
+    result.pop_back();  // the last line has what the text had
+    return result;
+}
+
+}  // namespace oblea::tools
