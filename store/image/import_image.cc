@@ -17,6 +17,7 @@
 #include "store/image/rootfs_image.h"
 #include "store/image/sniff.h"
 #include "store/image/stream_files.h"
+#include "store/layer/plain_stream.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -214,7 +215,14 @@ private:
     }
 
     Result<ImportReport> from_image_stream(base::ByteSource& stream, Sniffed const& sniffed) {
-        ArchiveReader archive = OBLEA_TRY(ArchiveReader::open(stream, ArchiveReader::Format::tar));
+        // libarchive decompresses in the thread that parses, and slower.
+        std::unique_ptr<base::ByteSource> plain;
+        if (sniffed.outer == StreamKind::gzip || sniffed.outer == StreamKind::zstd) {
+            plain = make_plain_stream(
+                stream, sniffed.outer == StreamKind::gzip ? Compression::gzip : Compression::zstd);
+        }
+        ArchiveReader archive =
+            OBLEA_TRY(ArchiveReader::open(plain ? *plain : stream, ArchiveReader::Format::tar));
         StreamFiles files;
         LayerOutcomes outcomes;
         // A member that is no good layer is a fault only if an image wants it.
@@ -343,6 +351,7 @@ private:
             }
             images.front().names = {*name_};
         }
+        OBLEA_TRY(layers_.publish());
         ImportReport report;
         report.recognised = std::move(recognised);
         report.images = OBLEA_TRY(publish_images(store_, images, outcomes, request_.source));

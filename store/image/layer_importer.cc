@@ -5,13 +5,16 @@
 #include "store/index/index.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
+#include "store/sync.h"
 
 #include <fmt/format.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <thread>
 
 namespace oblea::store {
 
@@ -81,7 +84,8 @@ std::string progress_id(std::string const& name, LayerClaims const& claims) {
 
 Result<LayerImporter> LayerImporter::create(Store const& store, ProgressBoard& progress,
                                             std::atomic<bool> const* cancel) {
-    LayerImporter importer{store, progress, cancel};
+    auto staging = OBLEA_TRY(ImportStaging::create(store.root()));
+    LayerImporter importer{store, std::move(staging), progress, cancel};
     Images const images = OBLEA_TRY(store.images());
     for (Image const& image : images.all()) {
         for (ImageLayer const& layer : image.layers) {
@@ -122,8 +126,14 @@ Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const&
     bool const compressed = known.layer.blob != known.layer.diff_id;
     if (!OBLEA_TRY(refresh_published(root, layout::layer(known.layer.diff_id).c_str())) ||
         (compressed &&
-         !OBLEA_TRY(refresh_published(root, layout::blob(known.layer.blob).c_str())))) {
+         !OBLEA_TRY(refresh_published(root, layout::blob(known.layer.blob).c_str()))) ||
+        !OBLEA_TRY(has_layer(root, known.layer.diff_id))) {
         return none;
+    }
+    if (!by_diff_id_.contains(known.layer.diff_id)) {
+        // Published by one who has not finished, or never did: its names may not be on disk yet.
+        auto const folders = OBLEA_TRY(folders_of_layer(root, known.layer.diff_id));
+        OBLEA_TRY(sync_paths(root, folders, sync_threads()));
     }
     known.layer.media_type =
         compressed ? OBLEA_TRY(media_type_in_store(root, known.layer.blob)) : media_type::kOciLayer;
@@ -148,8 +158,9 @@ Result<LayerOutcome> LayerImporter::import(std::string const& name, base::ByteSo
     StoppableSource stoppable{source, cancel_, stop};
     LayerImportOptions options;
     options.progress_bytes = &slot.bytes;
-    ImportedLayer const layer = OBLEA_TRY(with_context(
-        import_layer(store_->root(), stoppable, claims, options), [&] { return "layer " + name; }));
+    ImportedLayer const layer =
+        OBLEA_TRY(with_context(stage_layer(store_->root(), *staging_, stoppable, claims, options),
+                               [&] { return "layer " + name; }));
     slot.state = ImportProgress::State::done;
     LayerOutcome outcome;
     outcome.layer = {layer.diff_id, layer.blob, layer.blob_bytes, media_type_of(layer.compression)};
@@ -167,6 +178,57 @@ Result<LayerOutcome> LayerImporter::import_planned(SeekableFiles const& files,
     return import(layer.member, *file.source, file.bytes, layer.claims, &stop);
 }
 
+// The right to work on a layer, between processes: a lock on a file in tmp/ that is removed with
+// it. Whoever holds one waits for no other, so that nobody waits for himself.
+class LayerImporter::Turn {
+public:
+    // Nullopt while another process has it.
+    static Result<std::optional<Turn>> try_take(int root, Digest const& diff_id) {
+        std::string path = fmt::format("{}/turn.{}", layout::kTmp, diff_id.hex());
+        for (;;) {
+            UniqueFd file =
+                OBLEA_TRY(sys::openat(root, path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+            if (!OBLEA_TRY(sys::try_lock(file.get(), sys::LockKind::exclusive))) {
+                return std::optional<Turn>{};
+            }
+            // The file may have been removed before it was locked: then another one counts. Being
+            // young keeps gc from an old one.
+            if (OBLEA_TRY(refresh_published(root, path.c_str())) &&
+                OBLEA_TRY(is_same(root, path, file.get()))) {
+                return std::optional{Turn{root, std::move(file), std::move(path)}};
+            }
+        }
+    }
+
+    Turn(Turn&&) noexcept = default;
+    Turn& operator=(Turn&&) = delete;
+    Turn(Turn const&) = delete;
+    Turn& operator=(Turn const&) = delete;
+    ~Turn() {
+        if (file_.valid()) {
+            static_cast<void>(sys::unlink_if_exists(root_, path_.c_str()));
+        }
+    }
+
+private:
+    Turn(int root, UniqueFd file, std::string path)
+        : root_(root), file_(std::move(file)), path_(std::move(path)) {}
+
+    static Result<bool> is_same(int root, std::string const& path, int file) {
+        struct stat const own = OBLEA_TRY(sys::fstat(file));
+        auto const named = OBLEA_TRY(sys::stat_if_exists(root, path.c_str()));
+        return named.has_value() && named->st_ino == own.st_ino;
+    }
+
+    int root_;
+    UniqueFd file_;
+    std::string path_;
+};
+
+Status LayerImporter::publish() const {
+    return staging_->publish(sync_threads());
+}
+
 Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
                                                 std::vector<PlannedImage> const& images,
                                                 unsigned jobs) const {
@@ -176,8 +238,19 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
             wanted.try_emplace(layer.member, layer);
         }
     }
+    // Members of one layer twice: the turn is taken once.
+    std::map<Digest, Turn> turns;
     std::vector<PlannedLayer> layers;
+    std::vector<PlannedLayer> elsewhere;
     for (auto& [member, layer] : wanted) {
+        if (!turns.contains(layer.diff_id)) {
+            auto turn = OBLEA_TRY(Turn::try_take(store_->root(), layer.diff_id));
+            if (!turn.has_value()) {
+                elsewhere.push_back(std::move(layer));
+                continue;
+            }
+            turns.emplace(layer.diff_id, *std::move(turn));
+        }
         layers.push_back(std::move(layer));
     }
     LayerOutcomes outcomes;
@@ -203,7 +276,28 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
     if (failure.has_value()) {
         return std::unexpected<Error>(*std::move(failure));
     }
+    OBLEA_TRY(publish());
+    turns.clear();
+    for (PlannedLayer const& layer : elsewhere) {
+        Turn const turn = OBLEA_TRY(wait_for_turn(layer.diff_id));
+        outcomes[layer.member] = OBLEA_TRY(import_planned(files, layer, stop));
+        OBLEA_TRY(publish());
+    }
     return outcomes;
+}
+
+Result<LayerImporter::Turn> LayerImporter::wait_for_turn(Digest const& diff_id) const {
+    constexpr std::chrono::milliseconds kPause{20};
+    for (;;) {
+        if (is_canceled()) {
+            return fail(Errno::ecanceled, "", "interrupted");
+        }
+        auto turn = OBLEA_TRY(Turn::try_take(store_->root(), diff_id));
+        if (turn.has_value()) {
+            return *std::move(turn);
+        }
+        std::this_thread::sleep_for(kPause);
+    }
 }
 
 Status verify_outcomes(PlannedImage const& image, LayerOutcomes const& outcomes) {

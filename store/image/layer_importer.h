@@ -2,10 +2,12 @@
 // Brings the layers of planned images into the store: skips those that are there, imports the
 // others, verifies all.
 //
-// import() and find_known() may be called from several threads at once.
+// What import() takes is seen and durable after publish(), all at once. import() and find_known()
+// may be called from several threads at once.
 #pragma once
 #include "store/image/import_plan.h"
 #include "store/image/progress_board.h"
+#include "store/layer/staging.h"
 #include "store/store.h"
 
 #include <atomic>
@@ -29,12 +31,14 @@ public:
     static Result<LayerImporter> create(Store const& store, ProgressBoard& progress,
                                         std::atomic<bool> const* cancel);
 
-    // All layers side by side by `jobs` threads (0: one for each processor). The first failure
-    // stops the others.
+    // All layers side by side by `jobs` threads (0: one for each processor), and published. The
+    // first failure stops the others. A layer that another process is working on is waited for,
+    // after all others are published, and not read twice.
     Result<LayerOutcomes> import_all(SeekableFiles const& files,
                                      std::vector<PlannedImage> const& images, unsigned jobs) const;
 
-    // One layer. `name` is for messages and progress. Errors: as import_layer; ECANCELED.
+    // One layer, still to be published. `name` is for messages and progress. Errors: as
+    // import_layer; ECANCELED.
     Result<LayerOutcome> import(std::string const& name, base::ByteSource& source,
                                 std::uint64_t total_bytes, LayerClaims const& claims,
                                 std::atomic<bool> const* stop = nullptr) const;
@@ -44,14 +48,22 @@ public:
     Result<std::optional<LayerOutcome>> find_known(std::string const& name,
                                                    LayerClaims const& claims) const;
 
+    // Everything that was imported becomes durable, then visible.
+    Status publish() const;
+
 private:
-    LayerImporter(Store const& store, ProgressBoard& progress, std::atomic<bool> const* cancel)
-        : store_(&store), progress_(&progress), cancel_(cancel) {}
+    class Turn;
+    LayerImporter(Store const& store, std::unique_ptr<ImportStaging> staging,
+                  ProgressBoard& progress, std::atomic<bool> const* cancel)
+        : store_(&store), staging_(std::move(staging)), progress_(&progress), cancel_(cancel) {}
     [[nodiscard]] std::optional<ImageLayer> claimed_layer(LayerClaims const& claims) const;
     Result<LayerOutcome> import_planned(SeekableFiles const& files, PlannedLayer const& layer,
                                         std::atomic<bool> const& stop) const;
+    Result<Turn> wait_for_turn(Digest const& diff_id) const;
+    [[nodiscard]] bool is_canceled() const { return cancel_ != nullptr && *cancel_; }
 
     Store const* store_;
+    std::unique_ptr<ImportStaging> staging_;
     ProgressBoard* progress_;
     std::atomic<bool> const* cancel_;
     // What the images of the store tell of their layers.

@@ -80,7 +80,8 @@ private:
 }  // namespace
 
 Status export_layer(int root, Digest const& diff_id, TarSink& sink) {
-    if (!OBLEA_TRY(has_layer(root, diff_id))) {
+    auto const there = OBLEA_TRY(sys::stat_if_exists(root, layout::layer(diff_id).c_str()));
+    if (!there.has_value()) {
         return fail(Errno::enoent, "", "no layer " + diff_id.to_string() + " in the store");
     }
     std::string const recipe_path = layout::layer_recipe(diff_id);

@@ -13,8 +13,7 @@
 #include "store/layer/staging.h"
 #include "store/layer/tar_reader.h"
 #include "store/publish.h"
-
-#include <cstdlib>
+#include "store/sync.h"
 
 namespace oblea::store {
 
@@ -28,14 +27,6 @@ using base::ByteView;
 // small content, and the tree of its entries.
 constexpr std::size_t kCompressedChunkBytes = 256U << 10U;
 constexpr std::size_t kTarChunkBytes = 512U << 10U;
-constexpr unsigned kSyncThreads = 8;  // waiting, not working
-
-// OBLEA_THREADS=1 keeps everything in the caller's thread: for debuggers, and for small machines.
-Threading threading_by_environment() {
-    char const* const threads = std::getenv("OBLEA_THREADS");
-    return threads != nullptr && std::string_view{threads} == "1" ? Threading::caller
-                                                                  : Threading::own;
-}
 
 std::unexpected<Error> broken_claim(std::string detail) {
     return fail(Errno::ebadmsg, "", std::move(detail));
@@ -123,7 +114,7 @@ public:
         base::Bytes bytes = OBLEA_TRY(tree_.finish(diff_id, recipe_.objects()));
         Index const index = OBLEA_TRY(Index::from_bytes(std::move(bytes), "the layer's index"));
         OBLEA_TRY(index.check());
-        base::UniqueFd const file = OBLEA_TRY(staging.create_file("layer/index"));
+        base::UniqueFd const file = OBLEA_TRY(staging.create_file("index"));
         return sys::pwrite_all(file.get(), index.bytes(), 0);
     }
 
@@ -202,9 +193,9 @@ Status stream_layer(Intake& intake, LayerSplitter& splitter, ImportedLayer& laye
 
 }  // namespace
 
-Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClaims const& claims,
-                                   LayerImportOptions const& options) {
-    LayerStaging staging = OBLEA_TRY(LayerStaging::create(root));
+Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSource& stream,
+                                  LayerClaims const& claims, LayerImportOptions const& options) {
+    LayerStaging staging = OBLEA_TRY(import.begin_layer());
     ImportedLayer layer;
     PeekedSource peeked{stream};
     layer.compression = OBLEA_TRY(recognise(peeked));
@@ -214,10 +205,10 @@ Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClai
     bool const have_blob = wanted && claims.blob.has_value() &&
                            OBLEA_TRY(refresh_published(root, layout::blob(*claims.blob).c_str()));
     if (wanted && !have_blob) {
-        intake.keep(OBLEA_TRY(staging.create_file("blob")));
+        intake.keep(OBLEA_TRY(staging.create_blob()));
     }
-    AppendFile pack{OBLEA_TRY(staging.create_file("layer/pack"))};
-    base::UniqueFd recipe = OBLEA_TRY(staging.create_file("layer/recipe"));
+    AppendFile pack{OBLEA_TRY(staging.create_file("pack"))};
+    base::UniqueFd recipe = OBLEA_TRY(staging.create_file("recipe"));
     LayerSplitter splitter{staging, std::move(pack), std::move(recipe),
                            options.object_threshold_bytes};
     OBLEA_TRY(stream_layer(intake, splitter, layer));
@@ -227,18 +218,19 @@ Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClai
     }
     OBLEA_TRY(verify(layer, claims));
     OBLEA_TRY(splitter.finish(staging, layer.diff_id));
-    bool const one_thread = threading_by_environment() == Threading::caller;
-    OBLEA_TRY(staging.publish({.diff_id = layer.diff_id,
-                               .blob = intake.kept() ? &layer.blob : nullptr,
-                               .sync_threads = one_thread ? 1 : kSyncThreads}));
+    staging.finish(layer.diff_id, intake.kept() ? &layer.blob : nullptr);
     if (wanted) {
         layer.blob_state = ImportedLayer::Blob::kept;
     }
     return layer;
 }
 
-Result<bool> has_layer(int root, Digest const& diff_id) {
-    return OBLEA_TRY(sys::stat_if_exists(root, layout::layer(diff_id).c_str())).has_value();
+Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClaims const& claims,
+                                   LayerImportOptions const& options) {
+    auto const staging = OBLEA_TRY(ImportStaging::create(root));
+    ImportedLayer layer = OBLEA_TRY(stage_layer(root, *staging, stream, claims, options));
+    OBLEA_TRY(staging->publish(sync_threads()));
+    return layer;
 }
 
 }  // namespace oblea::store

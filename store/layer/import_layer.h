@@ -15,6 +15,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace oblea::store {
 
@@ -56,8 +57,21 @@ struct LayerImportOptions {
 Result<ImportedLayer> import_layer(int root, base::ByteSource& stream, LayerClaims const& claims,
                                    LayerImportOptions const& options);
 
-// Whether layers/<diffID> is there, complete (publishing is atomic, so presence is completeness).
+// The same without the last step: the layer is in `staging`, and in the store after
+// ImportStaging::publish(), which makes any number of layers durable at once.
+class ImportStaging;
+Result<ImportedLayer> stage_layer(int root, ImportStaging& staging, base::ByteSource& stream,
+                                  LayerClaims const& claims, LayerImportOptions const& options);
+
+// Whether layers/<diffID> is there with all that it needs: index, pack and recipe whole by their
+// headers and sizes, and every object by its name. A layer that power loss or a damaged disk took
+// something from is not there, and importing it again mends it. Contents are not read (verify
+// does).
 Result<bool> has_layer(int root, Digest const& diff_id);
+
+// Object folders, layer folder and the like that hold the names of a layer that is there, relative
+// to the root: what is to be synced by one who relies on a layer that somebody else has published.
+Result<std::vector<std::string>> folders_of_layer(int root, Digest const& diff_id);
 
 // Writes the layer's tar, byte for byte as it was imported, from pack, objects and recipe; its
 // digest is checked at the end. Errors: ENOENT when there is no such layer; EUCLEAN when stored

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -177,6 +179,12 @@ private:
 };
 
 }  // namespace
+
+Threading threading_by_environment() {
+    char const* const threads = std::getenv("OBLEA_THREADS");
+    return threads != nullptr && std::string_view{threads} == "1" ? Threading::caller
+                                                                  : Threading::own;
+}
 
 std::unique_ptr<ReadAhead> ReadAhead::make(base::ByteSource& source, ReadAheadOptions options,
                                            Observer observer) {

@@ -16,6 +16,9 @@ namespace oblea::store {
 
 enum class Threading { caller, own };
 
+// OBLEA_THREADS=1 keeps everything in the caller's thread: for debuggers, and for small machines.
+[[nodiscard]] Threading threading_by_environment();
+
 struct ReadAheadOptions {
     Threading threading = Threading::own;
     std::size_t chunk_bytes = 256U << 10U;

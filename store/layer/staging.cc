@@ -2,18 +2,14 @@
 #include "store/layer/staging.h"
 
 #include "store/base/sys.h"
+#include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
+#include "store/sync.h"
 
+#include <linux/fs.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <optional>
-#include <set>
-#include <thread>
 
 namespace oblea::store {
 
@@ -22,18 +18,10 @@ namespace {
 namespace sys = base::sys;
 using base::UniqueFd;
 
-constexpr char const* kLayer = "layer";
-constexpr char const* kBlob = "blob";
-constexpr char const* kObjects = "objects";
+constexpr char const* kParts[] = {"index", "pack", "recipe"};
 
-std::string object_file(std::size_t number) {
-    return std::string{kObjects} + '/' + std::to_string(number);
-}
-
-Status sync_folder(int dir, char const* path) {
-    UniqueFd const folder = OBLEA_TRY(
-        with_context(sys::openat(dir, path, O_RDONLY | O_DIRECTORY), [&] { return path; }));
-    return with_context(sys::fsync(folder.get()), [&] { return path; });
+std::string folder_of(std::string const& path) {
+    return path.substr(0, path.rfind('/'));
 }
 
 Result<std::string> make_folder(int root) {
@@ -42,7 +30,7 @@ Result<std::string> make_folder(int root) {
         if (::getrandom(&random, sizeof(random), 0) != sizeof(random)) {
             return fail(sys::last_errno(), "getrandom");
         }
-        std::string name = std::string{layout::kTmp} + "/layer-" + std::to_string(::getpid()) +
+        std::string name = std::string{layout::kTmp} + "/import-" + std::to_string(::getpid()) +
                            '-' + std::to_string(random);
         auto made = sys::mkdirat(root, name.c_str(), 0700);
         if (made.has_value()) {
@@ -54,165 +42,191 @@ Result<std::string> make_folder(int root) {
     }
 }
 
+Result<UniqueFd> create_private(int root, std::string const& path) {
+    return with_context(sys::openat(root, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600),
+                        [&] { return path; });
+}
+
+Status rename_into_place(int root, std::string const& from, std::string const& to,
+                         unsigned flags = 0) {
+    return with_context(sys::renameat2(root, from.c_str(), root, to.c_str(), flags),
+                        [&] { return to; });
+}
+
 }  // namespace
 
-Result<LayerStaging> LayerStaging::create(int root) {
+Result<std::unique_ptr<ImportStaging>> ImportStaging::create(int root) {
     std::string name = OBLEA_TRY(make_folder(root));
-    UniqueFd folder = OBLEA_TRY(sys::openat(root, name.c_str(), O_RDONLY | O_DIRECTORY));
-    LayerStaging staging{root, std::move(name), std::move(folder)};
-    OBLEA_TRY(sys::mkdirat(staging.folder_.get(), kLayer, 0700));
-    OBLEA_TRY(sys::mkdirat(staging.folder_.get(), kObjects, 0700));
+    std::unique_ptr<ImportStaging> staging{
+        new ImportStaging{root, std::move(name)}};  // NOLINT: private constructor
+    OBLEA_TRY(sys::mkdirat(root, (staging->name_ + "/objects").c_str(), 0700));
     return staging;
 }
 
-LayerStaging::LayerStaging(LayerStaging&& other) noexcept
-    : root_(other.root_), name_(std::exchange(other.name_, {})), folder_(std::move(other.folder_)),
-      objects_(std::move(other.objects_)), known_(std::move(other.known_)) {}
-
-LayerStaging::~LayerStaging() {
-    if (!name_.empty()) {
-        // What cannot be removed now is debris that gc takes.
-        static_cast<void>(sys::remove_tree(root_, name_.c_str()));
-    }
+ImportStaging::~ImportStaging() {
+    // What cannot be removed now is debris that gc takes.
+    static_cast<void>(sys::remove_tree(root_, name_.c_str()));
 }
 
-Result<UniqueFd> LayerStaging::create_file(char const* path) const {
-    return with_context(sys::openat(folder_.get(), path, O_RDWR | O_CREAT | O_EXCL, 0600),
-                        [&] { return name_ + '/' + path; });
-}
-
-Result<UniqueFd> LayerStaging::begin_object() const {
-    return create_file(object_file(objects_.size()).c_str());
-}
-
-Result<LayerStaging::Object> LayerStaging::end_object(Digest const& digest) {
-    bool const known = known_.contains(digest) ||
-                       OBLEA_TRY(refresh_published(root_, layout::object(digest).c_str()));
-    known_.insert(digest);
-    if (known) {
-        OBLEA_TRY(sys::unlinkat(folder_.get(), object_file(objects_.size()).c_str()));
-        return Object::known;
-    }
-    objects_.push_back(digest);
-    return Object::added;
-}
-
-// The order is what makes a crash harmless. Up to the last rename readers see no new layer:
-// 1. files synced            crash: debris in tmp/                           removed by gc
-// 2. objects renamed         crash: durable objects that nothing refers to   removed by gc
-// 3. blob renamed            crash: the same, and a blob                     removed by gc
-// 4. layer renamed           crash: the layer is there, or not, as a whole   removed by gc, or used
-// 5. layers/ synced          from here on the layer outlasts a power loss
-Status LayerStaging::publish(Publication const& publication) {
-    bool const has_layer =
-        OBLEA_TRY(refresh_published(root_, layout::layer(publication.diff_id).c_str()));
-    std::vector<std::string> files;
-    if (publication.blob != nullptr) {
-        files.emplace_back(kBlob);
-    }
-    if (!has_layer) {
-        for (char const* const name : {"layer/pack", "layer/index", "layer/recipe"}) {
-            files.emplace_back(name);
-        }
-        for (std::size_t i = 0; i < objects_.size(); ++i) {
-            files.push_back(object_file(i));
-        }
-    }
-    OBLEA_TRY(sync_files(files, publication.sync_threads));
-    if (!has_layer) {
-        OBLEA_TRY(sync_folder(folder_.get(), kLayer));
-        OBLEA_TRY(publish_objects());
-    }
-    if (publication.blob != nullptr) {
-        OBLEA_TRY(publish_blob(*publication.blob));
-    }
-    return has_layer ? Status{} : publish_layer(publication.diff_id);
-}
-
-// The first sync of a journalling file system takes the metadata of all files along; the others
-// then have little to wait for, and waiting side by side hides what is left.
-Status LayerStaging::sync_files(std::vector<std::string> const& paths, unsigned threads) const {
-    std::atomic<std::size_t> next{0};
-    std::mutex mutex;
-    std::optional<Error> failure;
-    auto const work = [&] {
-        for (std::size_t i = next++; i < paths.size(); i = next++) {
-            auto file = sys::openat(folder_.get(), paths[i].c_str(), O_RDONLY);
-            auto synced = file.has_value() ? sys::fsync(file->get())
-                                           : Status{std::unexpected<Error>(file.error())};
-            if (!synced.has_value()) {
-                std::lock_guard const lock{mutex};
-                failure = with_context(synced.error(), name_ + '/' + paths[i]);
-                next = paths.size();
-            }
-        }
-    };
+Result<LayerStaging> ImportStaging::begin_layer() {
+    std::string folder = name_ + '/';
     {
-        std::vector<std::jthread> helpers;
-        std::size_t const count = std::min<std::size_t>(threads, paths.size());
-        for (std::size_t i = 1; i < count; ++i) {
-            helpers.emplace_back(work);
-        }
-        work();
+        std::lock_guard const lock{mutex_};
+        folder += std::to_string(numbers_++);
     }
-    if (failure.has_value()) {
-        return std::unexpected<Error>(*failure);
-    }
-    return {};
+    OBLEA_TRY(with_context(sys::mkdirat(root_, folder.c_str(), 0700), [&] { return folder; }));
+    return LayerStaging{*this, std::move(folder)};
 }
 
-Status LayerStaging::publish_objects() {
-    std::set<std::string> folders;
-    bool new_folder = false;
-    for (std::size_t i = 0; i < objects_.size(); ++i) {
-        std::string const target = layout::object(objects_[i]);
-        std::string const folder = target.substr(0, target.rfind('/'));
+std::string ImportStaging::next_object_file() {
+    std::lock_guard const lock{mutex_};
+    return name_ + "/objects/" + std::to_string(numbers_++);
+}
+
+Result<ImportStaging::Object> ImportStaging::take_object(std::string file, Digest const& digest) {
+    std::string const target = layout::object(digest);
+    bool const published = OBLEA_TRY(refresh_published(root_, target.c_str()));
+    {
+        std::lock_guard const lock{mutex_};
+        if (published) {
+            relied_on_.insert(folder_of(target));
+        } else if (known_objects_.insert(digest).second) {
+            objects_.push_back({std::move(file), digest});
+            return Object::added;
+        }
+    }
+    OBLEA_TRY(sys::unlinkat(root_, file.c_str()));
+    return Object::known;
+}
+
+void ImportStaging::take_layer(Layer layer) {
+    std::lock_guard const lock{mutex_};
+    layers_.push_back(std::move(layer));
+}
+
+std::vector<std::string> ImportStaging::staged_paths() const {
+    std::vector<std::string> paths;
+    for (Layer const& layer : layers_) {
+        for (char const* const part : kParts) {
+            paths.push_back(layer.folder + '/' + part);
+        }
+        paths.push_back(layer.folder);
+        if (!layer.blob_file.empty()) {
+            paths.push_back(layer.blob_file);
+        }
+    }
+    for (StagedObject const& object : objects_) {
+        paths.push_back(object.file);
+    }
+    return paths;
+}
+
+// DURABILITY.md "Import" tells what a crash leaves after each step.
+Status ImportStaging::publish(unsigned sync_threads) {
+    std::lock_guard const lock{mutex_};
+    if (layers_.empty() && objects_.empty()) {
+        return {};
+    }
+    // What has its name in the store has its bytes on disk.
+    OBLEA_TRY(sync_paths(root_, staged_paths(), sync_threads));
+    std::set<std::string> folders = std::exchange(relied_on_, {});
+    OBLEA_TRY(publish_objects(folders));
+    for (Layer const& layer : layers_) {
+        if (!layer.blob_file.empty()) {
+            OBLEA_TRY(rename_into_place(root_, layer.blob_file, layout::blob(layer.blob)));
+            folders.insert(layout::kBlobs);
+        }
+    }
+    for (Layer const& layer : layers_) {
+        OBLEA_TRY(publish_layer(layer));
+        folders.insert(layout::kLayers);
+    }
+    layers_.clear();
+    return sync_paths(root_, {folders.begin(), folders.end()}, sync_threads);
+}
+
+Status ImportStaging::publish_objects(std::set<std::string>& folders) {
+    for (StagedObject const& object : objects_) {
+        std::string const target = layout::object(object.digest);
+        std::string const folder = folder_of(target);
         if (folders.insert(folder).second) {
             auto made = sys::mkdirat(root_, folder.c_str(), 0700);
-            new_folder = new_folder || made.has_value();
-            if (!made.has_value() && made.error().code != Errno::eexist) {
+            if (made.has_value()) {
+                folders.insert(layout::kObjects);
+            } else if (made.error().code != Errno::eexist) {
                 return std::unexpected<Error>(with_context(made.error(), folder));
             }
         }
         // One that another import has published meanwhile has the same bytes: replacing it harms
         // nobody.
-        OBLEA_TRY(with_context(
-            sys::renameat2(folder_.get(), object_file(i).c_str(), root_, target.c_str()),
-            [&] { return target; }));
+        OBLEA_TRY(rename_into_place(root_, object.file, target));
     }
-    for (std::string const& folder : folders) {
-        OBLEA_TRY(sync_folder(root_, folder.c_str()));
-    }
-    return new_folder ? sync_folder(root_, layout::kObjects) : Status{};
+    objects_.clear();
+    return {};
 }
 
-Status LayerStaging::publish_blob(Digest const& blob) {
-    std::string const target = layout::blob(blob);
-    if (OBLEA_TRY(refresh_published(root_, target.c_str()))) {
-        return {};
-    }
-    OBLEA_TRY(with_context(sys::renameat2(folder_.get(), kBlob, root_, target.c_str()),
-                           [&] { return target; }));
-    return sync_folder(root_, layout::kBlobs);
-}
-
-Status LayerStaging::publish_layer(Digest const& diff_id) {
-    std::string const target = layout::layer(diff_id);
+Status ImportStaging::publish_layer(Layer const& layer) {
+    std::string const target = layout::layer(layer.diff_id);
     for (;;) {
-        auto renamed = sys::renameat2(folder_.get(), kLayer, root_, target.c_str());
+        auto renamed = sys::renameat2(root_, layer.folder.c_str(), root_, target.c_str());
         bool const taken = !renamed.has_value() && (renamed.error().code == Errno::enotempty ||
                                                     renamed.error().code == Errno::eexist);
         if (!taken) {
-            OBLEA_TRY(with_context(std::move(renamed), [&] { return target; }));
-            break;
+            return with_context(std::move(renamed), [&] { return target; });
         }
-        // Another import was faster, with the same layer; should gc have taken it since, the place
-        // is free again.
-        if (OBLEA_TRY(refresh_published(root_, target.c_str()))) {
-            break;
+        // Another import was faster, with the same layer, or an old one is damaged. Should gc have
+        // taken it since, the place is free again.
+        if (!OBLEA_TRY(refresh_published(root_, target.c_str()))) {
+            continue;
+        }
+        if (OBLEA_TRY(has_layer(root_, layer.diff_id))) {
+            return {};
+        }
+        auto swapped = rename_into_place(root_, layer.folder, target, RENAME_EXCHANGE);
+        if (swapped.has_value() || swapped.error().code != Errno::enoent) {
+            return swapped;  // the damaged one goes with the staging folder
         }
     }
-    return sync_folder(root_, layout::kLayers);
+}
+
+LayerStaging::LayerStaging(LayerStaging&& other) noexcept
+    : import_(other.import_), folder_(std::exchange(other.folder_, {})),
+      object_file_(std::exchange(other.object_file_, {})) {}
+
+LayerStaging::~LayerStaging() {
+    if (!folder_.empty()) {
+        static_cast<void>(sys::remove_tree(import_.root_, folder_.c_str()));
+        static_cast<void>(sys::unlink_if_exists(import_.root_, blob_file().c_str()));
+    }
+    if (!object_file_.empty()) {
+        static_cast<void>(sys::unlink_if_exists(import_.root_, object_file_.c_str()));
+    }
+}
+
+Result<UniqueFd> LayerStaging::create_file(char const* part) const {
+    return create_private(import_.root_, folder_ + '/' + part);
+}
+
+Result<UniqueFd> LayerStaging::create_blob() const {
+    return create_private(import_.root_, blob_file());
+}
+
+Result<UniqueFd> LayerStaging::begin_object() {
+    object_file_ = import_.next_object_file();
+    return create_private(import_.root_, object_file_);
+}
+
+Result<LayerStaging::Object> LayerStaging::end_object(Digest const& digest) {
+    return import_.take_object(std::exchange(object_file_, {}), digest);
+}
+
+void LayerStaging::finish(Digest const& diff_id, Digest const* blob) {
+    ImportStaging::Layer layer{std::exchange(folder_, {}), diff_id, {}, {}};
+    if (blob != nullptr) {
+        layer.blob_file = layer.folder + ".blob";
+        layer.blob = *blob;
+    }
+    import_.take_layer(std::move(layer));
 }
 
 }  // namespace oblea::store

@@ -1,65 +1,115 @@
 // SPDX-License-Identifier: MIT
-// The folder in tmp/ in which a layer is put together, and the way from there into the store.
+// The folder in tmp/ in which the layers of one import are put together, and the way from there
+// into the store, all of them at once.
 //
-//   tmp/layer-<pid>-<random>/
-//     layer/{index,pack,recipe}   becomes layers/<diffID> as a whole
-//     objects/<number>            become objects/<aa>/<sha256>
-//     blob                        becomes blobs/sha256/<digest>
+//   tmp/import-<pid>-<random>/
+//     <n>/{index,pack,recipe}     becomes layers/<diffID> as a whole
+//     <n>.blob                    becomes blobs/sha256/<digest>
+//     objects/<n>                 become objects/<aa>/<sha256>
 //
 // Nothing of it is seen by readers before publish() has everything on disk. The folder is removed
-// when its owner goes, whatever happened; what a crash leaves is removed by gc. Not thread-safe.
+// when its owner goes, whatever happened; what a crash leaves is removed by gc. DURABILITY.md
+// "Import" has the order and the reasons.
 #pragma once
 #include "store/base/unique_fd.h"
 #include "store/index/types.h"
 
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 namespace oblea::store {
 
-class LayerStaging {
+class LayerStaging;
+
+// Safe from any thread; outlives the LayerStagings that it made.
+class ImportStaging {
 public:
     // `root` is the store's, borrowed.
-    static Result<LayerStaging> create(int root);
+    static Result<std::unique_ptr<ImportStaging>> create(int root);
+    ImportStaging(ImportStaging const&) = delete;
+    ImportStaging& operator=(ImportStaging const&) = delete;
+    ~ImportStaging();
+
+    Result<LayerStaging> begin_layer();
+
+    // Makes everything that was finished durable, then visible, and those names durable too. A
+    // whole layer that is there already, from another process, is left as it is; one that lacks
+    // something is replaced. What is not finished is left out. To be called once no layer is being
+    // worked on; it may be called again after more were finished.
+    Status publish(unsigned sync_threads);
+
+private:
+    friend class LayerStaging;
+    enum class Object { added, known };
+
+    struct Layer {
+        std::string folder;  // relative to the store's root
+        Digest diff_id;
+        std::string blob_file;  // empty: none was written
+        Digest blob;
+    };
+    struct StagedObject {
+        std::string file;
+        Digest digest;
+    };
+
+    ImportStaging(int root, std::string name) : root_(root), name_(std::move(name)) {}
+    std::string next_object_file();
+    Result<Object> take_object(std::string file, Digest const& digest);
+    void take_layer(Layer layer);
+
+    [[nodiscard]] std::vector<std::string> staged_paths() const;
+    Status publish_objects(std::set<std::string>& folders);
+    Status publish_layer(Layer const& layer);
+
+    int root_;
+    std::string name_;  // relative to the root
+
+    std::mutex mutex_;  // guards all below
+    std::size_t numbers_ = 0;
+    std::vector<Layer> layers_;
+    std::vector<StagedObject> objects_;
+    std::unordered_set<Digest> known_objects_;
+    std::set<std::string> relied_on_;  // folders of objects that others have published
+};
+
+// One layer's part of it. Not thread-safe. Dropped without finish() it leaves nothing but objects,
+// which other layers may have found there.
+class LayerStaging {
+public:
     LayerStaging(LayerStaging&& other) noexcept;
     LayerStaging& operator=(LayerStaging&&) = delete;
     LayerStaging(LayerStaging const&) = delete;
     LayerStaging& operator=(LayerStaging const&) = delete;
     ~LayerStaging();
 
-    // A new file, relative to the folder, for reading and writing by its owner only.
-    [[nodiscard]] Result<base::UniqueFd> create_file(char const* path) const;
+    // New files, for reading and writing by their owner only: "index", "pack", "recipe"; the blob.
+    [[nodiscard]] Result<base::UniqueFd> create_file(char const* part) const;
+    [[nodiscard]] Result<base::UniqueFd> create_blob() const;
 
     // An object is written to the file that begin_object opens, and then named, or dropped because
-    // the store or this layer has it already. One at a time.
-    [[nodiscard]] Result<base::UniqueFd> begin_object() const;
-    enum class Object { added, known };
+    // the store or this import has it already. One at a time.
+    [[nodiscard]] Result<base::UniqueFd> begin_object();
+    using Object = ImportStaging::Object;
     Result<Object> end_object(Digest const& digest);
 
-    struct Publication {
-        Digest diff_id;
-        Digest const* blob = nullptr;  // null: none was written
-        unsigned sync_threads = 1;     // files that are synced at the same time
-    };
-    // Makes everything durable, then visible, the layer last. A layer that is there already, from
-    // another process, is left as it is, and so are objects and blobs.
-    Status publish(Publication const& publication);
+    // Complete: publish() takes it along. `blob` is null when none was written.
+    void finish(Digest const& diff_id, Digest const* blob);
 
 private:
-    LayerStaging(int root, std::string name, base::UniqueFd folder)
-        : root_(root), name_(std::move(name)), folder_(std::move(folder)) {}
+    friend class ImportStaging;
+    LayerStaging(ImportStaging& import, std::string folder)
+        : import_(import), folder_(std::move(folder)) {}
+    [[nodiscard]] std::string blob_file() const { return folder_ + ".blob"; }
 
-    Status sync_files(std::vector<std::string> const& paths, unsigned threads) const;
-    Status publish_objects();
-    Status publish_blob(Digest const& blob);
-    Status publish_layer(Digest const& diff_id);
-
-    int root_;
-    std::string name_;  // relative to the root; empty: nothing to remove
-    base::UniqueFd folder_;
-    std::vector<Digest> objects_;  // object n is the file objects/<n>
-    std::unordered_set<Digest> known_;
+    ImportStaging& import_;
+    std::string folder_;  // empty: nothing to remove
+    std::string object_file_;
 };
 
 }  // namespace oblea::store

@@ -249,6 +249,7 @@ Result<Container> create_container(store::Store const& store, NewContainer const
     OBLEA_TRY(sys::mkdirat(store.root(), (folder + "/root").c_str(), 0700));
     OBLEA_TRY(sys::replace_file(store.root(), (folder + "/" + kFile).c_str(),
                                 encode_container(container), 0600, sys::Sync::yes));
+    OBLEA_TRY(sys::fsync(lock.get()));  // the folder of containers: its new name
     return container;
 }
 

@@ -4,6 +4,8 @@
 #include "store/gc.h"
 #include "store/image/image_view.h"
 #include "store/inventory.h"
+#include "store/layer/import_layer.h"
+#include "store/layer/layout.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/store/image_builder.h"
@@ -554,9 +556,10 @@ TEST_CASE("an import that is killed leaves what gc removes", "[store][import]") 
         ::_exit(0);
     }
     base::UniqueFd input{ends[1]};
-    // All of the first layer, and a part of the second: it is published, and another is staged.
+    // All of the first layer, and a part of the second: both are staged.
     value_of(sys::write_all(input.get(), base::bytes_of(tar).first(tar.size() - 4000)));
-    while (value_of(measure_usage(fixture.store)).layers == 0) {
+    constexpr std::uint64_t kReserveAndObject = (1U << 20U) + 200'000;
+    while (value_of(tree_bytes(fixture.store.root(), layout::kTmp)) < kReserveAndObject) {
         ::usleep(1000);
     }
     REQUIRE(::kill(child, SIGKILL) == 0);
@@ -566,4 +569,37 @@ TEST_CASE("an import that is killed leaves what gc removes", "[store][import]") 
     CHECK(fixture.listing() != before);
     value_of(collect_garbage(fixture.store, GcMode::remove));
     CHECK(fixture.listing() == before);
+}
+
+TEST_CASE("a layer that lost an object is brought back by importing again", "[store][import]") {
+    Fixture fixture;
+    TestImage const image = small_image();
+    std::string const file = fixture.file("x.tar", tar_of(docker_archive(image, {"debian:12"})));
+    value_of(fixture.import(file));
+    std::string const object = layout::object(base::sha256(std::string(200'000, 'x') + "hello"));
+    Digest const layer = base::sha256(image.layers[0]);
+    REQUIRE(value_of(has_layer(fixture.store.root(), layer)));
+
+    SECTION("an object") {
+        value_of(sys::unlinkat(fixture.store.root(), object.c_str()));
+    }
+    SECTION("the pack") {
+        value_of(sys::unlinkat(fixture.store.root(), layout::layer_pack(layer).c_str()));
+    }
+    SECTION("the recipe") {
+        std::string const path = layout::layer_recipe(layer);
+        auto const recipe = value_of(sys::openat(fixture.store.root(), path.c_str(), O_RDWR));
+        value_of(sys::ftruncate(recipe.get(), 90));
+    }
+    SECTION("the index") {
+        std::string const path = layout::layer_index(layer);
+        auto const index = value_of(sys::openat(fixture.store.root(), path.c_str(), O_RDWR));
+        value_of(sys::ftruncate(index.get(), 0));
+    }
+    CHECK(!value_of(has_layer(fixture.store.root(), layer)));
+    auto const report = value_of(fixture.import(file));
+    CHECK(report.images.at(0).layers_new == 1);
+    CHECK(report.images.at(0).layers_known == 1);
+    CHECK(value_of(has_layer(fixture.store.root(), layer)));
+    check_small_image(fixture, report, image);
 }
