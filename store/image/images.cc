@@ -64,7 +64,7 @@ void Images::put(Image image) {
 Status Images::tag(Digest const& id, std::string const& name) {
     auto const image = std::ranges::find(images_, id, &Image::id);
     if (image == images_.end()) {
-        return fail(Errno::enoent, "", "no such image: " + id.to_string());
+        return fail(Errno::enoent, "", "No such image: " + id.to_string());
     }
     for (Image& other : images_) {
         if (other.id != id) {
@@ -158,10 +158,10 @@ Result<Image const*> Images::resolve(std::string_view typed) const {
     }
     if (reference.has_value()) {
         return fail(Errno::enoent, "",
-                    "no such image: " + reference->with_default_tag().familiar());
+                    "No such image: " + reference->with_default_tag().familiar());
     }
     if (is_id) {
-        return fail(Errno::enoent, "", "no such image: " + std::string{typed});
+        return fail(Errno::enoent, "", "No such image: " + std::string{typed});
     }
     return std::unexpected<Error>(with_context(reference.error(), '"' + std::string{typed} + '"'));
 }

@@ -114,7 +114,7 @@ oblea pull -q "$host/demo:1" >/dev/null
 
 # Commands that use an image bring it first, as --pull says.
 export OBLEA_ROOT=$work/ensure
-expect_failure "no such image" oblea chroot --pull never "$host/demo:1" true
+expect_failure "No such image" oblea chroot --pull never "$host/demo:1" true
 oblea chroot --rm "$host/demo:1" cat /etc/issue >"$work/issue" 2>"$work/said"
 assert_contains "the command's output" "$(cat "$work/issue")" Debian
 assert_eq "what is said of a missing image" "Unable to find image '$host/demo:1' locally

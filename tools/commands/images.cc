@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/images/image_config.h"
+#include "tools/images/image_filter.h"
 #include "tools/images/image_rows.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
@@ -14,11 +18,13 @@ namespace oblea::tools {
 namespace {
 
 struct ImagesOptions {
-    std::vector<std::string> names;
+    std::optional<std::string> name;
     bool all = false;
     bool quiet = false;
     bool no_trunc = false;
     bool digests = false;
+    std::vector<std::string> filters;
+    std::string format;
 };
 
 // The rows that any of the patterns matches; without patterns all of them.
@@ -35,28 +41,49 @@ std::vector<ImageRow> matching(std::vector<ImageRow> const& rows,
     return result;
 }
 
+Result<std::vector<store::Image>> chosen_images(store::Store const& store,
+                                                store::Images const& images,
+                                                ImageFilter const& filter, bool all) {
+    std::vector<store::Image> chosen;
+    for (auto const& image : images.all()) {
+        if (!all && is_intermediate(images, image)) {
+            continue;
+        }
+        Labels labels;
+        if (filter.wants_labels()) {
+            auto config = OBLEA_TRY(read_image_config(store, image));
+            labels = std::move(config.labels);
+        }
+        if (filter.keeps(image, labels)) {
+            chosen.push_back(image);
+        }
+    }
+    return chosen;
+}
+
 Result<int> list_images(Context& context, ImagesOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    std::vector<ImageRow> const all = list_rows(OBLEA_TRY(store.images()));
-    std::span<std::string const> patterns{options.names};
-    // "oblea images ls" is a slip for "oblea image ls", unless an image is called so.
-    if (!patterns.empty() && patterns.front() == "ls" && matching(all, patterns.first(1)).empty()) {
-        context.warning("no image is called 'ls': taken as 'oblea image ls'");
-        patterns = patterns.subspan(1);
-    }
-    std::vector<ImageRow> const rows = matching(all, patterns);
-
-    Truncate const truncate = options.no_trunc ? Truncate::no : Truncate::yes;
-    if (options.quiet) {
-        for (auto const& row : rows) {
-            context.line(display_id(row.id, truncate));
+    auto const images = OBLEA_TRY(store.images());
+    std::int64_t const now = std::time(nullptr);
+    auto const filter =
+        OBLEA_TRY(ImageFilter::parse(options.filters, ImageFilter::Of::list, images, now));
+    auto const chosen = OBLEA_TRY(chosen_images(store, images, filter, options.all));
+    std::vector<ImageRow> rows = matching(list_rows(chosen), filter.references());
+    if (auto const& name = options.name; name.has_value()) {
+        auto named = matching(rows, {&*name, 1});
+        // "oblea images ls" is a slip for "oblea image ls", unless an image is called so.
+        if (*name != "ls" || !named.empty()) {
+            rows = std::move(named);
+        } else {
+            context.warning("No images found matching \"ls\": taken as 'oblea image ls'");
         }
-        return exit_code::kSuccess;
     }
     context.print(
-        render_image_table(rows, {.truncate = truncate,
-                                  .digests = options.digests ? Digests::show : Digests::hide,
-                                  .now = std::time(nullptr)}));
+        OBLEA_TRY(render_images(rows, {.format = options.format,
+                                       .truncate = options.no_trunc ? Truncate::no : Truncate::yes,
+                                       .digests = options.digests ? Digests::show : Digests::hide,
+                                       .quiet = options.quiet ? Quiet::yes : Quiet::no,
+                                       .now = now})));
     return exit_code::kSuccess;
 }
 
@@ -69,14 +96,19 @@ Command images_command() {
         .aliases = {"image ls", "image list"},
         .section = Command::Section::images,
         .summary = "List images",
-        .description = "Newest first, one line for each name; an image without any shows as "
-                       "<none>. SIZE is the sum of the contents of all layers, whether or not "
-                       "other images share them.",
+        .description =
+            "Newest first, one line for each name; an image without any shows as <none>. SIZE is "
+            "the sum of the contents of all layers, whether or not other images share them.\n\n"
+            "Filters: before=IMAGE, since=IMAGE, until=TIME, label=KEY[=VALUE], "
+            "label!=KEY[=VALUE], dangling=BOOL, reference=PATTERN. An image must pass all of them; "
+            "of several references one is enough. In a pattern * and ? match within a part of the "
+            "name, ** across parts.\n\n"
+            "A format is a Go template over .Repository, .Tag, .Digest, .ID, .CreatedSince, "
+            ".CreatedAt and .Size; 'table TEMPLATE' gives it a heading, 'json' prints one object a "
+            "line.",
         .operands = {{.name = "NAME",
-                      .help = "Only images called so: REPOSITORY or REPOSITORY:TAG; *, ? and [...] "
-                              "match within a part of the name",
-                      .target = &options->names,
-                      .least = 0}},
+                      .help = "Only images called so: REPOSITORY or REPOSITORY:TAG, or a pattern",
+                      .target = &options->name}},
         .options = {{.names = "-a,--all",
                      .value_name = "",
                      .help = "Show all images (intermediate ones too)",
@@ -96,9 +128,22 @@ Command images_command() {
                      .value_name = "",
                      .help = "Show the digests of the manifests",
                      .target = &options->digests,
+                     .choices = {}},
+                    {.names = "-f,--filter",
+                     .value_name = "KEY=VALUE",
+                     .help = "Only images that pass; may be given several times",
+                     .target = &options->filters,
+                     .choices = {}},
+                    {.names = "--format",
+                     .value_name = "FORMAT",
+                     .help = "table, table TEMPLATE, json, or a Go template",
+                     .target = &options->format,
                      .choices = {}}},
         .examples = {{"oblea images", "All images"},
-                     {"oblea images 'debian:*'", "All tags of debian"}},
+                     {"oblea images 'debian:*'", "All tags of debian"},
+                     {"oblea images -f dangling=true -q", "The ids of images without a name"},
+                     {"oblea images --format '{{.Repository}}:{{.Tag}} {{.Size}}'",
+                      "Names and sizes"}},
         .run = [options](Context& context) { return list_images(context, *options); },
     };
 }

@@ -2,10 +2,9 @@
 #include "tools/images/image_rows.h"
 
 #include "store/image/reference.h"
+#include "tools/cli/filters.h"
 #include "tools/output/human.h"
-#include "tools/output/table.h"
-
-#include <fnmatch.h>
+#include "tools/template/rows.h"
 
 #include <algorithm>
 #include <tuple>
@@ -37,18 +36,52 @@ void give_name(ImageRow& row, std::string const& name) {
 }
 
 bool glob(std::string_view pattern, std::string const& text) {
-    return ::fnmatch(std::string{pattern}.c_str(), text.c_str(), FNM_PATHNAME) == 0;
+    return match_path(pattern, text).value_or(false);
 }
 
 std::string age(ImageRow const& row, std::int64_t now) {
-    return row.created.has_value() ? human_duration(now - *row.created) + " ago" : "N/A";
+    return row.created.has_value() ? human_duration(now - *row.created) + " ago" : "";
+}
+
+// Every field that docker has for an image; what would have to be computed for it is "N/A".
+templates::Record record_of(ImageRow const& row, ImageListOptions const& options) {
+    templates::Record record{.type = "*formatter.imageContext"};
+    record.set("Containers", "N/A");
+    record.set("CreatedAt", row.created.has_value() ? go_time(*row.created) : "");
+    record.set("CreatedSince", age(row, options.now));
+    record.set("Digest", row.digest);
+    record.set("ID", display_id(row.id, options.truncate));
+    record.set("Repository", row.repository);
+    record.set("SharedSize", "N/A");
+    record.set("Size", human_size(row.size_bytes));
+    record.set("Tag", row.tag);
+    record.set("UniqueSize", "N/A");
+    return record;
+}
+
+// What docker calls "raw", a paragraph for each row.
+std::string raw_format(ImageListOptions const& options) {
+    if (options.quiet == Quiet::yes) {
+        return "image_id: {{.ID}}";
+    }
+    return std::string{"repository: {{.Repository}}\ntag: {{.Tag}}\n"} +
+           (options.digests == Digests::show ? "digest: {{.Digest}}\n" : "") +
+           "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+}
+
+std::string format_of(ImageListOptions const& options) {
+    if (options.format == "raw") {
+        return raw_format(options);
+    }
+    bool const plain = options.format.empty() || options.format == "table";
+    return plain && options.quiet == Quiet::yes ? "{{.ID}}" : options.format;
 }
 
 }  // namespace
 
-std::vector<ImageRow> list_rows(store::Images const& images) {
+std::vector<ImageRow> list_rows(std::span<store::Image const> images) {
     std::vector<ImageRow> rows;
-    for (auto const& image : images.all()) {
+    for (auto const& image : images) {
         ImageRow const unnamed = row_of(image);
         if (image.names.empty()) {
             rows.push_back(unnamed);
@@ -85,24 +118,36 @@ std::string display_id(store::Digest const& id, Truncate truncate) {
     return truncate == Truncate::yes ? id.short_hex() : id.to_string();
 }
 
-std::string render_image_table(std::vector<ImageRow> const& rows,
-                               ImageTableOptions const& options) {
-    bool const digests = options.digests == Digests::show;
-    Table table(
-        digests
-            ? std::vector<std::string>{"REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"}
-            : std::vector<std::string>{"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"});
+bool is_intermediate(store::Images const& images, store::Image const& image) {
+    return image.names.empty() && std::ranges::any_of(images.all(), [&](store::Image const& other) {
+               return other.parent.has_value() && *other.parent == image.id;
+           });
+}
+
+Result<std::string> render_images(std::vector<ImageRow> const& rows,
+                                  ImageListOptions const& options) {
+    std::vector<templates::Record> records;
+    records.reserve(rows.size());
     for (auto const& row : rows) {
-        std::vector<std::string> cells{row.repository, row.tag};
-        if (digests) {
-            cells.push_back(row.digest);
-        }
-        cells.push_back(display_id(row.id, options.truncate));
-        cells.push_back(age(row, options.now));
-        cells.push_back(human_size(row.size_bytes));
-        table.add_row(std::move(cells));
+        records.push_back(record_of(row, options));
     }
-    return table.render();
+    std::string const digest = options.digests == Digests::show ? "{{.Digest}}\t" : "";
+    return templates::render_rows(
+        {.format = format_of(options),
+         .default_table = "{{.Repository}}\t{{.Tag}}\t" + digest +
+                          "{{.ID}}\t{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\t"
+                          "{{.Size}}",
+         .titles = {{"Containers", "CONTAINERS"},
+                    {"CreatedAt", "CREATED AT"},
+                    {"CreatedSince", "CREATED"},
+                    {"Digest", "DIGEST"},
+                    {"ID", "IMAGE ID"},
+                    {"Repository", "REPOSITORY"},
+                    {"SharedSize", "SHARED SIZE"},
+                    {"Size", "SIZE"},
+                    {"Tag", "TAG"},
+                    {"UniqueSize", "UNIQUE SIZE"}}},
+        records);
 }
 
 }  // namespace oblea::tools

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The rows of `oblea images`: which images, under which names, in which order, with which columns.
+// The rows of `oblea images`: which images, under which names, in which order, in which form.
 //
 // Pure: rows are chosen first and rendered afterwards, so that filters and formats work on the same
 // rows. Spec: docker's `image ls` (classic table).
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,22 +27,30 @@ struct ImageRow {
     std::uint64_t size_bytes = 0;
 };
 
-// All rows: newest image first; those of the same time by repository and tag.
-[[nodiscard]] std::vector<ImageRow> list_rows(store::Images const& images);
+// All rows of these images: newest image first; those of the same time by repository and tag.
+[[nodiscard]] std::vector<ImageRow> list_rows(std::span<store::Image const> images);
 
 // Whether the row has a name that `pattern` matches: REPOSITORY or REPOSITORY:TAG, familiar or in
-// full, with *, ? and [...] that do not cross a slash.
+// full, with *, ? and [...] that do not cross a slash, and ** that does. A pattern that is none
+// matches nothing.
 [[nodiscard]] bool matches_reference(ImageRow const& row, std::string_view pattern);
+
+// An image that has no name but others were made from.
+[[nodiscard]] bool is_intermediate(store::Images const& images, store::Image const& image);
 
 enum class Truncate { no, yes };
 enum class Digests { hide, show };
-struct ImageTableOptions {
+enum class Quiet { no, yes };
+struct ImageListOptions {
+    std::string format = {};  // as --format has it
     Truncate truncate = Truncate::yes;
     Digests digests = Digests::hide;
+    Quiet quiet = Quiet::no;
     std::int64_t now = 0;  // seconds since 1970
 };
-[[nodiscard]] std::string render_image_table(std::vector<ImageRow> const& rows,
-                                             ImageTableOptions const& options);
+// Errors: EINVAL for a wrong template, in docker's words.
+Result<std::string> render_images(std::vector<ImageRow> const& rows,
+                                  ImageListOptions const& options);
 
 // The id as a table shows it: 12 digits, or the whole with its algorithm.
 [[nodiscard]] std::string display_id(store::Digest const& id, Truncate truncate);

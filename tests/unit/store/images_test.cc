@@ -162,7 +162,7 @@ TEST_CASE("what is no image is said in one line", "[store][images]") {
     Images images;
     auto const detail = [&](std::string const& typed) { return images.resolve(typed).error(); };
     CHECK(detail("x").code == Errno::enoent);
-    CHECK(detail("x").detail == "no such image: x:latest");
+    CHECK(detail("x").detail == "No such image: x:latest");
     CHECK(detail(std::string(64, 'a')).code == Errno::enoent);
     CHECK(detail("X").code == Errno::einval);
     CHECK(detail("a b").detail.contains("invalid reference format"));

@@ -48,7 +48,7 @@ Lines removal(Images const& images, std::string_view typed, Force force = Force:
 }  // namespace
 
 TEST_CASE("the table of images is docker's", "[tools][images]") {
-    CHECK(render_image_table(list_rows(some_images()), {.now = kNow}) ==
+    CHECK(render_images(list_rows(some_images().all()), {.now = kNow}) ==
           "REPOSITORY             TAG       IMAGE ID       CREATED        SIZE\n"
           "quay.io/example/tool   master    " +
               hex12("new") + "   2 hours ago    124MB\n" + "<none>                 <none>    " +
@@ -64,8 +64,10 @@ TEST_CASE("digests and whole ids are shown on demand", "[tools][images]") {
     Image one = image("x", "2023-11-14T20:13:20Z", {"docker.io/library/x:1"});
     one.manifest = sha256("manifest");
     images.put(one);
-    auto const table = render_image_table(
-        list_rows(images), {.truncate = Truncate::no, .digests = Digests::show, .now = kNow});
+    auto const rendered = render_images(
+        list_rows(images.all()), {.truncate = Truncate::no, .digests = Digests::show, .now = kNow});
+    REQUIRE(rendered.has_value());
+    std::string const& table = *rendered;
     CHECK_THAT(table, Catch::Matchers::StartsWith("REPOSITORY   TAG       DIGEST   "));
     CHECK_THAT(table, Contains(sha256("manifest").to_string()));
     CHECK_THAT(table, Contains(sha256("x").to_string()));
@@ -75,7 +77,7 @@ TEST_CASE("a name without tag is shown by its digest", "[tools][images]") {
     Images images;
     std::string const digest = sha256("manifest").to_string();
     images.put(image("x", "", {"docker.io/library/x@" + digest}));
-    auto const rows = list_rows(images);
+    auto const rows = list_rows(images.all());
     REQUIRE(rows.size() == 1);
     CHECK(rows[0].repository == "x");
     CHECK(rows[0].tag == "<none>");
@@ -83,7 +85,7 @@ TEST_CASE("a name without tag is shown by its digest", "[tools][images]") {
 }
 
 TEST_CASE("a reference matches names in both forms, and no part of them", "[tools][images]") {
-    auto const rows = list_rows(some_images());
+    auto const rows = list_rows(some_images().all());
     auto matching = [&](std::string_view pattern) {
         return std::ranges::count_if(
             rows, [&](ImageRow const& row) { return matches_reference(row, pattern); });
@@ -101,6 +103,14 @@ TEST_CASE("a reference matches names in both forms, and no part of them", "[tool
         {"user/app:[0-9]", 1},
         {"quay.io/*/tool", 1},
         {"<none>", 0},
+        {"**:latest", 1},
+        {"**", 4},
+        {"quay.io/**", 1},
+        {"**/app:?", 1},
+        {"[c-e]ebian", 2},
+        {"[^c]ebian:1[0-9]", 1},
+        {"deb\\ian:12", 1},
+        {"deb[", 0},
     }));
     CAPTURE(pattern);
     CHECK(matching(pattern) == expected);
