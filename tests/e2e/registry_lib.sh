@@ -4,6 +4,7 @@
 # All registries of a test share one storage. $HOME is a folder of the test's own.
 
 need docker-registry skopeo openssl htpasswd python3 jq curl
+export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}  # the images of the tests stay where they are
 export HOME=$work/home CONTAINERS_REGISTRIES_CONF=$work/registries.conf
 unset DOCKER_CONFIG DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE XDG_CONFIG_HOME XDG_RUNTIME_DIR
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY

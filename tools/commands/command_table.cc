@@ -9,6 +9,7 @@ CommandTable command_table() {
     // clang-format off
     return {
         pull_command(),
+        push_command(),
         tags_command(),
         login_command(),
         logout_command(),

@@ -19,6 +19,7 @@ Command mount_command();
 Command mounts_command();
 Command ps_command();
 Command pull_command();
+Command push_command();
 Command rm_command();
 Command rmi_command();
 Command tag_command();

@@ -21,6 +21,8 @@ struct RegistrySession::Impl {
     [[nodiscard]] Result<TlsTrust> trust(Url const& url);
     [[nodiscard]] HasCertificates has_certificates() const;
     [[nodiscard]] ClientOptions client_options(std::string familiar_repository) const;
+    [[nodiscard]] ClientOptions options_for(PlannedEndpoint const& planned,
+                                            std::string familiar_repository);
     [[nodiscard]] Status sleep(std::chrono::milliseconds delay) const;
     void allow_insecure(Endpoint const& endpoint);
 
@@ -101,19 +103,33 @@ RegistrySession::endpoints(store::Reference const& reference) const {
     return plan_endpoints(impl_->conf, reference, impl_->has_certificates());
 }
 
-std::unique_ptr<RegistryClient> RegistrySession::client(PlannedEndpoint const& planned,
-                                                        std::string familiar_repository) {
-    impl_->allow_insecure(planned.endpoint);
-    ClientOptions options = impl_->client_options(std::move(familiar_repository));
-    FoundCredential found = impl_->credentials.find(planned.domain, planned.endpoint.repository);
-    options.credential = std::move(found.credential);
+ClientOptions RegistrySession::Impl::options_for(PlannedEndpoint const& planned,
+                                                 std::string familiar_repository) {
+    allow_insecure(planned.endpoint);
+    ClientOptions client = client_options(std::move(familiar_repository));
+    FoundCredential found = credentials.find(planned.domain, planned.endpoint.repository);
+    client.credential = std::move(found.credential);
     for (auto const& warning : found.warnings) {
-        std::lock_guard const lock{impl_->mutex};
-        if (impl_->options.warn && impl_->warned.insert(warning).second) {
-            impl_->options.warn(warning);
+        std::lock_guard const lock{mutex};
+        if (options.warn && warned.insert(warning).second) {
+            options.warn(warning);
         }
     }
-    return std::make_unique<RegistryClient>(impl_->http, planned.endpoint, std::move(options));
+    return client;
+}
+
+std::unique_ptr<RegistryClient> RegistrySession::client(PlannedEndpoint const& planned,
+                                                        std::string familiar_repository) {
+    return std::make_unique<RegistryClient>(
+        impl_->http, planned.endpoint, impl_->options_for(planned, std::move(familiar_repository)));
+}
+
+std::unique_ptr<Connection> RegistrySession::connection(PlannedEndpoint const& planned,
+                                                        std::string familiar_repository,
+                                                        ClientOptions::Access access) {
+    ClientOptions options = impl_->options_for(planned, std::move(familiar_repository));
+    options.access = access;
+    return std::make_unique<Connection>(impl_->http, planned.endpoint, std::move(options));
 }
 
 Result<Credential> RegistrySession::log_in(std::string const& domain,

@@ -38,6 +38,11 @@ public:
     std::unique_ptr<RegistryClient> client(PlannedEndpoint const& planned,
                                            std::string familiar_repository);
 
+    // The same without the questions that a RegistryClient knows.
+    std::unique_ptr<Connection> connection(PlannedEndpoint const& planned,
+                                           std::string familiar_repository,
+                                           ClientOptions::Access access);
+
     // Whether the registry lets one in with the credential; what to store of it (an identity token
     // takes the place of the password). Errors: as RegistryClient::ping.
     Result<Credential> log_in(std::string const& domain, Credential const& credential);

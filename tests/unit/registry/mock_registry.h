@@ -39,6 +39,13 @@ public:
     void post(std::string const& pattern, Handler handler) {
         server_.Post(pattern, recorded(std::move(handler)));
     }
+    void put(std::string const& pattern, Handler handler) {
+        server_.Put(pattern, recorded(std::move(handler)));
+    }
+    // The handler reads the body itself.
+    void patch(std::string const& pattern, httplib::Server::HandlerWithContentReader handler) {
+        server_.Patch(pattern, std::move(handler));
+    }
     // After the last handler.
     void start() {
         thread_ = std::thread{[this] { server_.listen_after_bind(); }};

@@ -15,6 +15,18 @@ Challenge const* find_scheme(std::vector<Challenge> const& challenges, std::stri
     return at == challenges.end() ? nullptr : &*at;
 }
 
+// The parts of "a:b:c d:e:f", each once.
+void add_scopes(std::string_view text, std::vector<std::string>& scopes) {
+    while (!text.empty()) {
+        auto const end = std::min(text.find(' '), text.size());
+        std::string const scope{text.substr(0, end)};
+        if (!scope.empty() && std::ranges::find(scopes, scope) == scopes.end()) {
+            scopes.push_back(scope);
+        }
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+}
+
 std::string parameter(Challenge const& challenge, char const* name) {
     auto const at = challenge.parameters.find(name);
     return at == challenge.parameters.end() ? std::string{} : at->second;
@@ -80,9 +92,8 @@ Result<bool> Authorizer::answer(std::vector<Challenge> const& challenges, std::s
                   .header = {},
                   .renew_at = Clock::time_point::max()};
         std::string const asked = parameter(*bearer, "scope");
-        if (!asked.empty() || !scope.empty()) {
-            kept.question.scopes = {asked.empty() ? scope : asked};
-        }
+        add_scopes(scope, kept.question.scopes);
+        add_scopes(asked, kept.question.scopes);
         if (options_.credential.has_value() && !options_.credential->registry_token.empty()) {
             kept.header = Secret{"Bearer " + options_.credential->registry_token.reveal()};
             if (kept.header == rejected) {

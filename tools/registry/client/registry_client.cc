@@ -4,20 +4,18 @@
 #include "store/base/limits.h"
 #include "store/image/manifest.h"
 #include "store/image/reference.h"
+#include "tools/registry/client/connection.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <mutex>
-#include <random>
 #include <set>
 
 namespace oblea::registry {
 
 namespace {
 
-constexpr unsigned kAuthenticationsMax = 3;  // of one request
 // A connection that brought this much before it was cut counts as a good one.
 constexpr std::uint64_t kProgressBytes = 1U << 20U;
 
@@ -29,20 +27,6 @@ std::string accept_manifests() {
 
 bool is_manifest_type(std::string_view type) {
     return type.ends_with("+json") || type.ends_with("+prettyjws");
-}
-
-// What fits of a body; a longer one is cut, as it is only looked at for words.
-std::string read_up_to(HttpStream& stream, std::size_t limit_bytes) {
-    std::string text;
-    std::array<std::byte, 4096> buffer{};
-    while (text.size() < limit_bytes) {
-        auto const count = stream.read(buffer);
-        if (!count.has_value() || *count == 0) {
-            break;
-        }
-        text += base::text_of(base::ByteView{buffer}.first(*count));
-    }
-    return text;
 }
 
 Result<std::string> read_whole(base::ByteSource& stream, std::size_t limit_bytes,
@@ -65,173 +49,20 @@ Result<std::string> read_whole(base::ByteSource& stream, std::size_t limit_bytes
 
 }  // namespace
 
-struct RegistryClient::Impl {
-    Impl(HttpClient& http_client, Endpoint at, ClientOptions choices)
-        : http(http_client), endpoint(std::move(at)), options(std::move(choices)),
-          scope(endpoint.repository.empty() ? "" : "repository:" + endpoint.repository + ":pull"),
-          random(std::random_device{}()) {}
-
-    Result<Url> base_url();
-    Result<Url> find_base_url();
-    void warn_once(Headers const& headers);
-    double jitter();
-
-    // Waits before the next attempt, or says that there shall be none.
-    Result<bool> wait(unsigned attempts, std::optional<std::uint64_t> retry_after,
-                      std::string const& why);
-
-    // Sends with authentication and retries; any status but 401 and the transient ones comes back.
-    Result<std::unique_ptr<HttpStream>> send(HttpRequest const& request);
-    Result<std::unique_ptr<HttpStream>> send_authorized(HttpRequest request);
-    Result<HttpRequest> request_for(std::string const& path);
-    [[nodiscard]] std::unexpected<Error> refused(HttpStream& stream, Wanted wanted,
-                                                 std::string_view what) const;
-
-    HttpClient& http;
-    Endpoint endpoint;
-    ClientOptions options;
-    std::string scope;
-    std::mutex mutex;  // of what follows
-    std::optional<Url> base;
-    std::unique_ptr<Authorizer> authorizer_of_base;
-    std::set<std::string> warned;
-    std::minstd_rand random;
-};
-
-double RegistryClient::Impl::jitter() {
-    std::lock_guard const lock{mutex};
-    return std::uniform_real_distribution<double>{0, 1}(random);
-}
-
-void RegistryClient::Impl::warn_once(Headers const& headers) {
-    if (!options.warn) {
-        return;
-    }
-    for (auto const& field : headers.all("warning")) {
-        auto const text = parse_warning(field);
-        std::lock_guard const lock{mutex};
-        if (text.has_value() && warned.size() < 100 && warned.insert(*text).second) {
-            options.warn(endpoint.host + ": " + printable(*text));
-        }
-    }
-}
-
-// https, or plain http where that is allowed and nobody speaks TLS.
-Result<Url> RegistryClient::Impl::find_base_url() {
-    Url const secure = OBLEA_TRY(with_context(Url::parse("https://" + endpoint.host + "/v2/"),
-                                              [&] { return endpoint.host; }));
-    if (endpoint.security == Endpoint::Security::verified) {
-        return secure;
-    }
-    auto const answered = http.open({.url = secure});
-    if (answered.has_value() || answered.error().code != network_error::kProtocol) {
-        // Whatever else is wrong comes up again, and with more care, when it is used.
-        return secure;
-    }
-    Url const plain = OBLEA_TRY(Url::parse("http://" + endpoint.host + "/v2/"));
-    if (http.open({.url = plain}).has_value()) {
-        return plain;
-    }
-    return secure;
-}
-
-Result<Url> RegistryClient::Impl::base_url() {
-    std::lock_guard const lock{mutex};
-    if (!base.has_value()) {
-        base = OBLEA_TRY(find_base_url());
-        bool const plain = base->scheme() == Url::Scheme::http ||
-                           endpoint.security == Endpoint::Security::insecure;
-        authorizer_of_base = std::make_unique<Authorizer>(
-            http, Authorizer::Options{.server = endpoint.host,
-                                      .credential = options.credential,
-                                      .plain_http = plain ? TokenQuestion::PlainHttp::allowed
-                                                          : TokenQuestion::PlainHttp::refused,
-                                      .offline = options.offline});
-    }
-    return *base;
-}
-
-Result<HttpRequest> RegistryClient::Impl::request_for(std::string const& path) {
-    Url const root = OBLEA_TRY(base_url());
-    Url url = OBLEA_TRY(root.resolve(path));
-    return HttpRequest{.url = std::move(url)};
-}
-
-Result<bool> RegistryClient::Impl::wait(unsigned attempts, std::optional<std::uint64_t> retry_after,
-                                        std::string const& why) {
-    auto const delay = plan_retry(options.retry, attempts, retry_after, jitter());
-    if (!delay.has_value()) {
-        return false;
-    }
-    if (options.note) {
-        options.note(why + "; trying again in " + std::to_string((delay->count() + 999) / 1000) +
-                     " second(s)");
-    }
-    OBLEA_TRY(options.sleep(*delay));
-    return true;
-}
-
-Result<std::unique_ptr<HttpStream>> RegistryClient::Impl::send_authorized(HttpRequest request) {
-    for (unsigned round = 0;; ++round) {
-        request.authorization = OBLEA_TRY(authorizer_of_base->header(scope));
-        auto stream = OBLEA_TRY(http.open(request));
-        if (stream->head().status != 401 || round == kAuthenticationsMax) {
-            return stream;
-        }
-        // A 401 of another server that was redirected to is its own affair.
-        if (!stream->head().url.same_origin(request.url)) {
-            return stream;
-        }
-        auto const challenges = parse_challenges(stream->head().headers.all("www-authenticate"));
-        if (!OBLEA_TRY(authorizer_of_base->answer(challenges, scope, request.authorization))) {
-            return stream;
-        }
-    }
-}
-
-Result<std::unique_ptr<HttpStream>> RegistryClient::Impl::send(HttpRequest const& request) {
-    for (unsigned attempts = 1;; ++attempts) {
-        auto stream = send_authorized(request);
-        if (!stream.has_value()) {
-            if (!is_transient(stream.error()) ||
-                !OBLEA_TRY(wait(attempts, std::nullopt, stream.error().message()))) {
-                return stream;
-            }
-            continue;
-        }
-        HttpHead const& head = (*stream)->head();
-        warn_once(head.headers);
-        if (!is_transient_status(head.status) ||
-            !OBLEA_TRY(wait(attempts, parse_retry_after(head.headers.first("retry-after")),
-                            endpoint.host + ": status " + std::to_string(head.status)))) {
-            return stream;
-        }
-    }
-}
-
-std::unexpected<Error> RegistryClient::Impl::refused(HttpStream& stream, Wanted wanted,
-                                                     std::string_view what) const {
-    Refusal const refusal =
-        parse_refusal(stream.head().status, read_up_to(stream, limits::kHttpErrorBytesMax));
-    return std::unexpected<Error>(
-        refusal_error(refusal, wanted, what, options.familiar_repository));
-}
-
 RegistryClient::RegistryClient(HttpClient& http, Endpoint endpoint, ClientOptions options)
-    : impl_(std::make_unique<Impl>(http, std::move(endpoint), std::move(options))) {}
+    : connection_(std::make_unique<Connection>(http, std::move(endpoint), std::move(options))) {}
 
 RegistryClient::~RegistryClient() = default;
 
 Secret RegistryClient::identity_token() const {
-    return impl_->authorizer_of_base == nullptr ? Secret{}
-                                                : impl_->authorizer_of_base->identity_token();
+    return connection_->identity_token();
 }
 
 Status RegistryClient::ping() {
-    auto const request = OBLEA_TRY(impl_->request_for("/v2/"));
-    auto const stream = OBLEA_TRY(impl_->send(request));
+    auto const request = OBLEA_TRY(connection_->request_for("/v2/"));
+    auto const stream = OBLEA_TRY(connection_->send(request));
     if (stream->head().status != 200) {
-        return impl_->refused(*stream, Wanted::ping, impl_->endpoint.host);
+        return connection_->refused(*stream, Wanted::ping, connection_->endpoint().host);
     }
     return {};
 }
@@ -239,16 +70,16 @@ Status RegistryClient::ping() {
 Result<RemoteManifest> RegistryClient::manifest(std::string const& reference) {
     bool const by_digest = reference.find(':') != std::string::npos;
     std::string const what =
-        impl_->options.familiar_repository + (by_digest ? "@" : ":") + reference;
-    auto request = OBLEA_TRY(
-        impl_->request_for("/v2/" + impl_->endpoint.repository + "/manifests/" + reference));
+        connection_->options().familiar_repository + (by_digest ? "@" : ":") + reference;
+    auto request = OBLEA_TRY(connection_->request_for("/v2/" + connection_->endpoint().repository +
+                                                      "/manifests/" + reference));
     request.headers = {accept_manifests()};
     std::string bytes;
     HttpHead head{.status = 0, .headers = {}, .url = request.url};
     for (unsigned attempts = 1;; ++attempts) {
-        auto const stream = OBLEA_TRY(impl_->send(request));
+        auto const stream = OBLEA_TRY(connection_->send(request));
         if (stream->head().status != 200) {
-            return impl_->refused(*stream, Wanted::manifest, what);
+            return connection_->refused(*stream, Wanted::manifest, what);
         }
         auto body = read_whole(*stream, limits::kManifestBytesMax, "manifest of " + what);
         if (body.has_value()) {
@@ -257,7 +88,7 @@ Result<RemoteManifest> RegistryClient::manifest(std::string const& reference) {
             break;
         }
         if (!is_transient(body.error()) ||
-            !OBLEA_TRY(impl_->wait(attempts, std::nullopt, body.error().message()))) {
+            !OBLEA_TRY(connection_->wait(attempts, std::nullopt, body.error().message()))) {
             return std::unexpected<Error>(std::move(body).error());
         }
     }
@@ -285,15 +116,15 @@ Result<RemoteManifest> RegistryClient::manifest(std::string const& reference) {
 }
 
 Result<std::vector<std::string>> RegistryClient::tags() {
-    std::string const& name = impl_->options.familiar_repository;
-    auto request =
-        OBLEA_TRY(impl_->request_for("/v2/" + impl_->endpoint.repository + "/tags/list"));
+    std::string const& name = connection_->options().familiar_repository;
+    auto request = OBLEA_TRY(
+        connection_->request_for("/v2/" + connection_->endpoint().repository + "/tags/list"));
     std::vector<std::string> tags;
     std::set<std::string> seen{request.url.string()};
     for (;;) {
-        auto const stream = OBLEA_TRY(impl_->send(request));
+        auto const stream = OBLEA_TRY(connection_->send(request));
         if (stream->head().status != 200) {
-            return impl_->refused(*stream, Wanted::tags, name);
+            return connection_->refused(*stream, Wanted::tags, name);
         }
         std::string const body =
             OBLEA_TRY(read_whole(*stream, limits::kTagsPageBytesMax, "tags of " + name));
@@ -443,25 +274,25 @@ Result<std::size_t> BlobSource::read(base::MutableBytes buffer) {
 
 Result<std::unique_ptr<base::ByteSource>> RegistryClient::blob(base::Digest const& digest,
                                                                std::uint64_t bytes) {
-    std::string const what = impl_->options.familiar_repository + '@' + digest.to_string();
-    auto const request = OBLEA_TRY(
-        impl_->request_for("/v2/" + impl_->endpoint.repository + "/blobs/" + digest.to_string()));
-    auto const open = [impl = impl_.get(), request,
+    std::string const what = connection_->options().familiar_repository + '@' + digest.to_string();
+    auto const request = OBLEA_TRY(connection_->request_for(
+        "/v2/" + connection_->endpoint().repository + "/blobs/" + digest.to_string()));
+    auto const open = [connection = connection_.get(), request,
                        what](std::uint64_t offset) -> Result<std::unique_ptr<HttpStream>> {
         HttpRequest ranged = request;
         if (offset > 0) {
             ranged.headers.push_back("Range: bytes=" + std::to_string(offset) + '-');
         }
-        auto stream = OBLEA_TRY(impl->send(ranged));
+        auto stream = OBLEA_TRY(connection->send(ranged));
         unsigned const status = stream->head().status;
         bool const right = status == 200 || (offset > 0 && (status == 206 || status == 416));
         if (!right) {
-            return impl->refused(*stream, Wanted::blob, what);
+            return connection->refused(*stream, Wanted::blob, what);
         }
         return stream;
     };
-    auto const wait = [impl = impl_.get()](unsigned attempts, std::string const& why) {
-        return impl->wait(attempts, std::nullopt, why);
+    auto const wait = [connection = connection_.get()](unsigned attempts, std::string const& why) {
+        return connection->wait(attempts, std::nullopt, why);
     };
     auto source = std::make_unique<BlobSource>(digest.short_hex(), bytes, open, wait);
     OBLEA_TRY(source->connect());

@@ -6,12 +6,8 @@
 // Spec: OCI distribution-spec 1.1.
 #pragma once
 #include "store/base/hash.h"
-#include "tools/registry/client/authorizer.h"
-#include "tools/registry/client/registry_error.h"
-#include "tools/registry/client/retry.h"
-#include "tools/registry/http/http_client.h"
+#include "tools/registry/client/connection.h"
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,25 +15,6 @@
 #include <vector>
 
 namespace oblea::registry {
-
-struct Endpoint {
-    std::string host;        // "registry-1.docker.io", "localhost:5000"
-    std::string repository;  // "library/debian"; may be empty for ping()
-    // insecure: certificates are not checked, and plain http is tried where there is no TLS.
-    enum class Security { verified, insecure } security = Security::verified;
-    bool operator==(Endpoint const&) const = default;
-};
-
-struct ClientOptions {
-    std::string familiar_repository;  // for messages: "debian"
-    std::optional<Credential> credential{};
-    TokenQuestion::Offline offline = TokenQuestion::Offline::no;
-    RetryPolicy retry{};
-    // Waits; gives ECANCELED when interrupted.
-    std::function<Status(std::chrono::milliseconds)> sleep;
-    std::function<void(std::string const&)> warn{};  // of the registry, each text once
-    std::function<void(std::string const&)> note{};  // of retries
-};
 
 struct RemoteManifest {
     std::string bytes;
@@ -74,8 +51,7 @@ public:
     Result<std::vector<std::string>> tags();
 
 private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<Connection> connection_;
 };
 
 }  // namespace oblea::registry

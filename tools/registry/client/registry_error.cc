@@ -85,6 +85,13 @@ Error refusal_error(Refusal const& refusal, Wanted wanted, std::string_view fami
                                                     ? "incorrect username or password"
                                                     : refusal.message));
         }
+        if (wanted == Wanted::push) {
+            return error_of(Errno::eacces,
+                            "push access denied for " + std::string{repository} +
+                                ": requested access to the resource is denied ('oblea login' may "
+                                "help): " +
+                                reason);
+        }
         return error_of(Errno::eacces, "pull access denied for " + std::string{repository} +
                                            ", repository does not exist or may require "
                                            "'oblea login': " +

@@ -22,7 +22,7 @@ struct Refusal {
 // "manifest unknown: manifest unknown", or the status where the body says nothing.
 [[nodiscard]] std::string describe(Refusal const& refusal);
 
-enum class Wanted { manifest, blob, tags, ping };
+enum class Wanted { manifest, blob, tags, ping, push, catalog };
 
 // ENOENT for what is not there, EACCES for what is not allowed, EAGAIN for too many requests, EIO
 // for the rest. `familiar` is what the user asked for ("debian:12"), `repository` its name without

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdlib>
 #include <mutex>
+#include <span>
 
 namespace oblea::registry {
 
@@ -123,6 +124,7 @@ public:
 
 private:
     void set_up(HttpRequest const& request);
+    Status set_up_body(HttpRequest const& request);
     void set_up_proxy(Url const& url);
     void set_up_tls(TlsTrust const& trust);
     Status drive();
@@ -130,6 +132,7 @@ private:
 
     static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
     static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+    static std::size_t on_send(char* data, std::size_t size, std::size_t count, void* self);
 
     MultiPool& pool_;
     HttpOptions const& options_;
@@ -146,6 +149,8 @@ private:
     std::size_t header_bytes_ = 0;
     std::string body_;      // what has come and was not read
     std::size_t read_ = 0;  // of it
+    std::unique_ptr<base::ByteSource> sent_;
+    std::optional<Error> sent_error_;
     std::array<char, CURL_ERROR_SIZE> error_text_{};
 };
 
@@ -172,11 +177,25 @@ void CurlStream::set_up(HttpRequest const& request) {
     set(easy_, CURLOPT_HEADERDATA, static_cast<void*>(this));
     set(easy_, CURLOPT_WRITEFUNCTION, &CurlStream::on_body);
     set(easy_, CURLOPT_WRITEDATA, static_cast<void*>(this));
-    if (request.method == HttpRequest::Method::head) {
+    switch (request.method) {
+    case HttpRequest::Method::get:
+        break;
+    case HttpRequest::Method::head:
         set(easy_, CURLOPT_NOBODY, 1L);
-    } else if (request.method == HttpRequest::Method::post) {
+        break;
+    case HttpRequest::Method::post:
         set(easy_, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.form.reveal().size()));
         set(easy_, CURLOPT_COPYPOSTFIELDS, request.form.reveal().c_str());
+        break;
+    case HttpRequest::Method::put:
+    case HttpRequest::Method::patch:
+        set(easy_, CURLOPT_UPLOAD, 1L);
+        set(easy_, CURLOPT_CUSTOMREQUEST,
+            request.method == HttpRequest::Method::put ? "PUT" : "PATCH");
+        break;
+    case HttpRequest::Method::remove:
+        set(easy_, CURLOPT_CUSTOMREQUEST, "DELETE");
+        break;
     }
     auto const add = [this](std::string const& field) {
         curl_slist* const old = fields_.release();
@@ -184,10 +203,28 @@ void CurlStream::set_up(HttpRequest const& request) {
         fields_.reset(list != nullptr ? list : old);
     };
     std::ranges::for_each(request.headers, add);
+    add("Expect:");  // else a body would wait for a server that may never say "100 Continue"
     if (!request.authorization.empty()) {
         add(Secret{"Authorization: " + request.authorization.reveal()}.reveal());
     }
     set(easy_, CURLOPT_HTTPHEADER, fields_.get());
+}
+
+Status CurlStream::set_up_body(HttpRequest const& request) {
+    bool const sends =
+        request.method == HttpRequest::Method::put || request.method == HttpRequest::Method::patch;
+    if (!sends) {
+        return {};
+    }
+    if (request.body.has_value()) {
+        sent_ = OBLEA_TRY(request.body->open());
+    }
+    std::uint64_t const bytes = request.body.has_value() ? request.body->bytes : 0;
+    set(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(bytes));
+    set(easy_, CURLOPT_READFUNCTION, &CurlStream::on_send);
+    set(easy_, CURLOPT_READDATA, static_cast<void*>(this));
+    set(easy_, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(kBufferBytesMax));
+    return {};
 }
 
 void CurlStream::set_up_proxy(Url const& url) {
@@ -253,6 +290,20 @@ std::size_t CurlStream::on_body(char* data, std::size_t size, std::size_t count,
     return size * count;
 }
 
+std::size_t CurlStream::on_send(char* data, std::size_t size, std::size_t count, void* self) {
+    auto& stream = *static_cast<CurlStream*>(self);
+    if (stream.sent_ == nullptr) {
+        return 0;
+    }
+    auto const room = std::as_writable_bytes(std::span{data, size * count});
+    auto const got = stream.sent_->read(room);
+    if (!got.has_value()) {
+        stream.sent_error_ = got.error();
+        return CURL_READFUNC_ABORT;
+    }
+    return *got;
+}
+
 Status CurlStream::drive() {
     if (options_.cancel != nullptr && options_.cancel->load()) {
         return fail(Errno::ecanceled, "", "interrupted");
@@ -283,6 +334,9 @@ Status CurlStream::outcome() const {
                     head_.url.authority() + ": the header is longer than " +
                         std::to_string(limits::kHttpHeaderBytesMax) + " bytes");
     }
+    if (sent_error_.has_value()) {
+        return std::unexpected<Error>(*sent_error_);
+    }
     if (done_ && result_ != CURLE_OK) {
         return transfer_error(result_, head_.url, error_text_.data());
     }
@@ -294,6 +348,7 @@ Status CurlStream::start(HttpRequest const& request, TlsTrust const& trust) {
         return fail(Errno::enomem, "libcurl");
     }
     set_up(request);
+    OBLEA_TRY(set_up_body(request));
     set_up_proxy(request.url);
     set_up_tls(trust);
     if (curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) {
@@ -363,7 +418,8 @@ Result<std::unique_ptr<HttpStream>> HttpClient::open(HttpRequest request) {
         OBLEA_TRY(stream->start(request, trust));
         auto const location = stream->head().headers.first("location");
         if (!is_redirect(stream->head().status) || location.empty() ||
-            request.method == HttpRequest::Method::post) {
+            (request.method != HttpRequest::Method::get &&
+             request.method != HttpRequest::Method::head)) {
             return std::unique_ptr<HttpStream>{std::move(stream)};
         }
         if (redirects == kRedirectsMax) {

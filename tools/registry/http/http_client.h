@@ -15,6 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,13 +39,21 @@ struct TlsTrust {
     std::string client_key;
 };
 
+// What a request sends.
+struct HttpBody {
+    std::uint64_t bytes = 0;
+    // Called for each attempt. The source gives at least `bytes` bytes.
+    std::function<Result<std::unique_ptr<base::ByteSource>>()> open;
+};
+
 struct HttpRequest {
-    enum class Method { get, head, post };
+    enum class Method { get, head, post, put, patch, remove };
     Method method = Method::get;
     Url url;
     std::vector<std::string> headers{};  // "Accept: a/b", without secrets
     Secret authorization{};              // the value of the Authorization field
     Secret form{};                       // the body of a post
+    std::optional<HttpBody> body{};      // of put and patch; without one it is empty
 };
 
 struct HttpHead {
@@ -84,7 +93,8 @@ public:
     ~HttpClient();  // after the last of its streams
 
     // Returns once the header is there. GET and HEAD follow redirects: ten at most, never from
-    // https to http, and without the authorization where another server is meant. Errors name the
+    // https to http, and without the authorization where another server is meant. An error of a
+    // body's source is the error of the request. Errors name the
     // server: ECONNREFUSED, EHOSTUNREACH (no such host), EPROTO (no TLS, wrong certificate, not
     // HTTP), E2BIG (header), ELOOP (redirects), and those of the stream.
     Result<std::unique_ptr<HttpStream>> open(HttpRequest request);
