@@ -7,6 +7,7 @@
 // the copy is complete.
 #include "fs/union_impl.h"
 
+#include "fs/plan/acl.h"
 #include "store/index/file_mode.h"
 
 #include <linux/fs.h>
@@ -83,9 +84,12 @@ Status UnionFs::Impl::copy_attributes(InodeNo ino, store::InodeAttr const& attr,
             continue;
         }
         auto set = up().set_xattr(dir, name, stored_xattr_name(up().names, xattr), *value);
-        // What the upper's file system or our rights have no room for stays behind (SEMANTICS.md).
+        // What the upper's file system or our rights have no room for stays behind (SEMANTICS.md):
+        // users can set neither every namespace nor lists with ids that they have not.
+        bool const ours = set.has_value() || up().space == MarkSpace::trusted;
         if (!set.has_value() && set.error().code != Errno::eopnotsupp &&
-            (set.error().code != Errno::eperm || up().space == MarkSpace::trusted)) {
+            (ours || (set.error().code != Errno::eperm &&
+                      (set.error().code != Errno::einval || !is_acl(xattr))))) {
             return set;
         }
     }
@@ -151,6 +155,8 @@ Status UnionFs::Impl::touch_root() {
         return {};
     }
     store::InodeAttr const attr = OBLEA_TRY(lower->attr(InodeNo::root));
+    // What the upper folder got from the one that it was made in is none of the image's.
+    OBLEA_TRY(up().drop_acls(root_fd->get()));
     std::string key = OBLEA_TRY(lower->origin_key(InodeNo::root));
     OBLEA_TRY(
         copy_attributes(InodeNo::root, attr, root_fd->get(), ".", mark_for(attr, std::move(key))));
@@ -381,8 +387,7 @@ Result<std::optional<Ino>> UnionFs::Impl::reach_folder(InodeNo folder) {
     }
     Ino here = ino_of(at);
     for (auto name = way.rbegin(); name != way.rend(); ++name) {
-        FolderView const seen = OBLEA_TRY(view(here));
-        auto const child = OBLEA_TRY(find_child(seen, std::string{name->name}));
+        auto const child = std::move(OBLEA_TRY(peek(here, std::string{name->name})).child);
         if (!child.has_value() || child->type != FileType::directory) {
             return std::optional<Ino>{};
         }

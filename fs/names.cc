@@ -2,6 +2,7 @@
 // Names that come and go: lookup, make, link, unlink, rmdir. Plans are in plan/name_plans.h.
 #include "fs/union_impl.h"
 
+#include "fs/plan/acl.h"
 #include "store/index/file_mode.h"
 
 #include <linux/fs.h>
@@ -61,11 +62,31 @@ void UnionFs::forget(Ino ino, std::uint64_t count) {
 
 // --- new inodes ---
 
-UnionFs::Impl::NewAttrs UnionFs::Impl::new_attrs(NewNode const& node, struct stat const& parent,
-                                                 Caller const& caller) const {
+Result<std::optional<std::string>> UnionFs::Impl::default_acl(int folder) const {
+    auto list = up().get_xattr(folder, ".", kAclDefault);
+    if (!list.has_value() && list.error().code == Errno::eopnotsupp) {
+        return std::optional<std::string>{};
+    }
+    return list;
+}
+
+Result<UnionFs::Impl::NewAttrs> UnionFs::Impl::new_attrs(NewNode const& node, Parent const& parent,
+                                                         Caller const& caller) const {
     NewAttrs attrs;
     std::uint32_t shown = node.permissions & 07777U;
-    bool const inherits = (parent.st_mode & S_ISGID) != 0;
+    if (node.type == FileType::symlink) {
+        // Neither mask nor list is for links.
+    } else if (parent.default_acl.has_value()) {
+        InheritedAcl inherited = OBLEA_TRY(inherit_acl(*parent.default_acl, shown));
+        shown = inherited.permissions;
+        attrs.access_acl = std::move(inherited.access);
+        if (node.type == FileType::directory) {
+            attrs.default_acl = parent.default_acl;
+        }
+    } else {
+        shown &= ~caller.umask;
+    }
+    bool const inherits = (parent.permissions & S_ISGID) != 0;
     if (inherits && node.type == FileType::directory) {
         shown |= 02000U;
     }
@@ -78,9 +99,9 @@ UnionFs::Impl::NewAttrs UnionFs::Impl::new_attrs(NewNode const& node, struct sta
     }
     if (options.owners.kind == Owners::Kind::real) {
         attrs.uid = caller.uid;
-        attrs.gid = inherits ? parent.st_gid : caller.gid;
+        attrs.gid = inherits ? parent.gid : caller.gid;
     } else if (inherits) {
-        attrs.gid = parent.st_gid;
+        attrs.gid = parent.gid;
     }
     return attrs;
 }
@@ -114,6 +135,13 @@ Status UnionFs::Impl::build_node(std::string const& temp, NewNode const& node,
     if (node.type != FileType::symlink) {
         OBLEA_TRY(sys::fchmodat(tmp, temp.c_str(), attrs.permissions));
     }
+    if (attrs.access_acl.has_value()) {
+        std::string const list = OBLEA_TRY(with_owner_entry(*attrs.access_acl, attrs.permissions));
+        OBLEA_TRY(up().set_xattr(tmp, temp, kAclAccess, list));
+    }
+    if (attrs.default_acl.has_value()) {
+        OBLEA_TRY(up().set_xattr(tmp, temp, kAclDefault, *attrs.default_acl));
+    }
     if (!attrs.mark.empty()) {
         OBLEA_TRY(up().write_mark(tmp, temp, attrs.mark));
     }
@@ -144,12 +172,14 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
     NameState const state = OBLEA_TRY(state_of(folder, name, std::nullopt));
     AddPlan const plan = OBLEA_TRY(plan_add(state, node.type));
     SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
-    struct stat const parent = OBLEA_TRY(sys::fstat(dir->get()));
-    NewAttrs const attrs = new_attrs(node, parent, caller);
+    struct stat const info = OBLEA_TRY(sys::fstat(dir->get()));
+    Parent const parent{info.st_mode, info.st_gid, OBLEA_TRY(default_acl(dir->get()))};
+    NewAttrs const attrs = OBLEA_TRY(new_attrs(node, parent, caller));
     // In one step where everything comes out right by itself; else out of sight first.
-    std::uint32_t const natural_gid = (parent.st_mode & S_ISGID) != 0 ? parent.st_gid : up().gid;
+    std::uint32_t const natural_gid = (parent.permissions & S_ISGID) != 0 ? parent.gid : up().gid;
     bool const at_once = plan.step == AddPlan::Step::make && plan.opaque == AddPlan::Opaque::no &&
-                         attrs.mark.empty() && (attrs.permissions & (up().umask | 06000U)) == 0 &&
+                         attrs.mark.empty() && !parent.default_acl.has_value() &&
+                         (attrs.permissions & (up().umask | 06000U)) == 0 &&
                          attrs.uid.value_or(up().uid) == up().uid &&
                          attrs.gid.value_or(natural_gid) == natural_gid;
     if (at_once) {
@@ -190,11 +220,11 @@ Result<Ino> UnionFs::Impl::make_node(Ino parent, Name const& name, NewNode const
     }
     {
         // So that what fails leaves no trace of a copy-up.
-        FolderView const seen = OBLEA_TRY(view(parent));
-        if (seen.linkage == Linkage::unlinked) {
+        Peeked const seen = OBLEA_TRY(peek(parent, name.string()));
+        if (seen.folder.linkage == Linkage::unlinked) {
             return fail(Errno::enoent, "create");
         }
-        if (OBLEA_TRY(find_child(seen, name.string())).has_value()) {
+        if (seen.child.has_value()) {
             return fail(Errno::eexist, "create");
         }
     }
@@ -237,11 +267,10 @@ Result<UnionFs::Created> UnionFs::create_unnamed(Ino parent, std::uint32_t permi
         return fail(Errno::enotdir, "tmpfile");
     }
     Attr const folder = OBLEA_TRY(fs.attr_of(parent));
-    struct stat like = {};
-    like.st_mode = S_IFDIR | folder.permissions;
-    like.st_gid = folder.gid;
+    Impl::Parent const like{folder.permissions, folder.gid,
+                            OBLEA_TRY(getxattr(parent, kAclDefault))};
     NewNode const node{.type = FileType::regular, .permissions = permissions};
-    auto const attrs = fs.new_attrs(node, like, caller);
+    auto const attrs = OBLEA_TRY(fs.new_attrs(node, like, caller));
     std::string const temp = fs.up().temp_name();
     ScopeExit discard{
         [&] { static_cast<void>(sys::unlink_if_exists(fs.up().tmp.get(), temp.c_str())); }};
@@ -325,11 +354,11 @@ Result<Entry> UnionFs::link(Ino ino, Ino new_parent, Name const& new_name) {
         return fail(Errno::eperm, "link");
     }
     {
-        FolderView const seen = OBLEA_TRY(fs.view(new_parent));
-        if (seen.linkage == Linkage::unlinked) {
+        Impl::Peeked const seen = OBLEA_TRY(fs.peek(new_parent, new_name.string()));
+        if (seen.folder.linkage == Linkage::unlinked) {
             return fail(Errno::enoent, "link");
         }
-        if (OBLEA_TRY(fs.find_child(seen, new_name.string())).has_value()) {
+        if (seen.child.has_value()) {
             return fail(Errno::eexist, "link");
         }
         auto const node = fs.nodes.find(ino);
@@ -496,9 +525,9 @@ Status UnionFs::Impl::remove(Ino parent, Name const& name, Removal removal) {
         return plan_remove(state, removal);
     };
     for (;;) {
-        FolderView const seen = OBLEA_TRY(view(parent));
-        auto const first = OBLEA_TRY(find_child(seen, name.string()));
-        OBLEA_TRY(plan_for_child(seen, first));
+        Peeked const seen = OBLEA_TRY(peek(parent, name.string()));
+        auto const& first = seen.child;
+        OBLEA_TRY(plan_for_child(seen.folder, first));
         OBLEA_TRY(ensure_upper_folder(parent));
         std::optional<Child> child;
         {

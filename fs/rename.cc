@@ -200,6 +200,19 @@ void UnionFs::Impl::record(RenameEnds const& ends, RenamePlan const& plan) {
     }
 }
 
+Status UnionFs::Impl::peek_ends(RenameEnds& ends, Ino parent, Ino new_parent) {
+    Peeked source = OBLEA_TRY(peek(parent, ends.name));
+    Peeked target = OBLEA_TRY(peek(new_parent, ends.new_name));
+    ends.from = source.folder;
+    ends.to = target.folder;
+    ends.source = std::move(source.child);
+    ends.target = std::move(target.child);
+    if (ends.to.linkage == Linkage::unlinked) {
+        return fail(Errno::enoent, "rename");
+    }
+    return {};
+}
+
 Status UnionFs::Impl::find_ends(RenameEnds& ends, Ino parent, Ino new_parent) {
     ends.from = OBLEA_TRY(view(parent));
     ends.to = OBLEA_TRY(view(new_parent));
@@ -258,7 +271,7 @@ Status UnionFs::rename(Ino parent, Name const& name, Ino new_parent, Name const&
     OBLEA_TRY(fs.need_upper());
     for (;;) {
         Impl::RenameEnds first{.name = name.string(), .new_name = new_name.string()};
-        OBLEA_TRY(fs.find_ends(first, parent, new_parent));
+        OBLEA_TRY(fs.peek_ends(first, parent, new_parent));
         RenamePlan const plan = OBLEA_TRY(fs.plan_for(first, mode));
         if (plan.step == RenamePlan::Step::nothing) {
             return {};

@@ -4,15 +4,32 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <thread>
 
 namespace oblea::fs {
 
 namespace {
 
-// A place is read, then used; a rename between the two is noticed by the file's number, and the
-// place read again.
-constexpr int kAttempts = 200;
+// A place is read, then used, without a lock; a rename between the two is noticed by the file's
+// number, and the place read again. The renaming thread needs a moment to record the new place, and
+// on a busy machine that moment may last: patience ends only where nobody can be at work any more.
+class Patience {
+public:
+    [[nodiscard]] bool is_left() const { return attempts_ < kYields + kSleeps; }
+    void wait() {
+        if (++attempts_ <= kYields) {
+            std::this_thread::yield();
+        } else {
+            std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        }
+    }
+
+private:
+    static constexpr int kYields = 200;
+    static constexpr int kSleeps = 5000;
+    int attempts_ = 0;
+};
 
 // Descriptors of the work folder live as long as the union.
 SharedFd borrowed(UniqueFd const& fd) {
@@ -157,6 +174,18 @@ Result<std::optional<Child>> UnionFs::Impl::find_child(FolderView const& folder,
     }
     Ino const ino = ino_of(below->ino);
     return std::optional{Child{ino, below->type, InUpper::nothing, pin(ino)}};
+}
+
+Result<UnionFs::Impl::Peeked> UnionFs::Impl::peek(Ino folder, std::string const& name) {
+    Peeked seen{.folder = OBLEA_TRY(view(folder))};
+    if (!seen.folder.has_upper) {
+        seen.child = OBLEA_TRY(find_child(seen.folder, name));
+        return seen;
+    }
+    auto const lock = folder_locks.share(folder);
+    seen.folder = OBLEA_TRY(view(folder));
+    seen.child = OBLEA_TRY(find_child(seen.folder, name));
+    return seen;
 }
 
 namespace {
@@ -320,11 +349,12 @@ Result<NameState> UnionFs::Impl::state_of(FolderView const& folder, std::string 
 }
 
 Result<SharedFd> UnionFs::Impl::folder_fd(Ino folder) {
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (Patience patience; patience.is_left(); patience.wait()) {
         // Up to something that is open, then down again.
         std::vector<Node> way;
         SharedFd at;
-        for (Ino ino = folder; at == nullptr;) {
+        bool moved = false;
+        for (Ino ino = folder; at == nullptr && !moved;) {
             if (ino == Ino::root) {
                 at = root_fd;
                 break;
@@ -335,7 +365,11 @@ Result<SharedFd> UnionFs::Impl::folder_fd(Ino folder) {
             }
             auto const node = nodes.find(ino);
             if (!node.has_value() || !node->has_upper()) {
-                return stale();
+                if (ino == folder) {
+                    return stale();
+                }
+                moved = true;  // away from a folder that has been removed since
+                break;
             }
             switch (node->place) {
             case Place::entry:
@@ -357,7 +391,6 @@ Result<SharedFd> UnionFs::Impl::folder_fd(Ino folder) {
             }
             ino = node->parent;
         }
-        bool moved = false;
         for (auto node = way.rbegin(); node != way.rend() && !moved; ++node) {
             auto opened =
                 sys::openat(at->get(), node->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -375,7 +408,6 @@ Result<SharedFd> UnionFs::Impl::folder_fd(Ino folder) {
         if (!moved) {
             return at;
         }
-        std::this_thread::yield();
     }
     return stale();
 }
@@ -397,7 +429,7 @@ Result<Located> UnionFs::Impl::locate(Node const& node) {
 }
 
 Result<struct stat> UnionFs::Impl::stat_node(Ino ino, Node& node) {
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (Patience patience; patience.is_left(); patience.wait()) {
         auto current = nodes.find(ino);
         if (!current.has_value() || !current->has_upper()) {
             return stale();
@@ -416,7 +448,6 @@ Result<struct stat> UnionFs::Impl::stat_node(Ino ino, Node& node) {
                 return *info;
             }
         }
-        std::this_thread::yield();
     }
     return stale();
 }
@@ -425,7 +456,7 @@ Result<SharedFd> UnionFs::Impl::file_fd(Ino file) {
     if (SharedFd open = files.find(file)) {
         return open;
     }
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    for (Patience patience; patience.is_left(); patience.wait()) {
         auto const node = nodes.find(file);
         if (!node.has_value() || node->state != FileState::upper) {
             return stale();
@@ -451,12 +482,16 @@ Result<SharedFd> UnionFs::Impl::file_fd(Ino file) {
                     }
                     return SharedFd{shared};
                 }
-            } else if (opened.error().code != Errno::enoent &&
-                       opened.error().code != Errno::eloop) {
-                return std::unexpected<Error>(std::move(opened).error());
+            } else {
+                // Whatever the failure: it is the file's own only if the file is still there, and
+                // not the whiteout of one that was moved or removed.
+                auto const there =
+                    OBLEA_TRY(sys::stat_if_exists(at->folder->get(), at->name.c_str()));
+                if (there.has_value() && there->st_ino == node->upper_ino) {
+                    return std::unexpected<Error>(std::move(opened).error());
+                }
             }
         }
-        std::this_thread::yield();
     }
     return stale();
 }

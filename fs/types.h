@@ -79,7 +79,9 @@ struct AttrChange {
 
 struct NewNode {
     FileType type = FileType::regular;
-    std::uint32_t permissions = 0;  // umask already applied
+    // As asked for: the caller's umask is taken off here, unless the folder has a default access
+    // list.
+    std::uint32_t permissions = 0;
     DeviceNumber device{};
     std::string symlink_target{};
 };

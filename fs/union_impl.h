@@ -86,7 +86,15 @@ struct UnionFs::Impl {
     [[nodiscard]] Status need_upper() const;  // EROFS for a read-only union
     // ENOTDIR when it is no folder, ESTALE for a number that nobody was given.
     Result<FolderView> view(Ino folder) const;
+    // With the folder's lock held, shared at least, where it has an upper part: what is found there
+    // gets its node, and the thread that makes or moves it must have come to its end before.
     Result<std::optional<Child>> find_child(FolderView const& folder, std::string const& name);
+    // The same, taking the lock itself and letting it go again: what is seen may change at once.
+    struct Peeked {
+        FolderView folder{};
+        std::optional<Child> child{};
+    };
+    Result<Peeked> peek(Ino folder, std::string const& name);
     Result<Identity> identify(FolderView const& folder, int dir, std::string const& name,
                               FileType type, std::uint64_t upper_ino);
     Result<Child> load(FolderView const& folder, int dir, std::string const& name,
@@ -159,8 +167,17 @@ struct UnionFs::Impl {
         std::uint32_t permissions = 0;
         std::optional<std::uint32_t> uid{}, gid{};  // nullopt: as it comes
         InodeMark mark{};
+        std::optional<std::string> access_acl{}, default_acl{};
     };
-    NewAttrs new_attrs(NewNode const& node, struct stat const& parent, Caller const& caller) const;
+    struct Parent {  // what a new inode gets from its folder
+        std::uint32_t permissions = 0;
+        std::uint32_t gid = 0;
+        std::optional<std::string> default_acl{};
+    };
+    Result<NewAttrs> new_attrs(NewNode const& node, Parent const& parent,
+                               Caller const& caller) const;
+    // Of a folder of the upper; nullopt where it has none.
+    Result<std::optional<std::string>> default_acl(int folder) const;
     Status create_at(int dir, std::string const& name, NewNode const& node,
                      std::uint32_t permissions) const;
     Status build_node(std::string const& temp, NewNode const& node, NewAttrs const& attrs,
@@ -188,7 +205,8 @@ struct UnionFs::Impl {
         std::string name{}, new_name{};
         std::optional<Child> source{}, target{};
     };
-    Status find_ends(RenameEnds& ends, Ino parent, Ino new_parent);
+    Status peek_ends(RenameEnds& ends, Ino parent, Ino new_parent);
+    Status find_ends(RenameEnds& ends, Ino parent, Ino new_parent);  // with the folders' locks held
     Result<RenamePlan> plan_for(RenameEnds const& ends, RenameMode mode);
     Status rename_locked(RenameEnds& ends, RenameMode mode);
     Status carry_out(RenameEnds const& ends, RenamePlan const& plan);
@@ -213,7 +231,9 @@ struct UnionFs::Impl {
     Status visit(Ino folder, Handle handle, std::uint64_t position, Visitor const& visitor);
 
     // --- xattrs.cc ---
-    Status change_xattr(Ino ino, std::function<Status(Located const&)> const& change);
+    Result<std::optional<std::string>> xattr_of(Ino ino, std::string_view name);  // as stored
+    Status change_xattr(Ino ino, std::function<Status(Node const&, Located const&)> const& change);
+    Status set_access_list(Node const& node, Located const& at, std::string_view list, int flags);
 
     // --- contents.cc ---
     void add_open(Ino ino);

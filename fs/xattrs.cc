@@ -3,15 +3,13 @@
 // apart (upper/marks.h).
 #include "fs/union_impl.h"
 
+#include "fs/plan/acl.h"
+
 #include <sys/xattr.h>
 
 namespace oblea::fs {
 
 namespace {
-
-bool is_acl(std::string_view name) {
-    return name == "system.posix_acl_access" || name == "system.posix_acl_default";
-}
 
 // xattr(7): files and folders alone have user attributes.
 Status check_namespace(FileType type, std::string_view name) {
@@ -28,7 +26,19 @@ Status check_namespace(FileType type, std::string_view name) {
 }  // namespace
 
 Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view name) {
-    Impl& fs = *impl_;
+    auto value = OBLEA_TRY(impl_->xattr_of(ino, name));
+    if (value.has_value() && name == kAclAccess) {
+        // The owner's entry is what is shown, not the more that may be stored.
+        auto const node = impl_->nodes.find(ino);
+        if (node.has_value() && node->permissions.has_value()) {
+            return OBLEA_TRY(with_owner_entry(*value, *node->permissions));
+        }
+    }
+    return value;
+}
+
+Result<std::optional<std::string>> UnionFs::Impl::xattr_of(Ino ino, std::string_view name) {
+    Impl& fs = *this;
     auto const node = fs.nodes.find(ino);
     if (!node.has_value() || node->state != FileState::upper) {
         if (!is_lower_number(ino)) {
@@ -69,7 +79,9 @@ Result<std::vector<std::string>> UnionFs::listxattr(Ino ino) {
     return names;
 }
 
-Status UnionFs::Impl::change_xattr(Ino ino, std::function<Status(Located const&)> const& change) {
+Status
+UnionFs::Impl::change_xattr(Ino ino,
+                            std::function<Status(Node const&, Located const&)> const& change) {
     if (OBLEA_TRY(type_of(ino)) == FileType::directory) {
         OBLEA_TRY(ensure_upper_folder(ino));
     } else {
@@ -84,18 +96,25 @@ Status UnionFs::Impl::change_xattr(Ino ino, std::function<Status(Located const&)
     Node node;
     OBLEA_TRY(stat_node(ino, node));
     Located const at = OBLEA_TRY(locate(node));
-    OBLEA_TRY(change(at));
-    if (up().rights != UpperDir::Impl::Rights::bound || node.type == FileType::symlink) {
-        return {};
+    return change(node, at);
+}
+
+// An access list is permissions too. Where those bind us, more is stored of the owner's than shown.
+Status UnionFs::Impl::set_access_list(Node const& node, Located const& at, std::string_view list,
+                                      int flags) {
+    int const dir = at.folder->get();
+    if (up().rights != UpperDir::Impl::Rights::bound) {
+        return up().set_xattr(dir, at.name, kAclAccess, list, flags);
     }
-    // An access list changes the stored permissions, which may leave less than we need to reach the
-    // file.
-    struct stat const after = OBLEA_TRY(sys::fstatat(at.folder->get(), at.name.c_str()));
-    std::uint32_t const stored = after.st_mode & 07777U;
-    if (stored_permissions(node.type, stored) != stored) {
-        return set_permissions(node, at, stored);
+    auto const owner = owner_entry(list);
+    if (!owner.has_value()) {
+        return fail(Errno::einval, "setxattr");
     }
-    return {};
+    std::string const stored =
+        OBLEA_TRY(with_owner_entry(list, stored_permissions(node.type, *owner)));
+    OBLEA_TRY(up().set_xattr(dir, at.name, kAclAccess, stored, flags));
+    struct stat const after = OBLEA_TRY(sys::fstatat(dir, at.name.c_str()));
+    return set_permissions(node, at, (after.st_mode & 07077U) | *owner);
 }
 
 Status UnionFs::setxattr(Ino ino, std::string const& name, std::string_view value, int flags) {
@@ -112,7 +131,10 @@ Status UnionFs::setxattr(Ino ino, std::string const& name, std::string_view valu
             return fail(Errno::enodata, "setxattr");
         }
     }
-    return fs.change_xattr(ino, [&](Located const& at) {
+    return fs.change_xattr(ino, [&](Node const& node, Located const& at) -> Status {
+        if (name == kAclAccess) {
+            return fs.set_access_list(node, at, value, flags);
+        }
         return fs.up().set_xattr(at.folder->get(), at.name, stored_xattr_name(fs.up().names, name),
                                  value, flags);
     });
@@ -126,7 +148,7 @@ Status UnionFs::removexattr(Ino ino, std::string const& name) {
     if (!OBLEA_TRY(getxattr(ino, name)).has_value()) {
         return fail(Errno::enodata, "removexattr");
     }
-    return fs.change_xattr(ino, [&](Located const& at) {
+    return fs.change_xattr(ino, [&](Node const&, Located const& at) {
         return fs.up().remove_xattr(at.folder->get(), at.name,
                                     stored_xattr_name(fs.up().names, name));
     });

@@ -35,6 +35,10 @@ void agree(fuse_conn_info& info) {
     want(info, FUSE_CAP_PARALLEL_DIROPS);
     want(info, FUSE_CAP_CACHE_SYMLINKS);
     want(info, FUSE_CAP_EXPLICIT_INVAL_DATA);
+    // The kernel enforces access lists; what a new file inherits, and whether a umask counts, is
+    // then for us to say.
+    want(info, FUSE_CAP_POSIX_ACL);
+    want(info, FUSE_CAP_DONT_MASK);
     // Names are in memory here: attributes cost next to nothing while a folder is read, and a round
     // trip each when they are asked for one by one.
     decline(info, FUSE_CAP_READDIRPLUS_AUTO);

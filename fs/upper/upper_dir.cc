@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/upper/upper_dir.h"
 
+#include "fs/plan/acl.h"
 #include "fs/upper/upper_impl.h"
 
 #include <linux/capability.h>
@@ -102,6 +103,8 @@ Status UpperDir::Impl::open_work(int work_folder) {
     OBLEA_TRY(sys::pwrite_all(lock.get(), base::bytes_of(std::to_string(::getpid())), 0));
     OBLEA_TRY(check_format(work_folder));
     tmp = OBLEA_TRY(open_subfolder(work_folder, "tmp"));
+    // What is made there gets its lists from us.
+    OBLEA_TRY(drop_acls(tmp.get()));
     orphans = OBLEA_TRY(open_subfolder(work_folder, "orphans"));
     index = OBLEA_TRY(open_subfolder(work_folder, "index"));
     links = OBLEA_TRY(open_subfolder(work_folder, "links"));
@@ -131,9 +134,9 @@ Status UpperDir::Impl::probe() {
         static_cast<void>(sys::unlink_if_exists(tmp.get(), other.c_str()));
     }};
     UniqueFd const made =
-        OBLEA_TRY(sys::openat(tmp.get(), file.c_str(), O_RDWR | O_CREAT | O_EXCL, 0666));
+        OBLEA_TRY(sys::openat(tmp.get(), file.c_str(), O_RDWR | O_CREAT | O_EXCL, 0777));
     struct stat const info = OBLEA_TRY(sys::fstat(made.get()));
-    umask = 0666U & ~info.st_mode;
+    umask = 0777U & ~info.st_mode;
     uid = info.st_uid;
     gid = ::getegid();
     space = sys::fsetxattr(made.get(), "trusted.oblea.probe", "1").has_value() ? MarkSpace::trusted
@@ -216,6 +219,17 @@ Result<std::vector<std::string>> UpperDir::Impl::list_xattrs(int dir,
         return sys::flistxattr(dir);
     }
     return sys::llistxattr(proc_name(dir, name));
+}
+
+Status UpperDir::Impl::drop_acls(int folder) const {
+    for (char const* const list : {kAclAccess, kAclDefault}) {
+        auto dropped = sys::fremovexattr(folder, list);
+        if (!dropped.has_value() && dropped.error().code != Errno::enodata &&
+            dropped.error().code != Errno::eopnotsupp) {
+            return dropped;
+        }
+    }
+    return {};
 }
 
 Result<InodeMark> UpperDir::Impl::read_mark(int dir, std::string const& name) const {

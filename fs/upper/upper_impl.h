@@ -53,6 +53,9 @@ struct UpperDir::Impl {
     Status remove_xattr(int dir, std::string const& name, std::string const& xattr) const;
     Result<std::vector<std::string>> list_xattrs(int dir, std::string const& name) const;
 
+    // Takes a folder's access lists away.
+    Status drop_acls(int folder) const;
+
     Result<InodeMark> read_mark(int dir, std::string const& name) const;
     // EPERM where this kind of file cannot have one.
     Status write_mark(int dir, std::string const& name, InodeMark const& mark) const;

@@ -3,6 +3,7 @@
 #include "tests/unit/fs/fixture.h"
 
 #include <atomic>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -23,6 +24,25 @@ void in_threads(int count, F const& work) {
     }
 }
 
+// What went wrong, told by any thread.
+class Failures {
+public:
+    void add(Status const& outcome) {
+        if (!outcome.has_value()) {
+            add(outcome.error().message());
+        }
+    }
+    void add(std::string text) {
+        std::scoped_lock const lock{mutex_};
+        texts_.push_back(std::move(text));
+    }
+    [[nodiscard]] std::vector<std::string> const& all() const { return texts_; }
+
+private:
+    std::mutex mutex_;
+    std::vector<std::string> texts_;
+};
+
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "first writers that race share one copy-up", "[fs][race]") {
@@ -33,15 +53,13 @@ TEST_CASE_METHOD(Fixture, "first writers that race share one copy-up", "[fs][rac
     }
     builder.add(std::move(entries));
     UnionDriver& u = start();
-    std::atomic<int> failures{0};
+    Failures failures;
     for (int file = 0; file < 20; ++file) {
         auto const way = value_of(u.walk("d/f" + std::to_string(file)));
         in_threads(4, [&](int thread) {
             std::string const mine(1000, static_cast<char>('a' + thread));
-            if (!u->write(way.ino, base::bytes_of(mine), static_cast<std::uint64_t>(thread) * 1000)
-                     .has_value()) {
-                ++failures;
-            }
+            failures.add(
+                u->write(way.ino, base::bytes_of(mine), static_cast<std::uint64_t>(thread) * 1000));
         });
         std::string expected = text + std::to_string(file);
         for (int thread = 0; thread < 4; ++thread) {
@@ -50,7 +68,7 @@ TEST_CASE_METHOD(Fixture, "first writers that race share one copy-up", "[fs][rac
         }
         CHECK(value_of(u.read(way.ino, expected.size())) == expected);
     }
-    CHECK(failures == 0);
+    CHECK(failures.all() == std::vector<std::string>{});
     CHECK(work_entries("tmp") == 0);
 }
 
@@ -96,7 +114,7 @@ TEST_CASE_METHOD(Fixture, "unlink and rename race with a copy-up without a loss"
     }
     builder.add(std::move(entries));
     UnionDriver& u = start();
-    std::atomic<int> failures{0};
+    Failures failures;
     for (int file = 0; file < 60; ++file) {
         std::string const name = "d/f" + std::to_string(file);
         auto const way = value_of(u.walk(name));
@@ -104,14 +122,12 @@ TEST_CASE_METHOD(Fixture, "unlink and rename race with a copy-up without a loss"
             Status const done = thread == 0     ? u->write(way.ino, base::bytes_of("WRITTEN"), 0)
                                 : file % 2 == 0 ? u.unlink(name)
                                                 : u.rename(name, "e/g" + std::to_string(file));
-            if (!done.has_value()) {
-                ++failures;
-            }
+            failures.add(done);
         });
         CHECK(value_of(u.read(way.ino, 20'000)).starts_with("WRITTENxx"));
         CHECK(value_of(u->getattr(way.ino)).nlink == (file % 2 == 0 ? 0U : 1U));
     }
-    CHECK(failures == 0);
+    CHECK(failures.all() == std::vector<std::string>{});
     CHECK(value_of(u.names("d")).empty());
     CHECK(value_of(u.names("e")).size() == 30);
     u.remount();
@@ -133,7 +149,7 @@ TEST_CASE_METHOD(Fixture, "operations from many threads leave one consistent tre
     }
     builder.add(std::move(entries));
     UnionDriver& u = start();
-    std::atomic<int> strange{0};
+    Failures strange;
     in_threads(4, [&](int thread) {
         std::mt19937 random{static_cast<unsigned>(thread)};
         auto const any = [&] {
@@ -141,32 +157,35 @@ TEST_CASE_METHOD(Fixture, "operations from many threads leave one consistent tre
             return std::string{kFolders[random() % 6]} + "/" + std::to_string(random() % 6);
         };
         for (int i = 0; i < 250; ++i) {
+            std::string const one = any();
+            std::string const other = any();
+            unsigned const what = static_cast<unsigned>(random() % 9);
             Status done;
-            switch (random() % 9) {
+            switch (what) {
             case 0:
-                done = u.create(any());
+                done = u.create(one);
                 break;
             case 1:
-                done = u.unlink(any());
+                done = u.unlink(one);
                 break;
             case 2:
             case 3:
-                done = u.rename(any(), any());
+                done = u.rename(one, other);
                 break;
             case 4:
-                done = u.write(any(), "text");
+                done = u.write(one, "text");
                 break;
             case 5:
-                done = u.chmod(any(), 0600);
+                done = u.chmod(one, 0600);
                 break;
             case 6:
-                done = u.link(any(), any());
+                done = u.link(one, other);
                 break;
             case 7:
-                done = u.mkdir(any());
+                done = u.mkdir(one);
                 break;
             default:
-                done = u.rmdir(any());
+                done = u.rmdir(one);
                 break;
             }
             // Without the kernel's locks a name may lead elsewhere at each step, but no answer may
@@ -175,12 +194,12 @@ TEST_CASE_METHOD(Fixture, "operations from many threads leave one consistent tre
             static constexpr int kFair[] = {0,      ENOENT,    EEXIST, ENOTDIR,
                                             EISDIR, ENOTEMPTY, EPERM,  EINVAL};
             if (std::ranges::find(kFair, code) == std::end(kFair)) {
-                UNSCOPED_INFO(done.error().message());
-                ++strange;
+                strange.add(std::to_string(what) + " " + one + " " + other + ": " +
+                            done.error().message());
             }
         }
     });
-    CHECK(strange == 0);
+    CHECK(strange.all() == std::vector<std::string>{});
     auto const tree = [&] {
         std::map<std::string, std::uint64_t> numbers;
         std::function<void(std::string const&)> const walk = [&](std::string const& at) {
