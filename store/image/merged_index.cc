@@ -3,6 +3,7 @@
 
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
+#include "store/image/layer_index.h"
 #include "store/index/layer_tree.h"
 #include "store/index/merge.h"
 #include "store/layer/layout.h"
@@ -54,23 +55,12 @@ Result<std::optional<Index>> open_cached(int root, std::string const& path,
     return right.has_value() && *right ? std::optional<Index>{*std::move(index)} : std::nullopt;
 }
 
-Result<Index> open_layer(int root, Digest const& layer) {
-    std::string const path = layout::layer_index(layer);
-    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
-    if (!file.has_value() && file.error().code == Errno::enoent) {
-        return fail(Errno::enoent, "",
-                    fmt::format("layer {} is missing from the store", layer.to_string()));
-    }
-    UniqueFd opened = OBLEA_TRY(with_context(std::move(file), [&] { return path; }));
-    return Index::open(std::move(opened), path);
-}
-
 Result<base::Bytes> build(int root, std::span<Digest const> diff_ids) {
     std::vector<Index> layers;
     std::vector<Index const*> pointers;
     layers.reserve(diff_ids.size());
     for (Digest const& layer : diff_ids) {
-        layers.push_back(OBLEA_TRY(open_layer(root, layer)));
+        layers.push_back(OBLEA_TRY(open_layer_index(root, layer)));
         pointers.push_back(&layers.back());
     }
     return merge(pointers);

@@ -124,6 +124,23 @@ std::vector<std::string> option_names(std::span<Option const> options) {
     return names;
 }
 
+// "-H=false", which docker takes for a flag, is "--human=false" for CLI11.
+void spell_out_flag_values(std::span<Option const> options, std::span<std::string> words) {
+    for (std::string& word : words) {
+        if (word.size() < 4 || word[0] != '-' || word[1] == '-' || word[2] != '=') {
+            continue;
+        }
+        for (auto const& option : options) {
+            auto const names = option.all_names();
+            bool const meant = std::ranges::find(names, word.substr(0, 2)) != names.end();
+            if (meant && !option.takes_value() && names.back().starts_with("--")) {
+                word.replace(0, 2, names.back());
+                break;
+            }
+        }
+    }
+}
+
 // What CLI11 made of the words.
 struct Parsed {
     std::vector<std::vector<std::string>> values;  // of each option, in the order of the options
@@ -266,6 +283,7 @@ Result<Outcome> parse_arguments(Command const& command, std::vector<Option> cons
         return Outcome::show_help;
     }
 
+    spell_out_flag_values(options, std::span{arguments.begin(), end_of_options});
     Parsed const parsed = OBLEA_TRY(parse_words(command, options, std::move(arguments)));
     if (!parsed.unknown.empty()) {
         std::string const word = parsed.unknown.front().substr(0, parsed.unknown.front().find('='));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kTextWidth = 96;
 constexpr std::size_t kOptionColumn = 28;
+constexpr std::size_t kNameColumn = 21;
 
 struct SectionTitle {
     Command::Section section;
@@ -76,7 +77,7 @@ std::string overview_text(CommandTable const& table, std::vector<Option> const& 
         std::string commands;
         for (auto const& command : table) {
             if (command.section == section) {
-                commands += two_columns(command.name, command.summary, 14);
+                commands += two_columns(command.name, command.summary, kNameColumn);
             }
         }
         if (!commands.empty()) {

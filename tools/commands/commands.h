@@ -7,17 +7,22 @@ namespace oblea::tools {
 
 Command cat_command();
 Command chroot_command();
+Command container_inspect_command();
 Command gc_command();
 Command help_command();
+Command history_command();
+Command image_inspect_command();
 Command images_command();
 Command import_command();
 Command info_command();
+Command inspect_command();
 Command login_command();
 Command logout_command();
 Command ls_command();
 Command mount_command();
 Command mounts_command();
 Command ps_command();
+Command prune_command();
 Command pull_command();
 Command push_command();
 Command rm_command();

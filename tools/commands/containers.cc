@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/containers.h"
 
+#include "tools/cli/each_name.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
-#include "tools/images/remove_plan.h"
 #include "tools/mount/mount_image.h"
 #include "tools/output/human.h"
 #include "tools/output/table.h"
@@ -88,19 +88,12 @@ Status remove_one(store::Store const& store, std::string const& name, Force forc
 
 Result<int> remove(Context& context, RmOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    int status = exit_code::kSuccess;
-    for (auto const& name : options.names) {
-        auto const removed = remove_one(store, name, options.force ? Force::yes : Force::no);
-        if (removed.has_value()) {
-            context.line(name);
-            continue;
-        }
-        context.error(removed.error());
-        if (!options.force || removed.error().code != Errno::enoent) {
-            status = exit_code::kFailure;
-        }
-    }
-    return status;
+    Force const force = options.force ? Force::yes : Force::no;
+    return for_each_name(context, options.names, force, [&](std::string const& name) -> Status {
+        OBLEA_TRY(remove_one(store, name, force));
+        context.line(name);
+        return {};
+    });
 }
 
 }  // namespace

@@ -12,20 +12,16 @@ namespace {
 struct RmiOptions {
     std::vector<std::string> names;
     bool force = false;
+    bool no_prune = false;
 };
 
-Status remove_image(Context& context, store::Store const& store, std::string const& name,
-                    Force force) {
+Status remove_image(Context const& context, store::Store const& store, std::string const& name,
+                    RemoveOptions const& how) {
     auto const uses = OBLEA_TRY(image_uses(store));
     RemovePlan plan;
     Status changed = store.change_images([&](store::Images& images) -> Status {
-        plan = OBLEA_TRY(plan_remove(images, uses, name, force));
-        for (auto const& untagged : plan.untag) {
-            static_cast<void>(images.untag(untagged));
-        }
-        if (plan.entry == RemovePlan::Entry::remove) {
-            static_cast<void>(images.remove(plan.image));
-        }
+        plan = OBLEA_TRY(plan_remove(images, uses, name, how));
+        apply_removal(images, plan);
         return {};
     });
     OBLEA_TRY(std::move(changed));
@@ -37,20 +33,11 @@ Status remove_image(Context& context, store::Store const& store, std::string con
 
 Result<int> remove_images(Context& context, RmiOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    int status = exit_code::kSuccess;
-    for (auto const& name : options.names) {
-        auto const removed =
-            remove_image(context, store, name, options.force ? Force::yes : Force::no);
-        if (removed.has_value()) {
-            continue;
-        }
-        context.error(removed.error());
-        // As docker: what is not there need not be removed by force.
-        if (!options.force || removed.error().code != Errno::enoent) {
-            status = exit_code::kFailure;
-        }
-    }
-    return status;
+    RemoveOptions const how{.force = options.force ? Force::yes : Force::no,
+                            .parents = options.no_prune ? Parents::keep : Parents::remove};
+    return for_each_name(context, options.names, how.force, [&](std::string const& name) {
+        return remove_image(context, store, name, how);
+    });
 }
 
 }  // namespace
@@ -65,7 +52,8 @@ Command rmi_command() {
         .description =
             "A name is taken off its image; the last one takes the image with it. An image that a "
             "container or a mount uses stays, and the message says what frees it. With several "
-            "names, those that cannot be removed do not keep the others.\n\n"
+            "names, those that cannot be removed do not keep the others. Images that it was made "
+            "from go with it when they have no name and no other use.\n\n"
             "The layers stay in the store until 'oblea gc' removes those that no image, container "
             "or mount needs.",
         .operands = {{.name = "IMAGE",
@@ -76,6 +64,11 @@ Command rmi_command() {
                      .help = "Take the names off even if the image is in use, or has names in "
                              "several repositories",
                      .target = &options->force,
+                     .choices = {}},
+                    {.names = "--no-prune",
+                     .value_name = "",
+                     .help = "Keep parents that have no name and no other use",
+                     .target = &options->no_prune,
                      .choices = {}}},
         .examples = {{"oblea rmi debian:12", "Remove the name, and the image with its last one"},
                      {"oblea rmi $(oblea images -q)", "Remove all images"}},

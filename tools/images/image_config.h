@@ -17,10 +17,10 @@
 namespace oblea::tools {
 
 struct HistoryEntry {
-    std::string created;  // RFC 3339; may be empty
-    std::string created_by;
-    std::string author;
-    std::string comment;
+    std::string created = {};  // RFC 3339; may be empty
+    std::string created_by = {};
+    std::string author = {};
+    std::string comment = {};
     bool empty_layer = false;
 };
 

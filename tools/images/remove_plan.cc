@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace oblea::tools {
@@ -57,22 +58,65 @@ std::vector<std::string> names_going_with(store::Image const& image, std::string
     return going;
 }
 
-bool has_children(store::Images const& images, store::Digest const& id) {
+bool has_children(store::Images const& images, store::Digest const& id,
+                  std::vector<store::Digest> const& going = {}) {
     return std::ranges::any_of(images.all(), [&](store::Image const& image) {
-        return image.parent.has_value() && *image.parent == id;
+        return image.parent.has_value() && *image.parent == id &&
+               std::ranges::find(going, image.id) == going.end();
     });
 }
 
-std::unexpected<Error> conflict(std::string what, std::string_view why) {
-    return fail(Errno::ebusy, "", fmt::format("conflict: unable to remove {}: {}", what, why));
+ImageUse const* find_use(std::vector<ImageUse> const& uses, store::Digest const& id) {
+    auto const use = std::ranges::find(uses, id, &ImageUse::image);
+    return use == uses.end() ? nullptr : &*use;
+}
+
+std::unexpected<Error> conflict(std::string what, std::string const& why) {
+    return fail(Errno::ebusy, "", fmt::format("conflict: unable to {} {}", what, why));
+}
+
+std::unexpected<Error> in_use(std::string_view typed, std::optional<std::string> const& name,
+                              ImageUse const& use) {
+    if (name.has_value()) {
+        return conflict(fmt::format("remove repository reference \"{}\"", typed),
+                        fmt::format("(must force) - {} is using its referenced image {}; '{}' "
+                                    "frees it",
+                                    use.holder, use.image.short_hex(), use.release));
+    }
+    bool const running = use.state == ImageUse::State::running;
+    bool const container = use.holder.starts_with("container ");
+    return conflict(fmt::format("delete {}", typed),
+                    fmt::format("({} be forced) - image is being used by {}{}; '{}' frees it",
+                                running ? "cannot" : "must",
+                                container ? (running ? "running " : "stopped ") : "", use.holder,
+                                use.release));
+}
+
+// The image, and as docker does its parents that nothing holds any more.
+std::vector<store::Digest> removal_of(store::Images const& images,
+                                      std::vector<ImageUse> const& uses, store::Image const& image,
+                                      Parents parents) {
+    std::vector<store::Digest> going{image.id};
+    store::Image const* last = &image;
+    while (parents == Parents::remove && last->parent.has_value()) {
+        store::Image const* const parent = images.find(*last->parent);
+        if (parent == nullptr || !parent->names.empty() ||
+            std::ranges::find(going, parent->id) != going.end() ||
+            find_use(uses, parent->id) != nullptr || has_children(images, parent->id, going)) {
+            break;
+        }
+        going.push_back(parent->id);
+        last = parent;
+    }
+    return going;
 }
 
 }  // namespace
 
 Result<RemovePlan> plan_remove(store::Images const& images, std::vector<ImageUse> const& uses,
-                               std::string_view typed, Force force) {
+                               std::string_view typed, RemoveOptions const& options) {
     store::Image const& image = *OBLEA_TRY(images.resolve(typed));
-    RemovePlan plan{.image = image.id, .untag = {}};
+    RemovePlan plan;
     auto const name = typed_name(image, typed);
     if (name.has_value()) {
         plan.untag = names_going_with(image, *name);
@@ -83,42 +127,58 @@ Result<RemovePlan> plan_remove(store::Images const& images, std::vector<ImageUse
         std::set<std::string> repositories;
         std::ranges::transform(image.names, std::inserter(repositories, repositories.end()),
                                repository_of);
-        if (repositories.size() > 1 && force == Force::no) {
-            return conflict(std::string{typed},
-                            "the image has names in several repositories: remove them by name, or "
-                            "say --force");
+        if (repositories.size() > 1 && options.force == Force::no) {
+            return conflict(fmt::format("delete {}", typed),
+                            "(must be forced) - image is referenced in multiple repositories");
         }
         plan.untag = image.names;
     }
 
-    auto const use = std::ranges::find(uses, image.id, &ImageUse::image);
-    if (use != uses.end()) {
-        if (force == Force::no) {
-            return conflict(std::string{typed},
-                            fmt::format("{} uses image {}: '{}' frees it; --force takes only the "
-                                        "name off",
-                                        use->holder, image.id.short_hex(), use->release));
+    if (ImageUse const* const use = find_use(uses, image.id)) {
+        bool const running_by_id = !name.has_value() && use->state == ImageUse::State::running;
+        if (options.force == Force::no || running_by_id) {
+            return in_use(typed, name, *use);
         }
         return plan;  // the image stays, without a name, until its user is gone
     }
     if (has_children(images, image.id)) {
         if (!name.has_value()) {
-            return conflict(std::string{typed}, "other images are built on it: remove them first");
+            return conflict(fmt::format("delete {}", typed),
+                            "(cannot be forced) - image has dependent child images");
         }
         return plan;
     }
-    plan.entry = RemovePlan::Entry::remove;
+    plan.remove = removal_of(images, uses, image, options.parents);
     return plan;
+}
+
+RemovePlan plan_prune(store::Images const& images, std::vector<ImageUse> const& uses,
+                      store::Image const& image) {
+    RemovePlan plan;
+    if (find_use(uses, image.id) == nullptr && !has_children(images, image.id)) {
+        plan.untag = image.names;
+        plan.remove = removal_of(images, uses, image, Parents::remove);
+    }
+    return plan;
+}
+
+void apply_removal(store::Images& images, RemovePlan const& plan) {
+    for (auto const& name : plan.untag) {
+        static_cast<void>(images.untag(name));
+    }
+    for (auto const& id : plan.remove) {
+        static_cast<void>(images.remove(id));
+    }
 }
 
 std::vector<std::string> describe_removal(RemovePlan const& plan) {
     std::vector<std::string> lines;
-    lines.reserve(plan.untag.size() + 1);
+    lines.reserve(plan.untag.size() + plan.remove.size());
     for (auto const& name : plan.untag) {
         lines.push_back("Untagged: " + familiar(name));
     }
-    if (plan.entry == RemovePlan::Entry::remove) {
-        lines.push_back("Deleted: " + plan.image.to_string());
+    for (auto const& id : plan.remove) {
+        lines.push_back("Deleted: " + id.to_string());
     }
     return lines;
 }

@@ -108,7 +108,7 @@ Result<ordered_json> document_of(Value const& value) {
 
 Value from_object(ordered_json const& document) {
     Map map;
-    bool texts = !document.empty();
+    bool texts = true;
     for (auto const& item : document.items()) {
         texts = texts && item.value().is_string();
         map.entries.emplace_back(item.key(), from_json(item.value()));

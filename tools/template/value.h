@@ -86,7 +86,8 @@ struct Record {
     void set(std::string const& name, Value value);  // a field that is known already
 };
 
-// Of a document; objects keep their order. An object with strings only counts as a map of strings.
+// Of a document; objects keep their order. An object with nothing but strings counts as a map of
+// strings.
 Value from_json(nlohmann::ordered_json const& document);
 
 // On one line, as the function `json` prints it. Errors: those of a record's fields.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tools/images/history_rows.h"
 #include "tools/images/image_rows.h"
 #include "tools/images/remove_plan.h"
 
@@ -41,7 +42,7 @@ std::string hex12(std::string_view seed) {
 
 Lines removal(Images const& images, std::string_view typed, Force force = Force::no,
               std::vector<ImageUse> const& uses = {}) {
-    auto const plan = plan_remove(images, uses, typed, force);
+    auto const plan = plan_remove(images, uses, typed, {.force = force});
     return plan.has_value() ? describe_removal(*plan) : Lines{plan.error().message()};
 }
 
@@ -144,7 +145,8 @@ TEST_CASE("an id removes all names of one repository", "[tools][rmi]") {
 TEST_CASE("an id with names in several repositories needs force", "[tools][rmi]") {
     Images images;
     images.put(image("x", "", {"docker.io/library/a:1", "docker.io/library/b:1"}));
-    CHECK_THAT(removal(images, hex12("x")).front(), Contains("several repositories"));
+    CHECK_THAT(removal(images, hex12("x")).front(),
+               Contains("(must be forced) - image is referenced in multiple repositories"));
     CHECK(removal(images, hex12("x"), Force::yes).size() == 3);
 }
 
@@ -168,9 +170,98 @@ TEST_CASE("a parent of other images stays", "[tools][rmi]") {
     child.parent = sha256("timeless");
     images.put(child);
     CHECK(removal(images, "user/app:1") == Lines{"Untagged: user/app:1"});
-    CHECK_THAT(removal(images, hex12("timeless"), Force::yes).front(), Contains("built on it"));
+    CHECK_THAT(removal(images, hex12("timeless"), Force::yes).front(),
+               Contains("(cannot be forced) - image has dependent child images"));
 }
 
 TEST_CASE("what is not there is named", "[tools][rmi]") {
     CHECK_THAT(removal(some_images(), "nosuch").front(), Contains("nosuch:latest"));
+}
+
+TEST_CASE("parents without a name go with their last child", "[tools][rmi]") {
+    Images images;
+    images.put(image("base", "", {"docker.io/library/base:1"}));
+    Image middle = image("middle", "", {});
+    middle.parent = sha256("base");
+    images.put(middle);
+    Image top = image("top", "", {"docker.io/library/top:1"});
+    top.parent = middle.id;
+    images.put(top);
+    Lines const both{"Untagged: top:1", "Deleted: " + top.id.to_string(),
+                     "Deleted: " + middle.id.to_string()};
+    auto const lines = [&](RemoveOptions const& options, std::vector<ImageUse> const& uses = {}) {
+        auto const plan = plan_remove(images, uses, "top:1", options);
+        return plan.has_value() ? describe_removal(*plan) : Lines{plan.error().message()};
+    };
+    CHECK(lines({}) == both);
+    CHECK(lines({.parents = Parents::keep}) == Lines{both[0], both[1]});
+    CHECK(lines({}, {{.image = middle.id, .holder = "container x", .release = ""}}) ==
+          Lines{both[0], both[1]});
+    SECTION("but not those that another image was made from") {
+        Image other = image("other", "", {"docker.io/library/other:1"});
+        other.parent = middle.id;
+        images.put(other);
+        CHECK(lines({}) == Lines{both[0], both[1]});
+    }
+    SECTION("prune takes them the same way, and leaves what is used") {
+        auto const plan = plan_prune(images, {}, *images.find(top.id));
+        CHECK(describe_removal(plan) == both);
+        CHECK(plan_prune(images, {}, *images.find(middle.id)).remove.empty());
+        apply_removal(images, plan);
+        CHECK(images.all().size() == 1);
+        std::vector<ImageUse> const used{
+            {.image = sha256("base"), .holder = "container x", .release = ""}};
+        CHECK(plan_prune(images, used, *images.find(sha256("base"))).remove.empty());
+    }
+}
+
+TEST_CASE("a running user of an image cannot be forced away by its id", "[tools][rmi]") {
+    std::vector<ImageUse> const uses{{.image = sha256("timeless"),
+                                      .holder = "container web",
+                                      .release = "oblea rm -f web",
+                                      .state = ImageUse::State::running}};
+    CHECK(removal(some_images(), hex12("timeless"), Force::yes, uses) ==
+          Lines{"conflict: unable to delete " + hex12("timeless") +
+                " (cannot be forced) - image is being used by running container web; 'oblea rm -f "
+                "web' frees it"});
+    CHECK(removal(some_images(), "user/app:1", Force::no, uses) ==
+          Lines{"conflict: unable to remove repository reference \"user/app:1\" (must force) - "
+                "container web is using its referenced image " +
+                hex12("timeless") + "; 'oblea rm -f web' frees it"});
+}
+
+TEST_CASE("history is shown newest first, each step with its layer", "[tools][history]") {
+    std::vector<HistoryEntry> const entries{
+        {.created = "2023-11-14T20:13:20Z", .created_by = "ADD root"},
+        {.created = "2023-11-14T21:13:20Z", .created_by = "ENV A=1", .empty_layer = true},
+        {.created = "1970-01-01T00:00:00Z",
+         .created_by = "RUN \tsomething that is far too long to be shown in one line",
+         .comment = "why"}};
+    std::vector<std::uint64_t> const bytes{72'900'000, 5};
+    std::vector<Ancestor> const ancestors{{.id = sha256("base"), .history_length = 1}};
+    auto const rows = history_rows(sha256("top"), entries, bytes, ancestors);
+    REQUIRE(rows.has_value());
+    CHECK(render_history(*rows, {.now = kNow}) ==
+          "IMAGE          CREATED             CREATED BY                                      SIZE "
+          "     COMMENT\n" +
+              hex12("top") +
+              "   N/A                 RUN  something that is far too long to be sh…   5B        "
+              "why\n" +
+              "<missing>      About an hour ago   ENV A=1                                         "
+              "0B        \n" +
+              hex12("base") +
+              "   2 hours ago         ADD root                                        72.9MB    "
+              "\n");
+    CHECK(render_history(*rows, {.quiet = Quiet::yes}) ==
+          hex12("top") + "\n<missing>\n" + hex12("base") + "\n");
+    CHECK(render_history(*rows, {.format = "{{.Size}} {{.Comment}}", .human = Human::no}) ==
+          "5 why\n0 \n72900000 \n");
+}
+
+TEST_CASE("a history with more steps than layers is refused", "[tools][history]") {
+    std::vector<HistoryEntry> const entries{{.created_by = "a"}, {.created_by = "b"}};
+    std::vector<std::uint64_t> const bytes{1};
+    auto const rows = history_rows(sha256("top"), entries, bytes, {});
+    REQUIRE_FALSE(rows.has_value());
+    CHECK(rows.error().message() == "too many non-empty layers in History section");
 }

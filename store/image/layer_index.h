@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// The index of one published layer.
+#pragma once
+#include "store/index/index.h"
+
+namespace oblea::store {
+
+// Errors: ENOENT naming a layer that is not in the store; those of Index::open.
+Result<Index> open_layer_index(int root, Digest const& layer);
+
+}  // namespace oblea::store

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/images/inspect_image.h"
+#include "tools/mount/inspect_container.h"
+#include "tools/template/rows.h"
+#include "tools/template/template.h"
+
+#include <memory>
+
+namespace oblea::tools {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr int kTemplateExit = 64;  // docker's, of a template that cannot be parsed
+
+enum class Kind { any, image, container };
+
+struct InspectOptions {
+    std::vector<std::string> names;
+    std::string type;
+    std::string format;
+};
+
+Kind kind_of(Kind kind, std::string const& type) {
+    if (type.empty()) {
+        return kind;
+    }
+    return type == "image" ? Kind::image : Kind::container;
+}
+
+// What `typed` names, containers first; nothing when there is none.
+Result<std::optional<ordered_json>> find_object(store::Store const& store, std::string const& typed,
+                                                Kind kind) {
+    if (kind != Kind::image) {
+        auto const container = OBLEA_TRY(find_container(store, typed));
+        if (container.has_value()) {
+            return std::optional{OBLEA_TRY(describe_container(store, *container))};
+        }
+    }
+    if (kind != Kind::container) {
+        auto const images = OBLEA_TRY(store.images());
+        auto const image = images.resolve(typed);
+        if (image.has_value()) {
+            return std::optional{OBLEA_TRY(describe_image(store, **image))};
+        }
+        // A name that no image can have may still be meant for something else.
+        if (kind == Kind::image ||
+            (image.error().code != Errno::enoent && image.error().code != Errno::einval)) {
+            return std::unexpected<Error>(image.error());
+        }
+    }
+    return std::optional<ordered_json>{};
+}
+
+Result<ordered_json> inspect_one(store::Store const& store, std::string const& typed, Kind kind) {
+    auto found = OBLEA_TRY(find_object(store, typed, kind));
+    if (!found.has_value()) {
+        return fail(Errno::enoent, "",
+                    (kind == Kind::container ? "No such container: " : "No such object: ") + typed);
+    }
+    return *std::move(found);
+}
+
+// Docker's objects have every field, and JSON leaves out those that are empty. Templates may name
+// those too.
+ordered_json with_empty_fields(ordered_json object) {
+    ordered_json const text = "";
+    ordered_json const list = ordered_json::array();
+    ordered_json const map = ordered_json::object();
+    auto complete = [](ordered_json& target,
+                       std::vector<std::pair<char const*, ordered_json>> const& fields) {
+        for (auto const& [name, empty] : fields) {
+            if (!target.contains(name)) {
+                target[name] = empty;
+            }
+        }
+    };
+    complete(object, {{"Parent", text},
+                      {"Comment", text},
+                      {"Author", text},
+                      {"Variant", text},
+                      {"OsVersion", text},
+                      {"RepoTags", list},
+                      {"RepoDigests", list},
+                      {"Mounts", list},
+                      {"Config", map}});
+    complete(object["Config"], {{"User", text},
+                                {"ExposedPorts", map},
+                                {"Env", list},
+                                {"Cmd", list},
+                                {"Healthcheck", nullptr},
+                                {"Volumes", map},
+                                {"WorkingDir", text},
+                                {"Entrypoint", list},
+                                {"OnBuild", list},
+                                {"Labels", map},
+                                {"StopSignal", text},
+                                {"Shell", list}});
+    return object;
+}
+
+Result<std::string> render(templates::Template const& format, ordered_json const& object) {
+    using enum templates::Template::MissingKey;
+    auto const plain = format.execute(templates::from_json(object), error);
+    if (plain.has_value()) {
+        return *plain;
+    }
+    auto const complete = format.execute(templates::from_json(with_empty_fields(object)), error);
+    if (complete.has_value()) {
+        return *complete;
+    }
+    return std::unexpected<Error>(templates::template_error(complete.error()));
+}
+
+std::string compact(ordered_json const& document, int indent) {
+    return document.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+Status print_objects(Context const& context, std::vector<ordered_json> const& objects,
+                     std::optional<templates::Template> const& format, bool is_json) {
+    if (format.has_value()) {
+        for (auto const& object : objects) {
+            context.line(OBLEA_TRY(render(*format, object)));
+        }
+        return {};
+    }
+    constexpr int kIndent = 4;
+    context.line(compact(ordered_json(objects), is_json ? -1 : kIndent));
+    return {};
+}
+
+Result<int> inspect(Context& context, InspectOptions const& options, Kind fixed) {
+    bool const is_json = options.format == "json";
+    std::optional<templates::Template> format;
+    if (!options.format.empty() && !is_json) {
+        auto parsed = templates::Template::parse(options.format);
+        if (!parsed.has_value()) {
+            context.error(templates::template_error(parsed.error()));
+            return kTemplateExit;
+        }
+        format = *std::move(parsed);
+    }
+    auto const store = OBLEA_TRY(open_store(context));
+    std::vector<ordered_json> objects;
+    std::vector<Error> errors;
+    for (auto const& name : options.names) {
+        auto object = inspect_one(store, name, kind_of(fixed, options.type));
+        if (object.has_value()) {
+            objects.push_back(*std::move(object));
+        } else {
+            errors.push_back(std::move(object).error());
+        }
+    }
+    // As docker: what was found comes first, and an empty list when nothing was.
+    OBLEA_TRY(print_objects(context, objects, format, is_json));
+    for (auto const& error : errors) {
+        context.error(error);
+    }
+    return errors.empty() ? exit_code::kSuccess : exit_code::kFailure;
+}
+
+Command make_command(Kind kind) {
+    auto options = std::make_shared<InspectOptions>();
+    std::string const what = kind == Kind::any     ? "images and containers"
+                             : kind == Kind::image ? "images"
+                                                   : "containers";
+    std::string const word = kind == Kind::any     ? "inspect"
+                             : kind == Kind::image ? "image inspect"
+                                                   : "container inspect";
+    Command command{
+        .name = word,
+        .aliases = {},
+        .section =
+            kind == Kind::container ? Command::Section::containers : Command::Section::images,
+        .summary = "Show all that is known of " + what,
+        .description = "As JSON, in docker's shape. What is not there is told at the end, after "
+                       "what was found.\n\n"
+                       "A format is a Go template over the fields of the JSON.",
+        .operands = {{.name = "NAME", .help = "Name or id", .target = &options->names}},
+        .options = {{.names = "-f,--format",
+                     .value_name = "FORMAT",
+                     .help = "json (on one line), or a Go template",
+                     .target = &options->format,
+                     .choices = {}}},
+        .examples = {{"oblea " + word + " debian", "Everything"},
+                     {"oblea " + word + " -f '{{.Id}}' debian", "Its id only"}},
+        .run = [options, kind](Context& context) { return inspect(context, *options, kind); },
+    };
+    if (kind == Kind::any) {
+        command.options.push_back({.names = "--type",
+                                   .value_name = "TYPE",
+                                   .help = "Only an image, or only a container, of that name",
+                                   .target = &options->type,
+                                   .choices = {"image", "container"}});
+    }
+    return command;
+}
+
+}  // namespace
+
+Command inspect_command() {
+    return make_command(Kind::any);
+}
+
+Command image_inspect_command() {
+    return make_command(Kind::image);
+}
+
+Command container_inspect_command() {
+    return make_command(Kind::container);
+}
+
+}  // namespace oblea::tools

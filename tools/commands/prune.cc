@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "store/gc.h"
+#include "store/image/reference.h"
+#include "tools/cli/confirm.h"
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/images/image_config.h"
+#include "tools/images/image_filter.h"
+#include "tools/images/image_uses.h"
+#include "tools/output/human.h"
+
+#include <ctime>
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+struct PruneOptions {
+    bool all = false;
+    bool force = false;
+    std::vector<std::string> filters;
+};
+
+constexpr char const* kDanglingWarning = "WARNING! This will remove all dangling images.";
+constexpr char const* kAllWarning =
+    "WARNING! This will remove all images without at least one container associated to them.";
+
+// Read before images.json is locked: labels are in files of their own.
+Result<std::vector<store::Digest>> candidates(store::Store const& store,
+                                              store::Images const& images,
+                                              ImageFilter const& filter, bool all) {
+    std::vector<store::Digest> chosen;
+    for (auto const& image : images.all()) {
+        if (!all && is_tagged(image)) {
+            continue;
+        }
+        Labels labels;
+        if (filter.wants_labels()) {
+            auto config = OBLEA_TRY(read_image_config(store, image));
+            labels = std::move(config.labels);
+        }
+        if (filter.keeps(image, labels)) {
+            chosen.push_back(image.id);
+        }
+    }
+    return chosen;
+}
+
+// Children go before their parents, which is only possible in several rounds.
+RemovePlan remove_candidates(store::Images& images, std::vector<ImageUse> const& uses,
+                             std::vector<store::Digest> const& chosen) {
+    RemovePlan whole;
+    for (bool any = true; any;) {
+        any = false;
+        for (auto const& id : chosen) {
+            store::Image const* const image = images.find(id);
+            if (image == nullptr) {
+                continue;
+            }
+            RemovePlan const plan = plan_prune(images, uses, *image);
+            apply_removal(images, plan);
+            any = any || !plan.remove.empty();
+            whole.untag.insert(whole.untag.end(), plan.untag.begin(), plan.untag.end());
+            whole.remove.insert(whole.remove.end(), plan.remove.begin(), plan.remove.end());
+        }
+    }
+    return whole;
+}
+
+void print_removal(Context const& context, RemovePlan const& plan) {
+    if (plan.remove.empty()) {
+        return;
+    }
+    context.line("Deleted Images:");
+    for (auto const& name : plan.untag) {
+        auto const reference = store::Reference::parse(name);
+        context.line("untagged: " + (reference.has_value() ? reference->familiar() : name));
+    }
+    for (auto const& id : plan.remove) {
+        context.line("deleted: " + id.to_string());
+    }
+    context.line("");
+}
+
+Result<int> prune(Context& context, PruneOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    auto const now = OBLEA_TRY(store.images());
+    auto const filter = OBLEA_TRY(
+        ImageFilter::parse(options.filters, ImageFilter::Of::prune, now, std::time(nullptr)));
+    // Docker's other spelling of --all.
+    bool const all = options.all || filter.dangling() == std::optional{false};
+    if (!options.force && !confirm(context, all ? kAllWarning : kDanglingWarning)) {
+        return fail(Errno::ecanceled, "", "image prune has been cancelled");
+    }
+    auto const chosen = OBLEA_TRY(candidates(store, now, filter, all));
+    auto const uses = OBLEA_TRY(image_uses(store));
+    RemovePlan plan;
+    Status changed = store.change_images([&](store::Images& images) -> Status {
+        plan = remove_candidates(images, uses, chosen);
+        return {};
+    });
+    OBLEA_TRY(std::move(changed));
+    print_removal(context, plan);
+    auto const report = OBLEA_TRY(store::collect_garbage(store, store::GcMode::remove));
+    for (auto const& warning : report.warnings) {
+        context.warning(warning);
+    }
+    context.line("Total reclaimed space: " + human_size_exact(report.bytes));
+    return exit_code::kSuccess;
+}
+
+}  // namespace
+
+Command prune_command() {
+    auto options = std::make_shared<PruneOptions>();
+    return {
+        .name = "prune",
+        .aliases = {"image prune"},
+        .section = Command::Section::images,
+        .summary = "Remove images that nothing needs",
+        .description =
+            "Those without a name; with --all every image that no container and no mount uses. "
+            "What "
+            "they leave behind in the store goes too, as with 'oblea gc'; the total is what the "
+            "disk gets back.\n\n"
+            "Filters: until=TIME (images made before), label=KEY[=VALUE], label!=KEY[=VALUE].",
+        .operands = {},
+        .options = {{.names = "-a,--all",
+                     .value_name = "",
+                     .help = "All images that nothing uses, with or without a name",
+                     .target = &options->all,
+                     .choices = {}},
+                    {.names = "-f,--force",
+                     .value_name = "",
+                     .help = "Do not ask",
+                     .target = &options->force,
+                     .choices = {}},
+                    {.names = "--filter",
+                     .value_name = "KEY=VALUE",
+                     .help = "Only images that pass; may be given several times",
+                     .target = &options->filters,
+                     .choices = {}}},
+        .examples = {{"oblea image prune", "Remove what has no name, after asking"},
+                     {"oblea image prune -a -f --filter until=240h",
+                      "Remove what is unused and older than ten days"}},
+        .run = [options](Context& context) { return prune(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools
