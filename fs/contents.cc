@@ -2,6 +2,8 @@
 // The bytes of files: read where they are now, written to the upper.
 #include "fs/union_impl.h"
 
+#include <linux/magic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,6 +65,45 @@ Result<Handle> UnionFs::open(Ino ino, OpenOptions const& open_options) {
 
 void UnionFs::release(Handle handle) {
     impl_->end_open(Ino{static_cast<std::uint64_t>(handle)});
+}
+
+bool UnionFs::is_settled(Ino ino) const {
+    if (impl_->upper == nullptr) {
+        return true;
+    }
+    auto const node = impl_->nodes.find(ino);
+    return node.has_value() && node->state == FileState::upper;
+}
+
+Result<SharedFd> UnionFs::whole_file(Ino ino) {
+    Impl& fs = *impl_;
+    if (fs.upper == nullptr) {
+        return fs.lower->object(lower_of(ino));
+    }
+    SharedFd fd = OBLEA_TRY(fs.file_fd(ino));
+    struct stat const info = OBLEA_TRY(sys::fstat(fd->get()));
+    return (info.st_mode & (S_ISUID | S_ISGID)) != 0 ? SharedFd{} : fd;
+}
+
+std::uint64_t UnionFs::opens(Ino ino) const {
+    Impl const& fs = *impl_;
+    if (fs.upper == nullptr) {
+        return 1;  // nobody counts, since nothing depends on it
+    }
+    if (is_lower_number(ino)) {
+        return fs.counts.opens(number(ino));
+    }
+    auto const node = fs.nodes.find(ino);
+    return node.has_value() ? node->opens : 0;
+}
+
+bool UnionFs::upper_is_stacked() const {
+    Impl const& fs = *impl_;
+    if (fs.upper == nullptr) {
+        return false;
+    }
+    auto const info = sys::fstatfs(fs.root_fd->get());
+    return info.has_value() && info->f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 Result<ReadResult> UnionFs::read(Ino ino, base::MutableBytes buffer, std::uint64_t offset) {

@@ -30,15 +30,16 @@ public:
     // Saturates: an inode that was looked up two thousand million times is never forgotten.
     void add_lookup(std::uint64_t ino);
     void forget(std::uint64_t ino, std::uint64_t count);
-    void add_open(std::uint64_t ino) { slots_[ino].opens.fetch_add(1, std::memory_order_relaxed); }
+    // Sequentially consistent with has_node() and set_node(): who opens a file that has no node yet
+    // is seen by who gives it one.
+    void add_open(std::uint64_t ino) { slots_[ino].opens.fetch_add(1); }
+    [[nodiscard]] std::uint32_t opens(std::uint64_t ino) const { return slots_[ino].opens.load(); }
     void end_open(std::uint64_t ino);
 
     [[nodiscard]] bool has_node(std::uint64_t ino) const {
-        return (slots_[ino].lookups.load(std::memory_order_acquire) & kNode) != 0;
+        return (slots_[ino].lookups.load() & kNode) != 0;
     }
-    void set_node(std::uint64_t ino) {
-        slots_[ino].lookups.fetch_or(kNode, std::memory_order_release);
-    }
+    void set_node(std::uint64_t ino) { slots_[ino].lookups.fetch_or(kNode); }
     // Whether the kernel knows the inode or has it open.
     [[nodiscard]] bool known(std::uint64_t ino) const;
     // Takes the mark of a node away, unless the inode is known: then false.

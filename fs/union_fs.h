@@ -16,6 +16,7 @@
 #pragma once
 #include "fs/lower/lower_tree.h"
 #include "fs/types.h"
+#include "store/base/unique_fd.h"
 
 #include <functional>
 #include <memory>
@@ -145,6 +146,17 @@ public:
     Status removexattr(Ino ino, std::string const& name);
 
     Result<StatFs> statfs();
+
+    // Whether the inode's bytes will stay for good where they are: in the upper, or in a union that
+    // is read-only.
+    [[nodiscard]] bool is_settled(Ino ino) const;
+    // A descriptor of a settled file through which the kernel itself may read and, when the union
+    // is writable, write. Null: there is none, or writing may have to take set-user-id away.
+    Result<std::shared_ptr<base::UniqueFd const>> whole_file(Ino ino);
+    // How often it is open, by open() and create().
+    [[nodiscard]] std::uint64_t opens(Ino ino) const;
+    // Whether the upper lies on an overlay or the like.
+    [[nodiscard]] bool upper_is_stacked() const;
 
     // How many inodes need a node at the moment, for counters and tests.
     [[nodiscard]] std::size_t remembered() const;

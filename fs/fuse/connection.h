@@ -2,28 +2,34 @@
 // What every request needs: the union, the terms of the mount, the counters. One per server;
 // libfuse hands it to each operation as user data.
 #pragma once
+#include "fs/fuse/backing_files.h"
 #include "fs/fuse/counters.h"
+#include "fs/fuse/data_mode.h"
 #include "fs/fuse/placeholder.h"
 #include "fs/fuse/server.h"
 #include "fs/union_fs.h"
 
-#include <atomic>
 #include <memory>
 
 namespace oblea::fs {
 
-// no-open: the kernel opens files without asking; only where a handle means nothing, which is a
-// read-only union.
-enum class OpenMode { no_open, keep_cache };
-
 struct Connection {
+    explicit Connection(Counters page) : counters(std::move(page)) {}
+
     std::unique_ptr<UnionFs> fs;
     Placeholders placeholders;
-    OpenMode open_mode = OpenMode::keep_cache;
-    MountTerms terms;  // complete once `negotiated`
+    DataMode mode = DataMode::cached;
+    std::unique_ptr<BackingFiles> backing;  // passthrough only
+    MountTerms terms;                       // complete once `negotiated`
     bool negotiated = false;
     Counters counters;
     int device = -1;  // borrowed from the session
+
+    void choose(DataChoice const& choice) {
+        mode = choice.mode;
+        terms.mode = name_of(choice.mode);
+        terms.reason = choice.reason;
+    }
 
     // The kernel's number of the request that this thread is answering.
     static thread_local std::uint64_t request;

@@ -4,11 +4,16 @@
 // Counting is lock-free and relaxed: the figures are for people and for tests that compare them
 // when nothing runs.
 #pragma once
+#include "store/base/error.h"
+#include "store/base/unique_fd.h"
+
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace oblea::fs {
 
@@ -64,17 +69,31 @@ constexpr std::string_view name_of(Op op) {
     return kOpNames[static_cast<std::size_t>(op)];
 }
 
+// One page of memory that other processes of the same owner can look into: whoever may open
+// /proc/PID/fd/N, where N is descriptor().
 class Counters {
 public:
-    void count(Op op) noexcept {
-        counts_[static_cast<std::size_t>(op)].fetch_add(1, std::memory_order_relaxed);
-    }
-    [[nodiscard]] std::uint64_t of(Op op) const noexcept {
-        return counts_[static_cast<std::size_t>(op)].load(std::memory_order_relaxed);
-    }
+    static Result<Counters> make();
+    Counters(Counters&& other) noexcept;
+    Counters& operator=(Counters&&) = delete;
+    Counters(Counters const&) = delete;
+    Counters& operator=(Counters const&) = delete;
+    ~Counters();
+
+    void count(Op op) noexcept;
+    [[nodiscard]] std::uint64_t of(Op op) const noexcept;
+    [[nodiscard]] int descriptor() const { return memory_.get(); }
 
 private:
-    std::array<std::atomic<std::uint64_t>, kOpCount> counts_{};
+    Counters(base::UniqueFd memory, void* page) : memory_(std::move(memory)), page_(page) {}
+    base::UniqueFd memory_;
+    void* page_;  // null: moved from
 };
+
+using RequestCounts = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// What a server's page says, kinds that never came left out; `memory` is a descriptor of it.
+// Errors: EBADMSG when it is none.
+Result<RequestCounts> read_counts(int memory);
 
 }  // namespace oblea::fs

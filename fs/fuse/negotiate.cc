@@ -29,7 +29,7 @@ void decline(fuse_conn_info& info, std::uint64_t feature) {
 #endif
 }
 
-void agree(fuse_conn_info& info) {
+void agree(Connection const& connection, fuse_conn_info& info) {
     want(info, FUSE_CAP_ASYNC_READ);
     want(info, FUSE_CAP_READDIRPLUS);
     want(info, FUSE_CAP_PARALLEL_DIROPS);
@@ -54,12 +54,26 @@ void agree(fuse_conn_info& info) {
     // libfuse tells since 3.18 whether the writer may keep setuid bits; without this the kernel
     // asks for security.capability before each write.
     want(info, FUSE_CAP_HANDLE_KILLPRIV_V2);
-    want(info, FUSE_CAP_ATOMIC_O_TRUNC);
+    // Truncating is part of opening, unless opening sends no request.
+    if (connection.mode == DataMode::no_open) {
+        decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
+    } else {
+        want(info, FUSE_CAP_ATOMIC_O_TRUNC);
+    }
     decline(info, FUSE_CAP_OVER_IO_URING);
 #else
     // Who truncates while opening would keep setuid bits that he has no right to: the kernel drops
     // them only with a truncation of its own.
     decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
+#endif
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    if (connection.mode == DataMode::passthrough) {
+        want(info, FUSE_CAP_PASSTHROUGH);
+        // Files of a stacked file system are taken only if nothing may be stacked on this one.
+        info.max_backing_stack_depth = connection.fs->upper_is_stacked()
+                                           ? FUSE_BACKING_STACKED_OVER
+                                           : FUSE_BACKING_STACKED_UNDER;
+    }
 #endif
     info.max_write = kRequestBytesMax;
     info.max_background = kBackgroundMax;
@@ -70,7 +84,7 @@ void agree(fuse_conn_info& info) {
 }  // namespace
 
 void negotiate(Connection& connection, fuse_conn_info& info) {
-    agree(info);
+    agree(connection, info);
     MountTerms& terms = connection.terms;
     terms.protocol_major = info.proto_major;
     terms.protocol_minor = info.proto_minor;
@@ -81,13 +95,6 @@ void negotiate(Connection& connection, fuse_conn_info& info) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
     terms.io_uring_offered = (info.capable_ext & FUSE_CAP_OVER_IO_URING) != 0;
 #endif
-    if (connection.open_mode == OpenMode::no_open) {
-        terms.mode = "no-open";
-        terms.reason = "nothing can change, so files are opened without asking the server";
-    } else {
-        terms.mode = "open, keep-cache";
-        terms.reason = "files can change, so the server has to know which are open";
-    }
     connection.negotiated = true;
 }
 

@@ -118,6 +118,34 @@ fuse_file_info cached_file(fuse_file_info const& asked) {
     return info;
 }
 
+// How the kernel gets at the file that was just opened. Unchanged files of the image go through the
+// page cache and cost no lock.
+fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const& asked) {
+    fuse_file_info info = cached_file(asked);
+    UnionFs& fs = *connection.fs;
+    if (connection.backing == nullptr || !fs.is_settled(ino)) {
+        return info;
+    }
+    [[maybe_unused]] std::int32_t const number = connection.backing->add_open(
+        ino, {.opens = [&] { return fs.opens(ino); }, .file = [&] { return fs.whole_file(ino); }});
+    info.fh = kTracked;
+    info.keep_cache = 0;  // what went by it has left the cache behind, if there is anything in it
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    info.backing_id = number;
+#endif
+    return info;
+}
+
+CreatedFile created_file(Connection& connection, UnionFs::Created const& created,
+                         fuse_file_info const& asked) {
+    if (connection.mode == DataMode::no_open) {
+        // The kernel will not tell when it is closed; that it knows the inode keeps it.
+        connection.fs->release(created.handle);
+        return {.created = created, .info = cached_file(asked)};
+    }
+    return {.created = created, .info = opened_file(connection, created.entry.attr.ino, asked)};
+}
+
 fuse_file_info cached_folder(fuse_file_info const& asked) {
     fuse_file_info info = asked;
     info.keep_cache = 1;
@@ -313,13 +341,15 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, char const* name, fuse_ino_t n
 
 void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
     reply_with(req, Op::open, ino, [&](UnionFs& fs) -> Result<Opened> {
-        if (connection_of(req).open_mode == OpenMode::no_open) {
+        Connection& connection = connection_of(req);
+        if (connection.mode == DataMode::no_open) {
             return fail(Errno::enosys, "open");  // from now on the kernel does not ask
         }
         OpenOptions options = open_options_of(*info);
         options.kill_privileges = kill_privileges_of(info);
         Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, options));
-        return Opened{.handle = handle, .info = cached_file(*info)};
+        return Opened{
+            .ino = Ino{ino}, .handle = handle, .info = opened_file(connection, Ino{ino}, *info)};
     });
 }
 
@@ -329,7 +359,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
         Name const wanted = OBLEA_TRY(Name::parse(name));
         auto created = OBLEA_TRY(
             fs.create(Ino{parent}, wanted, mode & 07777U, open_options_of(*info), caller_of(req)));
-        return CreatedFile{.created = created, .info = cached_file(*info)};
+        return created_file(connection_of(req), created, *info);
     });
 }
 
@@ -338,7 +368,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) noexcept {
     reply_with(req, Op::tmpfile, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
         auto created = OBLEA_TRY(fs.create_unnamed(Ino{parent}, mode & 07777U, caller_of(req)));
-        return CreatedFile{.created = created, .info = cached_file(*info)};
+        return created_file(connection_of(req), created, *info);
     });
 }
 #endif
@@ -363,8 +393,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
-    reply_with(req, Op::release, ino, [&](UnionFs& fs) -> Status {
-        fs.release(Handle{info->fh});
+    reply_with(req, Op::release, ino, [&](UnionFs&) -> Status {
+        end_open(connection_of(req), Ino{ino}, *info);
         return {};
     });
 }
@@ -407,10 +437,11 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
     reply_with(req, Op::opendir, ino, [&](UnionFs& fs) -> Result<Opened> {
-        if (connection_of(req).open_mode == OpenMode::no_open) {
+        if (!fs.writable() && connection_of(req).mode == DataMode::no_open) {
             return fail(Errno::enosys, "opendir");
         }
-        return Opened{.handle = OBLEA_TRY(fs.opendir(Ino{ino})),
+        return Opened{.ino = Ino{ino},
+                      .handle = OBLEA_TRY(fs.opendir(Ino{ino})),
                       .what = Opened::What::folder,
                       .info = cached_folder(*info)};
     });

@@ -46,11 +46,21 @@ void reply_raw_error(Connection const& connection, Errno code) {
 }
 
 fuse_file_info with_handle(fuse_file_info info, Handle handle) {
-    info.fh = std::to_underlying(handle);
+    info.fh |= std::to_underlying(handle);
     return info;
 }
 
 }  // namespace
+
+void end_open(Connection& connection, Ino ino, fuse_file_info const& info) {
+    if (connection.mode == DataMode::no_open) {
+        return;  // nothing was counted
+    }
+    if ((info.fh & kTracked) != 0) {
+        connection.backing->end_open(ino);
+    }
+    connection.fs->release(Handle{info.fh & ~kTracked});
+}
 
 struct stat stat_of(Attr const& attr) {
     struct stat st{};
@@ -119,7 +129,7 @@ void reply(fuse_req_t req, Connection& connection, Opened const& opened) {
         if (opened.what == Opened::What::folder) {
             connection.fs->releasedir(opened.handle);
         } else {
-            connection.fs->release(opened.handle);
+            end_open(connection, opened.ino, info);
         }
     }
 }
@@ -128,7 +138,7 @@ void reply(fuse_req_t req, Connection& connection, CreatedFile const& file) {
     fuse_entry_param const param = param_of(file.created.entry);
     fuse_file_info const info = with_handle(file.info, file.created.handle);
     if (fuse_reply_create(req, &param, &info) != 0) {
-        connection.fs->release(file.created.handle);
+        end_open(connection, file.created.entry.attr.ino, info);
         forget_one(connection, file.created.entry.attr.ino);
     }
 }

@@ -23,6 +23,7 @@ struct Found {
     std::optional<Entry> entry;  // nullopt: a name that the kernel may remember as missing
 };
 struct Opened {
+    Ino ino = Ino::root;
     Handle handle{};
     enum class What { file, folder } what = What::file;
     fuse_file_info info{};
@@ -46,6 +47,12 @@ struct FolderPart {
     std::vector<Ino> counted;  // entries that the kernel will count as looked up
 };
 struct NoReply {};  // FORGET
+
+// In fuse_file_info::fh, beside the inode's number: counted in Connection::backing.
+inline constexpr std::uint64_t kTracked = std::uint64_t{1} << 63U;
+
+// Ends what open() or create() began.
+void end_open(Connection& connection, Ino ino, fuse_file_info const& info);
 
 void reply_error(fuse_req_t req, Errno code);
 

@@ -91,6 +91,11 @@ Result<Placeholders> resolve_placeholders(UnionFs& fs, std::vector<Placeholder> 
     return placeholders;
 }
 
+DataFacts data_facts(UnionFs const& fs) {
+    return {.writable = fs.writable() ? DataFacts::Writable::yes : DataFacts::Writable::no,
+            .no_passthrough = why_no_backing()};
+}
+
 // Worker threads sit in read(2), which only a signal ends.
 extern "C" void wake_from_read(int /*signal*/) {}
 
@@ -113,6 +118,8 @@ private:
 }  // namespace
 
 struct Server::Impl {
+    explicit Impl(Counters counters) : connection(std::move(counters)) {}
+
     Connection connection;
     Session session;  // before the mount it serves, after the union it uses
     Attached attached;
@@ -166,6 +173,7 @@ struct Server::Impl {
 
     Status open_session();
     Status negotiate_terms();
+    Status settle_data(MountOptions::Data wanted);
     Status take_away();
     void join(std::vector<std::thread>& workers);
 };
@@ -197,6 +205,27 @@ Status Server::Impl::negotiate_terms() {
         }
         OBLEA_TRY(serve_one(request));
     }
+    return {};
+}
+
+// Whether the kernel really takes files is known only now. Who left the choice to us gets the next
+// best: what was agreed at INIT suits `cached` too.
+Status Server::Impl::settle_data(MountOptions::Data wanted) {
+    if (connection.mode != DataMode::passthrough) {
+        return {};
+    }
+    connection.backing = std::make_unique<BackingFiles>(connection.device);
+    auto const works = connection.terms.passthrough_offered
+                           ? connection.backing->probe()
+                           : Status{fail(Errno::eopnotsupp, "", "the kernel has none")};
+    if (works.has_value()) {
+        return {};
+    }
+    if (wanted == MountOptions::Data::passthrough) {
+        return with_context(works, [] { return "passthrough is not possible"; });
+    }
+    connection.choose(
+        {.mode = DataMode::cached, .reason = "no passthrough: " + works.error().message()});
     return {};
 }
 
@@ -232,8 +261,10 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
                                               std::string const& mount_point,
                                               MountOptions const& options) {
-    auto impl = std::make_unique<Impl>();
-    impl->connection.open_mode = fs->writable() ? OpenMode::keep_cache : OpenMode::no_open;
+    DataChoice const data = OBLEA_TRY(decide_data(options.data, data_facts(*fs)));
+    Counters counters = OBLEA_TRY(Counters::make());
+    auto impl = std::make_unique<Impl>(std::move(counters));
+    impl->connection.choose(data);
     impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
     impl->connection.fs = std::move(fs);
     impl->threads = thread_count(options);
@@ -245,6 +276,7 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     impl->attached = OBLEA_TRY(attach(mount_point, options));
     OBLEA_TRY(impl->open_session());
     OBLEA_TRY(impl->negotiate_terms());
+    OBLEA_TRY(impl->settle_data(options.data));
     return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
 }
 
@@ -256,15 +288,8 @@ std::string const& Server::mount_point() const {
     return impl_->attached.mount_point;
 }
 
-std::vector<std::pair<std::string_view, std::uint64_t>> Server::request_counts() const {
-    std::vector<std::pair<std::string_view, std::uint64_t>> counts;
-    for (std::size_t i = 0; i < kOpCount; ++i) {
-        std::uint64_t const count = impl_->connection.counters.of(static_cast<Op>(i));
-        if (count != 0) {
-            counts.emplace_back(kOpNames[i], count);
-        }
-    }
-    return counts;
+int Server::counters() const {
+    return impl_->connection.counters.descriptor();
 }
 
 Status Server::run() {

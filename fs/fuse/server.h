@@ -11,8 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 namespace oblea::fs {
@@ -24,6 +22,8 @@ struct MountOptions {
     enum class Suid { no, yes } suid = Suid::no;
     enum class Dev { no, yes } dev = Dev::no;
     enum class ReadOnly { no, yes } read_only = ReadOnly::no;
+    // How bytes reach the programs; automatic: the best that kernel and rights allow.
+    enum class Data { automatic, passthrough, cached, no_open } data = Data::automatic;
     unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8
     // What the server reads and writes while it runs (store, upper layer): the mount point must not
     // be one of these folders, nor above one.
@@ -38,7 +38,7 @@ struct MountTerms {
     std::uint32_t protocol_major = 0;
     std::uint32_t protocol_minor = 0;
     std::string libfuse;  // version
-    std::string mode;     // "no-open", "open, keep-cache", ...
+    std::string mode;     // "no-open", "cached" or "passthrough"
     std::string reason;   // why this mode
     bool passthrough_offered = false;
     bool io_uring_offered = false;
@@ -48,7 +48,8 @@ class Server {
 public:
     // Mounts at `mount_point` (by mount(2) where we may, else by fusermount3). Errors name the
     // cause and the way out: /dev/fuse missing or not accessible, fusermount3 missing,
-    // user_allow_other not set in fuse.conf, mount point missing, not a folder, not ours, busy.
+    // user_allow_other not set in fuse.conf, mount point missing, not a folder, not ours, busy;
+    // EOPNOTSUPP when the data mode that was asked for cannot be had.
     static Result<std::unique_ptr<Server>>
     mount(std::unique_ptr<UnionFs> fs, std::string const& mount_point, MountOptions const& options);
     ~Server();  // unmounts if still mounted
@@ -56,8 +57,8 @@ public:
     [[nodiscard]] MountTerms terms() const;
     [[nodiscard]] std::string const& mount_point() const;  // absolute, without links
 
-    // How often each kind of request was answered, those that never came left out.
-    [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> request_counts() const;
+    // Memory that tells how often each kind of request was answered: see counters.h.
+    [[nodiscard]] int counters() const;
 
     // Until unmounted, or until stop(), which unmounts (lazily when the mount is in use). Threads
     // are joined when it returns. Uses SIGUSR1 of its own threads.

@@ -25,7 +25,19 @@ struct MountCommandOptions {
     bool dev = false;
     bool allow_other = false;
     bool foreground = false;
+    std::string data = "auto";
 };
+
+fs::MountOptions::Data data_of(std::string const& word) {
+    using Data = fs::MountOptions::Data;
+    if (word == "passthrough") {
+        return Data::passthrough;
+    }
+    if (word == "cached") {
+        return Data::cached;
+    }
+    return word == "no-open" ? Data::no_open : Data::automatic;
+}
 
 Result<MountRequest> request_of(Context const& context, MountCommandOptions const& options) {
     if (options.read_only && (!options.name.empty() || !options.upper.empty() || options.remove)) {
@@ -50,6 +62,7 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
         options.allow_other ? MountOptions::Access::allow_other : MountOptions::Access::owner_only;
     request.options.read_only =
         options.read_only ? MountOptions::ReadOnly::yes : MountOptions::ReadOnly::no;
+    request.options.data = data_of(options.data);
     request.options.threads = context.globals.jobs;
     return request;
 }
@@ -135,6 +148,13 @@ Command mount_command() {
                      .help = "Let device nodes of the image be devices",
                      .target = &options->dev,
                      .choices = {}},
+                    {.names = "--data",
+                     .value_name = "MODE",
+                     .help = "How bytes get to programs: auto (the best that is possible), "
+                             "passthrough (the kernel reads and writes changed files itself), "
+                             "cached, or no-open (the kernel opens files without asking)",
+                     .target = &options->data,
+                     .choices = {"auto", "passthrough", "cached", "no-open"}},
                     {.names = "--allow-other",
                      .value_name = "",
                      .help = "Let other users see the mount",

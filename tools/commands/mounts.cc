@@ -17,6 +17,17 @@ struct MountsOptions {
     std::string format = "table";
 };
 
+nlohmann::ordered_json requests_json(std::optional<fs::RequestCounts> const& requests) {
+    if (!requests) {
+        return nullptr;
+    }
+    auto object = nlohmann::ordered_json::object();
+    for (auto const& [name, count] : *requests) {
+        object[name] = count;
+    }
+    return object;
+}
+
 std::string mounts_json(std::vector<MountInfo> const& mounts) {
     auto array = nlohmann::ordered_json::array();
     for (auto const& mount : mounts) {
@@ -28,10 +39,12 @@ std::string mounts_json(std::vector<MountInfo> const& mounts) {
                          {"upper", mount.upper_dir},
                          {"mode", mount.mode},
                          {"protocol", mount.protocol},
+                         {"data", mount.data},
                          {"reason", mount.reason},
                          {"pid", mount.pid},
                          {"started", mount.started},
-                         {"notes", mount.notes}});
+                         {"notes", mount.notes},
+                         {"requests", requests_json(mount.requests)}});
     }
     return array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -62,7 +75,8 @@ Command mounts_command() {
         .aliases = {},
         .section = Command::Section::mounts,
         .summary = "List the mounts of the store",
-        .description = "With json, also why each is served as it is.",
+        .description = "With json, also how and why each is served as it is, and how often its "
+                       "server answered each kind of request.",
         .operands = {},
         .options = {{.names = "--format",
                      .value_name = "FORMAT",

@@ -6,6 +6,7 @@
 // that has one thread. Everything that the mount needs is opened by the server, whose lease ends
 // with it however it dies.
 #pragma once
+#include "fs/fuse/counters.h"
 #include "fs/fuse/server.h"
 #include "store/store.h"
 #include "tools/mount/containers.h"
@@ -58,7 +59,11 @@ struct MountInfo {
     std::string protocol;            // "7.44, no-open", for people
     std::string reason;              // why this mode
     std::string started;             // RFC 3339
+    std::string data;                // how bytes get to programs: "no-open", "passthrough", ...
     std::vector<std::string> notes;  // what the user should know: one line each
+    // How often the server answered each kind of request, as list_mounts() found it; nullopt where
+    // we may not look into the server.
+    std::optional<fs::RequestCounts> requests{};
 };
 
 // Mounts and returns once the mount answers; the server goes on in the background, free of the

@@ -21,6 +21,7 @@ constexpr std::array kTexts{Field{"mount_point", &MountInfo::mount_point},
                             Field{"upper_dir", &MountInfo::upper_dir},
                             Field{"mode", &MountInfo::mode},
                             Field{"protocol", &MountInfo::protocol},
+                            Field{"data", &MountInfo::data},
                             Field{"reason", &MountInfo::reason},
                             Field{"started", &MountInfo::started}};
 
@@ -28,6 +29,12 @@ constexpr std::array kTexts{Field{"mount_point", &MountInfo::mount_point},
 std::string text_of(json const& object, char const* name) {
     auto const found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+template <typename T>
+T number_of(json const& object, char const* name, T otherwise) {
+    auto const found = object.find(name);
+    return found != object.end() && found->is_number_integer() ? found->get<T>() : otherwise;
 }
 
 std::optional<DescribedMount> mount_of(json const& about) {
@@ -39,9 +46,8 @@ std::optional<DescribedMount> mount_of(json const& about) {
         mount.info.*field.member = text_of(about, field.name);
     }
     mount.device = text_of(about, "device");
-    if (auto const pid = about.find("pid"); pid != about.end() && pid->is_number_integer()) {
-        mount.info.pid = pid->get<std::int64_t>();
-    }
+    mount.info.pid = number_of<std::int64_t>(about, "pid", 0);
+    mount.counters = number_of<int>(about, "counters", -1);
     if (auto const notes = about.find("notes"); notes != about.end() && notes->is_array()) {
         for (json const& note : *notes) {
             if (note.is_string()) {
@@ -58,6 +64,7 @@ std::string encode_mount(DescribedMount const& mount) {
     json about = {{"kind", "mount"},
                   {"pid", mount.info.pid},
                   {"device", mount.device},
+                  {"counters", mount.counters},
                   {"notes", mount.info.notes}};
     for (Field const& field : kTexts) {
         about[field.name] = mount.info.*field.member;

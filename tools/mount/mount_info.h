@@ -14,6 +14,7 @@ namespace oblea::tools {
 struct DescribedMount {
     MountInfo info;
     std::string device;
+    int counters = -1;  // descriptor of the server's counters, in the server
 };
 
 std::string encode_mount(DescribedMount const& mount);

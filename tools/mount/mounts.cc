@@ -77,6 +77,17 @@ Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
     return live;
 }
 
+// Only who may look into the server's process sees them.
+std::optional<fs::RequestCounts> requests_of(LiveMount const& live) {
+    auto const memory = sys::open(
+        fmt::format("/proc/{}/fd/{}", live.mount.info.pid, live.mount.counters), O_RDONLY);
+    if (!memory.has_value() || wait_for_end(live.process, 0) == Ended::in_time) {
+        return std::nullopt;
+    }
+    auto counts = fs::read_counts(memory->get());
+    return counts.has_value() ? std::optional{*std::move(counts)} : std::nullopt;
+}
+
 std::string resolved(std::string const& path) {
     char* full = ::realpath(path.c_str(), nullptr);
     if (full == nullptr) {
@@ -107,6 +118,7 @@ LiveMount const* find_mount(std::vector<LiveMount> const& live, std::string cons
 Result<std::vector<MountInfo>> list_mounts(store::Store const& store) {
     std::vector<MountInfo> mounts;
     for (LiveMount& one : OBLEA_TRY(live_mounts(store))) {
+        one.mount.info.requests = requests_of(one);
         mounts.push_back(std::move(one.mount.info));
     }
     return mounts;

@@ -150,7 +150,9 @@ Status ServedImage::describe() {
     info.mode = request_.mode == MountMode::read_only ? "read-only" : "writable";
     info.protocol =
         fmt::format("{}.{}, {}", terms.protocol_major, terms.protocol_minor, terms.mode);
+    info.data = terms.mode;
     info.reason = terms.reason;
+    description_.counters = server_->counters();
     info.started = rfc3339_now();
     info.upper_dir = request_.upper_dir;
     if (container_) {

@@ -81,6 +81,14 @@ inline std::string large_text() {
     return text;
 }
 
+// The whole suite runs once for each way of the data; an answer that depends on it is a defect.
+inline fs::MountOptions::Data data_under_test() {
+    using Data = fs::MountOptions::Data;
+    char const* const chosen = std::getenv("OBLEA_TEST_DATA");
+    std::string_view const word = chosen != nullptr ? chosen : "";
+    return word == "cached" ? Data::cached : word == "no-open" ? Data::no_open : Data::automatic;
+}
+
 class MountedImage {
 public:
     MountedImage()
@@ -112,6 +120,7 @@ public:
         tools::MountRequest request;
         request.source.image = "small";
         request.mount_point = mount_point_;
+        request.options.data = data_under_test();
         return request;
     }
 

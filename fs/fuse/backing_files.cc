@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse/backing_files.h"
+
+#include "store/base/scope_exit.h"
+#include "store/base/sys.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+#include <linux/capability.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace oblea::fs {
+namespace {
+
+namespace sys = base::sys;
+
+// Of linux/fuse.h since 6.9, which older headers lack.
+struct BackingMap {
+    std::int32_t fd = -1;
+    std::uint32_t flags = 0;
+    std::uint64_t padding = 0;
+};
+constexpr unsigned long kBackingOpen = _IOW(229, 1, BackingMap);
+constexpr unsigned long kBackingClose = _IOW(229, 2, std::uint32_t);
+
+// linux/proc_ns.h, PROC_USER_INIT_INO: the number of the first user namespace.
+constexpr ino_t kFirstUserNamespace = 0xEFFFFFFD;
+
+using Capabilities = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+Result<Capabilities> own_capabilities() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    Capabilities sets{};
+    if (::syscall(SYS_capget, &header, sets.data()) != 0) {
+        return fail(sys::last_errno(), "capget");
+    }
+    return sets;
+}
+
+Status set_capabilities(Capabilities const& sets) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    return ::syscall(SYS_capset, &header, sets.data()) == 0 ? Status{}
+                                                            : fail(sys::last_errno(), "capset");
+}
+
+// The kernel writes with the rights that this thread has at the moment. Without the right to keep
+// them, a write drops set-user-id bits, as it must for those who may not: the program's own rights
+// are not looked at.
+Result<std::int32_t> make_known(int device, int file) {
+    Capabilities const all = OBLEA_TRY(own_capabilities());
+    Capabilities fewer = all;
+    fewer[CAP_TO_INDEX(CAP_FSETID)].effective &= ~CAP_TO_MASK(CAP_FSETID);
+    OBLEA_TRY(set_capabilities(fewer));
+    base::ScopeExit const restore{[&] { static_cast<void>(set_capabilities(all)); }};
+    BackingMap const map{.fd = file};
+    int const number = ::ioctl(device, kBackingOpen, &map);
+    if (number <= 0) {
+        return fail(sys::last_errno(), "FUSE_DEV_IOC_BACKING_OPEN");
+    }
+    return number;
+}
+
+void make_unknown(int device, std::int32_t number) {
+    auto const given = static_cast<std::uint32_t>(number);
+    static_cast<void>(::ioctl(device, kBackingClose, &given));  // only a wrong number fails
+}
+
+}  // namespace
+
+std::string why_no_backing() {
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)
+    return "libfuse 3.17 or newer has it";
+#else
+    auto const sets = own_capabilities();
+    if (!sets.has_value() ||
+        ((*sets)[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) == 0) {
+        return "it needs CAP_SYS_ADMIN";
+    }
+    struct stat user_namespace{};
+    if (::stat("/proc/self/ns/user", &user_namespace) != 0 ||
+        user_namespace.st_ino != kFirstUserNamespace) {
+        return "it needs CAP_SYS_ADMIN outside of user namespaces";
+    }
+    return {};
+#endif
+}
+
+Status BackingFiles::probe() {
+    base::UniqueFd const file{::memfd_create("oblea-probe", MFD_CLOEXEC)};
+    if (!file.valid()) {
+        return fail(sys::last_errno(), "memfd_create");
+    }
+    make_unknown(device_, OBLEA_TRY(make_known(device_, file.get())));
+    return {};
+}
+
+std::int32_t BackingFiles::number_for(Candidate const& candidate) {
+    if (candidate.opens() != 1) {
+        return kThroughCache;  // open already, from before it was in the upper
+    }
+    auto const file = candidate.file();
+    if (!file.has_value() || *file == nullptr) {
+        return kThroughCache;
+    }
+    // What the kernel does not take is served as if there were no passthrough.
+    return make_known(device_, (*file)->get()).value_or(kThroughCache);
+}
+
+std::int32_t BackingFiles::add_open(Ino ino, Candidate const& candidate) {
+    Shard& home = shard(ino);
+    std::scoped_lock const lock{home.mutex};
+    auto const [at, first] = home.files.try_emplace(static_cast<std::uint64_t>(ino));
+    if (first) {
+        at->second.number = number_for(candidate);
+    }
+    ++at->second.opens;
+    return at->second.number;
+}
+
+void BackingFiles::end_open(Ino ino) {
+    Shard& home = shard(ino);
+    std::scoped_lock const lock{home.mutex};
+    auto const at = home.files.find(static_cast<std::uint64_t>(ino));
+    if (at == home.files.end() || --at->second.opens > 0) {
+        return;
+    }
+    if (at->second.number != kThroughCache) {
+        make_unknown(device_, at->second.number);
+    }
+    home.files.erase(at);
+}
+
+}  // namespace oblea::fs

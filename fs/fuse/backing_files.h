@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Files that the kernel reads and writes by itself (passthrough): which of them it knows under
+// which number.
+//
+// Rules of the kernel (linux/fs/fuse/iomode.c): one number for an inode; no open of it through the
+// page cache as long as one by passthrough lasts, and the other way round; else the program gets
+// EIO. So the first open of a file decides for those that come while it lasts. What is counted here
+// ends at RELEASE, which the kernel sends after it has let go itself, so that a count is never too
+// low. Safe from any thread.
+#pragma once
+#include "fs/types.h"
+#include "store/base/unique_fd.h"
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace oblea::fs {
+
+// Why this process cannot make such files known; empty: it can, as far as can be told before a
+// mount.
+[[nodiscard]] std::string why_no_backing();
+
+class BackingFiles {
+public:
+    explicit BackingFiles(int device) : device_(device) {}
+    BackingFiles(BackingFiles const&) = delete;
+    BackingFiles& operator=(BackingFiles const&) = delete;
+
+    // Whether the kernel takes files at all, tried with one. Errors: EPERM, ELOOP, ...
+    Status probe();
+
+    // What to know of an inode whose first open this would be.
+    struct Candidate {
+        // How often it is open, this time included, whether or not by way of this table.
+        std::function<std::uint64_t()> opens;
+        // Null: it must not be handed to the kernel.
+        std::function<Result<std::shared_ptr<base::UniqueFd const>>()> file;
+    };
+    // The number for one more open of the inode, or kThroughCache, with pages that may be old.
+    static constexpr std::int32_t kThroughCache = 0;
+    std::int32_t add_open(Ino ino, Candidate const& candidate);
+    // One that add_open() has counted, either way.
+    void end_open(Ino ino);
+
+private:
+    struct Known {
+        std::int32_t number = kThroughCache;
+        std::uint64_t opens = 0;
+    };
+    struct Shard {
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, Known> files;
+    };
+    std::int32_t number_for(Candidate const& candidate);
+    [[nodiscard]] Shard& shard(Ino ino) {
+        return shards_[static_cast<std::uint64_t>(ino) % shards_.size()];
+    }
+
+    int device_;  // borrowed
+    std::array<Shard, 64> shards_;
+};
+
+}  // namespace oblea::fs
