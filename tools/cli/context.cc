@@ -54,6 +54,9 @@ void Context::line(std::string_view text) const {
 }
 
 void Context::error(std::string_view message) const {
+    // Where both streams are one, results that were printed before stand before. A failure to write
+    // them is seen at the end.
+    static_cast<void>(std::fflush(streams_.out));
     write_message(streams_.err, "", message);
 }
 

@@ -20,7 +20,7 @@ namespace {
 struct ImportOptions {
     std::optional<std::string> source;
     std::optional<std::string> name;
-    std::optional<std::string> input;
+    std::optional<std::string> input;  // of load
     std::string as = "auto";
     std::string platform;
     std::string progress = "auto";
@@ -35,20 +35,15 @@ store::ImportRequest::As kind_of(std::string const& as) {
     return as == "rootfs" ? As::rootfs : As::automatic;
 }
 
-// SOURCE and NAME, or with -i only NAME, or neither: standard input.
+bool is_terminal(Context const& context) {
+    return ::isatty(::fileno(context.streams().in)) != 0;
+}
+
 Result<store::ImportRequest> request_of(Context const& context, ImportOptions const& options) {
     store::ImportRequest request;
-    if (options.input.has_value()) {
-        if (options.name.has_value()) {
-            return fail(Errno::einval, "", "--input names the source: only a NAME may follow");
-        }
-        request.source = *options.input;
-        request.name = options.source;
-    } else {
-        request.source = options.source.value_or("-");
-        request.name = options.name;
-    }
-    if (request.source == "-" && ::isatty(::fileno(context.streams().in)) != 0) {
+    request.source = options.source.value_or("-");
+    request.name = options.name;
+    if (request.source == "-" && is_terminal(context)) {
         return fail(Errno::einval, "",
                     "there is nothing to read: name a SOURCE, or redirect a file to standard "
                     "input");
@@ -88,25 +83,63 @@ void report_images(Context const& context, store::ImportReport const& report) {
     }
 }
 
-Result<int> import(Context& context, ImportOptions const& options) {
-    auto request = OBLEA_TRY(request_of(context, options));
-    auto const store = OBLEA_TRY(open_store(context));
+Result<store::ImportReport> run_import(Context const& context, store::Store const& store,
+                                       store::ImportRequest request, ProgressMode mode) {
     Interrupt const interrupt;
     request.cancel = &interrupt.flag();
-
     auto progress =
-        make_progress(options.quiet ? ProgressMode::none : parse_progress_mode(options.progress),
-                      {.live = context.streams().err, .plain = context.streams().out});
-    auto const imported =
-        store::import_image(store, request, [&](store::ImportProgress const& state) {
-            progress->update(state, Progress::Clock::now());
-        });
+        make_progress(mode, {.live = context.streams().err, .plain = context.streams().out});
+    auto imported = store::import_image(store, request, [&](store::ImportProgress const& state) {
+        progress->update(state, Progress::Clock::now());
+    });
     progress.reset();
-    store::ImportReport const report = OBLEA_TRY(imported);
+    return imported;
+}
+
+Result<int> import(Context& context, ImportOptions const& options) {
+    auto const request = OBLEA_TRY(request_of(context, options));
+    auto const store = OBLEA_TRY(open_store(context));
+    auto const mode = options.quiet ? ProgressMode::none : parse_progress_mode(options.progress);
+    auto const report = OBLEA_TRY(run_import(context, store, request, mode));
     if (!options.quiet) {
         context.line(
             fmt::format("Recognised: {}, {}", one_line(report.recognised), layer_counts(report)));
     }
+    report_images(context, report);
+    return exit_code::kSuccess;
+}
+
+// Docker's words for a name that moves from one image to another.
+void report_renames(Context const& context, store::Images const& before,
+                    store::ImportReport const& report) {
+    for (auto const& image : report.images) {
+        for (auto const& name : image.names) {
+            auto const* old = before.find_name(name);
+            auto const reference = store::Reference::parse(name);
+            if (old != nullptr && old->id != image.id && reference.has_value()) {
+                context.line(fmt::format("The image {} already exists, renaming the old one with "
+                                         "ID {} to empty string",
+                                         reference->familiar(), old->id.to_string()));
+            }
+        }
+    }
+}
+
+Result<int> load(Context& context, ImportOptions const& options) {
+    store::ImportRequest request;
+    request.source = options.input.value_or("-");
+    request.as = store::ImportRequest::As::image;
+    request.platform = options.platform;
+    request.jobs = context.globals.jobs;
+    if (!options.input.has_value() && is_terminal(context)) {
+        return fail(Errno::einval, "", "requested load from stdin, but stdin is empty");
+    }
+    auto const store = OBLEA_TRY(open_store(context));
+    auto const before = OBLEA_TRY(store.images());
+    bool const shown = !options.quiet && ::isatty(::fileno(context.streams().err)) != 0;
+    auto const report = OBLEA_TRY(
+        run_import(context, store, request, shown ? ProgressMode::tty : ProgressMode::none));
+    report_renames(context, before, report);
     report_images(context, report);
     return exit_code::kSuccess;
 }
@@ -117,7 +150,7 @@ Command import_command() {
     auto options = std::make_shared<ImportOptions>();
     return {
         .name = "import",
-        .aliases = {"load", "image load", "image import"},
+        .aliases = {"image import"},
         .section = Command::Section::images,
         .summary = "Take images into the store",
         .description =
@@ -135,12 +168,7 @@ Command import_command() {
                       .help =
                           "Name of the image, where the source holds one; default: its own names",
                       .target = &options->name}},
-        .options = {{.names = "-i,--input",
-                     .value_name = "FILE",
-                     .help = "Read this file, as 'docker load' names it",
-                     .target = &options->input,
-                     .choices = {}},
-                    {.names = "--as",
+        .options = {{.names = "--as",
                      .value_name = "KIND",
                      .help = "What the source is: auto, image or rootfs",
                      .target = &options->as,
@@ -158,8 +186,41 @@ Command import_command() {
                     progress_option(options->progress)},
         .examples = {{"oblea import image.tar", "An archive of docker, podman, skopeo or buildah"},
                      {"oblea import rootfs.tar.xz base:1", "A root file system as an image"},
-                     {"docker save debian | oblea load", "From one store to the other"}},
+                     {"docker save debian | oblea import", "From one store to the other"}},
         .run = [options](Context& context) { return import(context, *options); },
+    };
+}
+
+Command load_command() {
+    auto options = std::make_shared<ImportOptions>();
+    return {
+        .name = "load",
+        .aliases = {"image load"},
+        .section = Command::Section::images,
+        .summary = "Take images from an archive, as docker does",
+        .description =
+            "Reads what 'oblea save', 'docker save', 'podman save' and skopeo write, compressed or "
+            "not, and prints the names. An image that had such a name before loses it. 'oblea "
+            "import' takes folders and root file systems too.",
+        .operands = {},
+        .options = {{.names = "-i,--input",
+                     .value_name = "FILE",
+                     .help = "Read this file instead of standard input",
+                     .target = &options->input,
+                     .choices = {}},
+                    {.names = "--platform",
+                     .value_name = "OS/ARCH",
+                     .help = "The image of this platform, where there are several",
+                     .target = &options->platform,
+                     .choices = {}},
+                    {.names = "-q,--quiet",
+                     .value_name = "",
+                     .help = "No progress",
+                     .target = &options->quiet,
+                     .choices = {}}},
+        .examples = {{"oblea load -i image.tar", "All images of an archive"},
+                     {"docker save debian | oblea load", "From one store to the other"}},
+        .run = [options](Context& context) { return load(context, *options); },
     };
 }
 
