@@ -86,8 +86,8 @@ Result<std::shared_ptr<Listing const>> UnionFs::Impl::listing_for(Ino folder, Ha
     if (position > kDotDotKey) {
         std::scoped_lock const lock{handles.mutex};
         auto const open = handles.open.find(id);
-        if (open != handles.open.end() && open->second.listing != nullptr) {
-            return open->second.listing;
+        if (open != handles.open.end() && open->second != nullptr) {
+            return open->second;
         }
     }
     std::shared_ptr<Listing const> made;
@@ -98,7 +98,7 @@ Result<std::shared_ptr<Listing const>> UnionFs::Impl::listing_for(Ino folder, Ha
     std::scoped_lock const lock{handles.mutex};
     auto const open = handles.open.find(id);
     if (open != handles.open.end()) {
-        open->second.listing = made;
+        open->second = made;
     }
     return made;
 }
@@ -171,21 +171,15 @@ Result<Handle> UnionFs::opendir(Ino ino) {
     fs.add_open(ino);
     std::scoped_lock const lock{fs.handles.mutex};
     std::uint64_t const id = fs.handles.next++;
-    fs.handles.open[id] = {.ino = ino};
+    fs.handles.open[id] = nullptr;
     return Handle{id};
 }
 
-void UnionFs::releasedir(Handle handle) {
+void UnionFs::releasedir(Ino ino, Handle handle) {
     Impl& fs = *impl_;
-    Ino ino = Ino::root;
     {
         std::scoped_lock const lock{fs.handles.mutex};
-        auto const open = fs.handles.open.find(static_cast<std::uint64_t>(handle));
-        if (open == fs.handles.open.end()) {
-            return;
-        }
-        ino = open->second.ino;
-        fs.handles.open.erase(open);
+        fs.handles.open.erase(static_cast<std::uint64_t>(handle));
     }
     fs.end_open(ino);
 }

@@ -66,11 +66,6 @@ Status UnionFs::Impl::load_anchors() {
             continue;
         }
         struct stat const info = OBLEA_TRY(sys::fstatat(dir, entry.name.c_str()));
-        if (info.st_nlink == 1 && OBLEA_TRY(lower_names_left(*ino)) == 0) {
-            // Unlinked while open when the last server ended.
-            OBLEA_TRY(sys::unlinkat(dir, entry.name.c_str()));
-            continue;
-        }
         InodeMark const mark =
             S_ISREG(info.st_mode) ? OBLEA_TRY(up().read_mark(dir, entry.name)) : InodeMark{};
         nodes.insert(Node{.ino = ino_of(*ino),
@@ -81,8 +76,12 @@ Status UnionFs::Impl::load_anchors() {
                           .upper_ino = info.st_ino,
                           .permissions = mark.permissions},
                      [](Node&, NodeTable::Inserted) {});
-        std::scoped_lock const lock{anchors.mutex};
-        anchors.by_upper_ino[info.st_ino] = ino_of(*ino);
+        {
+            std::scoped_lock const lock{anchors.mutex};
+            anchors.by_upper_ino[info.st_ino] = ino_of(*ino);
+        }
+        // Unlinked when the last server ended: gone, unless the kernel still knows it.
+        OBLEA_TRY(finish_anchored(ino_of(*ino)));
     }
     return {};
 }

@@ -12,7 +12,7 @@ namespace oblea::fs {
 Result<LowerCounts> LowerCounts::make(std::uint32_t inode_count) {
     std::size_t const count = std::size_t{inode_count} + 1;
     void* memory = ::mmap(nullptr, count * sizeof(Slot), PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         return fail(base::sys::last_errno(), "mmap");
     }
@@ -52,7 +52,7 @@ void LowerCounts::forget(std::uint64_t ino, std::uint64_t count) {
             return;
         }
         std::uint32_t const left = count >= have ? 0 : have - static_cast<std::uint32_t>(count);
-        if (word.compare_exchange_weak(old, (old & kNode) | left, std::memory_order_acq_rel)) {
+        if (word.compare_exchange_weak(old, (old & ~kCountMax) | left, std::memory_order_acq_rel)) {
             return;
         }
     }
@@ -74,8 +74,27 @@ bool LowerCounts::clear_node_if_unknown(std::uint64_t ino) {
     if (slots_[ino].opens.load(std::memory_order_acquire) != 0) {
         return false;
     }
-    std::uint32_t expected = kNode;
-    return slots_[ino].lookups.compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
+    auto& word = slots_[ino].lookups;
+    std::uint32_t old = word.load(std::memory_order_acquire);
+    while ((old & kCountMax) == 0 && (old & kNode) != 0) {
+        if (word.compare_exchange_weak(old, 0, std::memory_order_acq_rel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::vector<std::uint64_t> LowerCounts::start_over() {
+    std::vector<std::uint64_t> unlinked;
+    for (std::uint64_t ino = 0; ino < slots_.size(); ++ino) {
+        Slot& slot = slots_[ino];
+        std::uint32_t const old = slot.lookups.load(std::memory_order_relaxed);
+        slot.lookups.store(old & kCountMax, std::memory_order_relaxed);
+        if ((old & kUnlinked) != 0 && (old & kCountMax) != 0) {
+            unlinked.push_back(ino);
+        }
+    }
+    return unlinked;
 }
 
 }  // namespace oblea::fs

@@ -3,14 +3,16 @@
 // table has more to say.
 //
 // Inodes of the image have no node until something of them is in the upper; what must be counted
-// meanwhile is eight bytes each, in one array that is zero until touched. No locks. Plain data at
-// fixed places, so that a successor of this process can take it over.
+// meanwhile is eight bytes each, in one array that is zero until touched. No locks. The memory is
+// shared with the processes that fork from this one: when one of them served and was killed, the
+// next goes on with what it had counted (UnionFs::resume).
 #pragma once
 #include "store/base/error.h"
 
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace oblea::fs {
 
@@ -27,7 +29,7 @@ public:
 
     [[nodiscard]] bool contains(std::uint64_t ino) const { return ino < slots_.size(); }
 
-    // Saturates: an inode that was looked up two thousand million times is never forgotten.
+    // Saturates: an inode that was looked up one thousand million times is never forgotten.
     void add_lookup(std::uint64_t ino);
     void forget(std::uint64_t ino, std::uint64_t count);
     // Sequentially consistent with has_node() and set_node(): who opens a file that has no node yet
@@ -45,9 +47,18 @@ public:
     // Takes the mark of a node away, unless the inode is known: then false.
     [[nodiscard]] bool clear_node_if_unknown(std::uint64_t ino);
 
+    // That no name leads to the inode any more, for a process that has to find its node again.
+    void set_unlinked(std::uint64_t ino) {
+        slots_[ino].lookups.fetch_or(kUnlinked, std::memory_order_release);
+    }
+    // For a process that takes over: forgets the nodes, gives the known inodes that no name leads
+    // to. While no other thread uses the counts.
+    [[nodiscard]] std::vector<std::uint64_t> start_over();
+
 private:
     static constexpr std::uint32_t kNode = std::uint32_t{1} << 31U;
-    static constexpr std::uint32_t kCountMax = kNode - 1;
+    static constexpr std::uint32_t kUnlinked = std::uint32_t{1} << 30U;
+    static constexpr std::uint32_t kCountMax = kUnlinked - 1;
     struct Slot {
         std::atomic<std::uint32_t> lookups;  // and kNode
         std::atomic<std::uint32_t> opens;

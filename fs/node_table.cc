@@ -16,6 +16,17 @@ namespace {
     }
 }
 
+// A node's entry in the ledger: lookups; opens, and in the lowest bit whether it may get a name.
+Ledger::Entry entry_of(Node const& node) {
+    return {node.lookups,
+            (std::uint64_t{node.opens} << 1U) | (node.linkable == Node::Linkable::yes ? 1U : 0U)};
+}
+void read_entry(Node& node, Ledger::Entry const& entry) {
+    node.lookups = entry[0];
+    node.opens = static_cast<std::uint32_t>(entry[1] >> 1U);
+    node.linkable = (entry[1] & 1U) != 0 ? Node::Linkable::yes : Node::Linkable::no;
+}
+
 }  // namespace
 
 void Node::check_invariants() const {
@@ -49,11 +60,44 @@ void NodeTable::insert(Node node, std::function<void(Node&, Inserted)> const& ch
     std::scoped_lock const lock{home.mutex};
     auto const [place, fresh] = home.nodes.try_emplace(number(ino), std::move(node));
     Node& stored = place->second;
+    if (fresh && !inherited_.empty()) {
+        if (auto const known = inherited_.extract(number(ino)); !known.empty()) {
+            read_entry(stored, known.mapped().entry);
+            stored.ledger = known.mapped().slot;
+        }
+    }
     change(stored, fresh ? Inserted::yes : Inserted::no);
     stored.check_invariants();
     if (is_lower_number(ino)) {
         counts_.set_node(number(ino));
     }
+    note(stored);
+}
+
+void NodeTable::note(Node& node) {
+    if (is_lower_number(node.ino)) {
+        if (node.linkage == Linkage::unlinked) {
+            counts_.set_unlinked(number(node.ino));
+        }
+    } else if (node.ledger == Ledger::Slot::none) {
+        node.ledger = ledger_.add(node.ino, entry_of(node));
+    } else {
+        ledger_.set(node.ledger, entry_of(node));
+    }
+}
+
+void NodeTable::start_over(std::unordered_map<std::uint64_t, Ledger::Known> inherited) {
+    for (Shard& one : shards_) {
+        one.nodes.clear();
+    }
+    inherited_ = std::move(inherited);
+}
+
+void NodeTable::end_start_over() {
+    for (auto const& [ino, known] : inherited_) {
+        ledger_.remove(known.slot);
+    }
+    inherited_.clear();
 }
 
 bool NodeTable::update(Ino ino, std::function<void(Node&)> const& change) {
@@ -66,6 +110,7 @@ bool NodeTable::update(Ino ino, std::function<void(Node&)> const& change) {
     [[maybe_unused]] FileState const before = found->second.state;
     change(found->second);
     found->second.check_invariants();
+    note(found->second);
 #ifdef OBLEA_DEBUG
     demand(before == found->second.state || may_follow(before, found->second.state),
            "changes state against the rules", found->second);
@@ -99,6 +144,7 @@ std::optional<Node> NodeTable::take_if_unused(Ino ino) {
     }
     Node taken = std::move(found->second);
     home.nodes.erase(found);
+    ledger_.remove(taken.ledger);
     return taken;
 }
 

@@ -2,12 +2,13 @@
 // The inodes that have something in the upper layer, or that lost their last name: everything the
 // union must remember of them.
 //
-// Nodes are plain values addressed by number and refer to each other by number, so that the table
-// can be put where a successor of this process finds it. Readers get copies; changes are made by a
-// function that runs under the lock of the node's shard and must not block, nor use the table. Safe
-// from any thread.
+// Nodes are plain values addressed by number and refer to each other by number. What a successor of
+// this process could not find out from the upper is kept in the ledger and in LowerCounts too, at
+// each change. Readers get copies; changes are made by a function that runs under the lock of the
+// node's shard and must not block, nor use the table. Safe from any thread.
 #pragma once
 #include "fs/file_state.h"
+#include "fs/ledger.h"
 #include "fs/lower_counts.h"
 #include "fs/types.h"
 
@@ -41,10 +42,11 @@ struct Node {
 
     std::optional<std::uint32_t> permissions{};  // shown, where the stored ones differ
 
-    std::uint64_t lookups = 0;   // new inodes; those of the image are counted in LowerCounts
-    std::uint32_t opens = 0;     // likewise
-    std::uint32_t children = 0;  // nodes whose place is an entry of this one
-    std::uint32_t pins = 0;      // running operations, and what is never to be dropped
+    std::uint64_t lookups = 0;  // new inodes; those of the image are counted in LowerCounts
+    Ledger::Slot ledger = Ledger::Slot::none;  // likewise: where the ledger says the same
+    std::uint32_t opens = 0;                   // likewise
+    std::uint32_t children = 0;                // nodes whose place is an entry of this one
+    std::uint32_t pins = 0;  // running operations, and what is never to be dropped
 
     // Whether a file or folder of the upper stands for the inode's contents.
     [[nodiscard]] bool has_upper() const { return state == FileState::upper || bare == Bare::yes; }
@@ -72,7 +74,7 @@ struct Node {
 
 class NodeTable {
 public:
-    explicit NodeTable(LowerCounts& counts) : counts_(counts) {}
+    NodeTable(LowerCounts& counts, Ledger& ledger) : counts_(counts), ledger_(ledger) {}
 
     [[nodiscard]] std::optional<Node> find(Ino ino) const;
 
@@ -91,6 +93,12 @@ public:
 
     [[nodiscard]] std::size_t size() const;
 
+    // For a process that takes over, while no other thread uses the table: it is empty then, and a
+    // new inode that is inserted is known to the kernel as `inherited` says.
+    void start_over(std::unordered_map<std::uint64_t, Ledger::Known> inherited);
+    // Of the inherited ones those that were not inserted do not exist: nobody takes them over.
+    void end_start_over();
+
 private:
     struct Shard {
         mutable std::mutex mutex;
@@ -101,7 +109,11 @@ private:
         return shards_[number(ino) % shards_.size()];
     }
 
+    void note(Node& node);  // in the ledger and the counts
+
     LowerCounts& counts_;
+    Ledger& ledger_;
+    std::unordered_map<std::uint64_t, Ledger::Known> inherited_;
     std::array<Shard, 64> shards_;
 };
 

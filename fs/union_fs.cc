@@ -33,8 +33,13 @@ Status UnionFs::Impl::start() {
         return {};
     }
     counts = OBLEA_TRY(LowerCounts::make(lower->inode_count()));
+    ledger = OBLEA_TRY(Ledger::make());
     root_fd = std::make_shared<UniqueFd const>(
         OBLEA_TRY(sys::openat(up().root.get(), ".", O_RDONLY | O_DIRECTORY)));
+    return load_upper();
+}
+
+Status UnionFs::Impl::load_upper() {
     InodeMark const mark = OBLEA_TRY(up().read_mark(root_fd->get(), "."));
     bool const opaque = OBLEA_TRY(up().get_xattr(root_fd->get(), ".", up().names.opaque)) == "y";
     bool const impure =
@@ -77,6 +82,10 @@ Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const>
 
 std::size_t UnionFs::remembered() const {
     return impl_->nodes.size();
+}
+
+Status UnionFs::resume() {
+    return impl_->resume();
 }
 
 bool UnionFs::writable() const {

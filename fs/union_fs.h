@@ -90,6 +90,11 @@ public:
                                                   UnionOptions options);
     ~UnionFs();
 
+    // Takes over in a process that was forked from the one that called mount(), before that served
+    // anything, when another such process served and died: what the kernel knows goes on to exist,
+    // and the tree is as the last operation left it. Not while another method runs.
+    Status resume();
+
     [[nodiscard]] bool writable() const;
 
     // nullopt: there is no such name, and the kernel may remember that until this process changes
@@ -135,7 +140,7 @@ public:
     // reader that goes from 0 to the end, whatever is created and removed meanwhile. "." and ".."
     // come first.
     Result<Handle> opendir(Ino ino);
-    void releasedir(Handle handle);
+    void releasedir(Ino ino, Handle handle);
     Status readdir(Ino ino, Handle handle, std::uint64_t position, DirSink const& sink);
     Status readdir_plus(Ino ino, Handle handle, std::uint64_t position, DirPlusSink const& sink);
     Status fsyncdir(Ino ino);

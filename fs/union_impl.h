@@ -80,6 +80,15 @@ struct UnionFs::Impl {
     Impl(std::shared_ptr<LowerTree const> lower_tree, std::unique_ptr<UpperDir> upper_dir,
          UnionOptions union_options);
     Status start();
+    Status load_upper();  // what the upper says of the root, of anchors and of link counts
+
+    // --- resume.cc: taking over from a process that served and died ---
+    using Known = std::unordered_map<std::uint64_t, Ledger::Known>;
+    Status resume();
+    Status resume_orphans(Known const& known);
+    Status resume_tree(std::vector<Ino>& covered);
+    Status resume_folder(Ino folder, std::vector<Ino>& covered, std::vector<Child>& subfolders);
+    void resume_unlinked(Ino ino);
 
     // --- resolve.cc: from numbers and names to places ---
     [[nodiscard]] UpperDir::Impl& up() const { return upper->impl(); }
@@ -244,7 +253,8 @@ struct UnionFs::Impl {
     UnionOptions options;
     SharedFd root_fd;  // the upper folder
     LowerCounts counts;
-    NodeTable nodes{counts};
+    Ledger ledger;
+    NodeTable nodes{counts, ledger};
     FdCache folders;
     FdCache files;
     FolderLocks folder_locks;
@@ -270,12 +280,8 @@ struct UnionFs::Impl {
     } link_counts;
 
     struct FolderHandles {
-        struct Open {
-            Ino ino = Ino::root;
-            std::shared_ptr<Listing const> listing{};
-        };
         std::mutex mutex;
-        std::unordered_map<std::uint64_t, Open> open;
+        std::unordered_map<std::uint64_t, std::shared_ptr<Listing const>> open;
         std::uint64_t next = 1;
     } handles;
 };

@@ -88,6 +88,11 @@ std::string why_no_backing() {
 #endif
 }
 
+Result<std::unique_ptr<BackingFiles>> BackingFiles::make(int device) {
+    return std::unique_ptr<BackingFiles>{
+        new BackingFiles(device, OBLEA_TRY(Ledger::make()))};  // NOLINT: private constructor
+}
+
 Status BackingFiles::probe() {
     base::UniqueFd const file{::memfd_create("oblea-probe", MFD_CLOEXEC)};
     if (!file.valid()) {
@@ -116,21 +121,44 @@ std::int32_t BackingFiles::add_open(Ino ino, Candidate const& candidate) {
     if (first) {
         at->second.number = number_for(candidate);
     }
-    ++at->second.opens;
-    return at->second.number;
+    Known& file = at->second;
+    ++file.opens;
+    if (first) {
+        file.slot = ledger_.add(ino, file.entry());
+    } else {
+        ledger_.set(file.slot, file.entry());
+    }
+    return file.number;
 }
 
 void BackingFiles::end_open(Ino ino) {
     Shard& home = shard(ino);
     std::scoped_lock const lock{home.mutex};
     auto const at = home.files.find(static_cast<std::uint64_t>(ino));
-    if (at == home.files.end() || --at->second.opens > 0) {
+    if (at == home.files.end()) {
         return;
     }
-    if (at->second.number != kThroughCache) {
-        make_unknown(device_, at->second.number);
+    Known& file = at->second;
+    if (--file.opens > 0) {
+        ledger_.set(file.slot, file.entry());
+        return;
+    }
+    ledger_.remove(file.slot);
+    if (file.number != kThroughCache) {
+        make_unknown(device_, file.number);
     }
     home.files.erase(at);
+}
+
+void BackingFiles::resume() {
+    for (Shard& one : shards_) {
+        one.files.clear();
+    }
+    for (auto const& [ino, known] : ledger_.start_over()) {
+        shard(Ino{ino}).files[ino] = {.number = static_cast<std::int32_t>(known.entry[0]),
+                                      .opens = known.entry[1],
+                                      .slot = known.slot};
+    }
 }
 
 }  // namespace oblea::fs

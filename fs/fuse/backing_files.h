@@ -6,8 +6,10 @@
 // page cache as long as one by passthrough lasts, and the other way round; else the program gets
 // EIO. So the first open of a file decides for those that come while it lasts. What is counted here
 // ends at RELEASE, which the kernel sends after it has let go itself, so that a count is never too
-// low. Safe from any thread.
+// low. The numbers outlive the process that asked for them, so a successor is told them by a
+// ledger. Safe from any thread, except resume().
 #pragma once
+#include "fs/ledger.h"
 #include "fs/types.h"
 #include "store/base/unique_fd.h"
 
@@ -26,7 +28,7 @@ namespace oblea::fs {
 
 class BackingFiles {
 public:
-    explicit BackingFiles(int device) : device_(device) {}
+    static Result<std::unique_ptr<BackingFiles>> make(int device);
     BackingFiles(BackingFiles const&) = delete;
     BackingFiles& operator=(BackingFiles const&) = delete;
 
@@ -46,10 +48,18 @@ public:
     // One that add_open() has counted, either way.
     void end_open(Ino ino);
 
+    // In a process that takes over (UnionFs::resume): what its predecessor knew.
+    void resume();
+
 private:
+    BackingFiles(int device, Ledger ledger) : device_(device), ledger_(std::move(ledger)) {}
     struct Known {
         std::int32_t number = kThroughCache;
         std::uint64_t opens = 0;
+        Ledger::Slot slot = Ledger::Slot::none;
+        [[nodiscard]] Ledger::Entry entry() const {
+            return {static_cast<std::uint64_t>(number), opens};
+        }
     };
     struct Shard {
         std::mutex mutex;
@@ -61,6 +71,7 @@ private:
     }
 
     int device_;  // borrowed
+    Ledger ledger_;
     std::array<Shard, 64> shards_;
 };
 

@@ -5,6 +5,7 @@
 #include "fs/fuse/backing_files.h"
 #include "fs/fuse/counters.h"
 #include "fs/fuse/data_mode.h"
+#include "fs/fuse/in_hand.h"
 #include "fs/fuse/placeholder.h"
 #include "fs/fuse/server.h"
 #include "fs/union_fs.h"
@@ -23,6 +24,7 @@ struct Connection {
     MountTerms terms;                       // complete once `negotiated`
     bool negotiated = false;
     Counters counters;
+    InHand in_hand;
     int device = -1;  // borrowed from the session
 
     void choose(DataChoice const& choice) {
@@ -33,6 +35,8 @@ struct Connection {
 
     // The kernel's number of the request that this thread is answering.
     static thread_local std::uint64_t request;
+    // Whether another process had that request before, and may have carried it out.
+    [[nodiscard]] static bool is_resent() { return (request & kResent) != 0; }
 };
 
 }  // namespace oblea::fs

@@ -65,6 +65,44 @@ void reply_with(fuse_req_t req, Op op, fuse_ino_t ino, F&& operation) noexcept {
     });
 }
 
+// Requests that are sent again may have been carried out by a server that died before it answered.
+// The kernel keeps the folder locked meanwhile, and asks only for what makes sense in it: a name
+// that it wants made was not there, and one that it wants gone was.
+
+Result<Entry> existing(UnionFs& fs, Ino parent, Name const& name) {
+    auto const there = OBLEA_TRY(fs.lookup(parent, name));
+    if (!there) {
+        return fail(Errno::enoent, "lookup");
+    }
+    return *there;
+}
+
+template <std::invocable F>
+Result<Entry> make_once(UnionFs& fs, Ino parent, Name const& name, F&& make) {
+    Result<Entry> made = make();
+    if (!made.has_value() && made.error().code == Errno::eexist && Connection::is_resent()) {
+        return existing(fs, parent, name);
+    }
+    return made;
+}
+
+Status remove_once(Status removed) {
+    if (!removed.has_value() && removed.error().code == Errno::enoent && Connection::is_resent()) {
+        return {};
+    }
+    return removed;
+}
+
+// The inode that a name leads to now.
+Result<std::optional<Ino>> inode_at(UnionFs& fs, Ino parent, Name const& name) {
+    auto const there = OBLEA_TRY(fs.lookup(parent, name));
+    if (!there) {
+        return std::optional<Ino>{};
+    }
+    fs.forget(there->attr.ino, 1);
+    return std::optional{there->attr.ino};
+}
+
 Caller caller_of(fuse_req_t req) {
     fuse_ctx const* context = fuse_req_ctx(req);
     return {.uid = context->uid, .gid = context->gid, .umask = context->umask};
@@ -266,6 +304,13 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino) noexcept {
 
 // --- making and removing names
 
+Result<Entry> make_named(UnionFs& fs, fuse_req_t req, fuse_ino_t parent, char const* name,
+                         NewNode const& node) {
+    Name const wanted = OBLEA_TRY(Name::parse(name));
+    return make_once(fs, Ino{parent}, wanted,
+                     [&] { return fs.make(Ino{parent}, wanted, node, caller_of(req)); });
+}
+
 void op_mknod(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
               dev_t device) noexcept {
     reply_with(req, Op::mknod, parent, [&](UnionFs& fs) -> Result<Entry> {
@@ -273,7 +318,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
         node.type = OBLEA_TRY(type_of(mode));
         node.permissions = mode & 07777U;
         node.device = {.major = major(device), .minor = minor(device)};
-        return fs.make(Ino{parent}, OBLEA_TRY(Name::parse(name)), node, caller_of(req));
+        return make_named(fs, req, parent, name, node);
     });
 }
 
@@ -282,7 +327,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode) 
         NewNode node;
         node.type = FileType::directory;
         node.permissions = mode & 07777U;
-        return fs.make(Ino{parent}, OBLEA_TRY(Name::parse(name)), node, caller_of(req));
+        return make_named(fs, req, parent, name, node);
     });
 }
 
@@ -292,25 +337,27 @@ void op_symlink(fuse_req_t req, char const* target, fuse_ino_t parent, char cons
         node.type = FileType::symlink;
         node.permissions = 0777;
         node.symlink_target = target;
-        return fs.make(Ino{parent}, OBLEA_TRY(Name::parse(name)), node, caller_of(req));
+        return make_named(fs, req, parent, name, node);
     });
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, char const* name) noexcept {
     reply_with(req, Op::link, std::max(ino, new_parent), [&](UnionFs& fs) -> Result<Entry> {
-        return fs.link(Ino{ino}, Ino{new_parent}, OBLEA_TRY(Name::parse(name)));
+        Name const wanted = OBLEA_TRY(Name::parse(name));
+        return make_once(fs, Ino{new_parent}, wanted,
+                         [&] { return fs.link(Ino{ino}, Ino{new_parent}, wanted); });
     });
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, char const* name) noexcept {
     reply_with(req, Op::unlink, parent, [&](UnionFs& fs) -> Status {
-        return fs.unlink(Ino{parent}, OBLEA_TRY(Name::parse(name)));
+        return remove_once(fs.unlink(Ino{parent}, OBLEA_TRY(Name::parse(name))));
     });
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, char const* name) noexcept {
     reply_with(req, Op::rmdir, parent, [&](UnionFs& fs) -> Status {
-        return fs.rmdir(Ino{parent}, OBLEA_TRY(Name::parse(name)));
+        return remove_once(fs.rmdir(Ino{parent}, OBLEA_TRY(Name::parse(name))));
     });
 }
 
@@ -327,12 +374,36 @@ Result<UnionFs::RenameMode> rename_mode_of(unsigned flags) {
     }
 }
 
+// Whether a dead server carried out this rename: the source's name is gone, or leads to what was
+// noted no more.
+Result<bool> is_renamed(Connection& connection, Ino parent, Name const& name,
+                        UnionFs::RenameMode mode) {
+    if (!Connection::is_resent()) {
+        return false;
+    }
+    auto const source = OBLEA_TRY(inode_at(*connection.fs, parent, name));
+    if (mode != UnionFs::RenameMode::exchange) {
+        return !source.has_value();
+    }
+    auto const noted = connection.in_hand.noted(Connection::request);
+    return noted.has_value() && source != noted;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, char const* name, fuse_ino_t new_parent,
                char const* new_name, unsigned flags) noexcept {
     reply_with(req, Op::rename, std::max(parent, new_parent), [&](UnionFs& fs) -> Status {
         auto const mode = OBLEA_TRY(rename_mode_of(flags));
         Name const source = OBLEA_TRY(Name::parse(name));
         Name const target = OBLEA_TRY(Name::parse(new_name));
+        Connection& connection = connection_of(req);
+        if (OBLEA_TRY(is_renamed(connection, Ino{parent}, source, mode))) {
+            return {};
+        }
+        if (mode == UnionFs::RenameMode::exchange) {
+            if (auto const moving = OBLEA_TRY(inode_at(fs, Ino{parent}, source))) {
+                connection.in_hand.note(*moving);
+            }
+        }
         return fs.rename(Ino{parent}, source, Ino{new_parent}, target, mode);
     });
 }
@@ -353,13 +424,28 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
     });
 }
 
+Result<UnionFs::Created> open_existing(UnionFs& fs, Ino parent, Name const& name,
+                                       OpenOptions const& options) {
+    Entry const entry = OBLEA_TRY(existing(fs, parent, name));
+    auto const handle = fs.open(entry.attr.ino, options);
+    if (!handle.has_value()) {
+        fs.forget(entry.attr.ino, 1);
+        return std::unexpected<Error>(handle.error());
+    }
+    return UnionFs::Created{.entry = entry, .handle = *handle};
+}
+
 void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
                fuse_file_info* info) noexcept {
     reply_with(req, Op::create, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
         Name const wanted = OBLEA_TRY(Name::parse(name));
-        auto created = OBLEA_TRY(
-            fs.create(Ino{parent}, wanted, mode & 07777U, open_options_of(*info), caller_of(req)));
-        return created_file(connection_of(req), created, *info);
+        auto created =
+            fs.create(Ino{parent}, wanted, mode & 07777U, open_options_of(*info), caller_of(req));
+        if (!created.has_value() && created.error().code == Errno::eexist &&
+            Connection::is_resent()) {
+            created = open_existing(fs, Ino{parent}, wanted, open_options_of(*info));
+        }
+        return created_file(connection_of(req), OBLEA_TRY(std::move(created)), *info);
     });
 }
 
@@ -392,9 +478,21 @@ void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size
     });
 }
 
+// True once for each request: what is counted must not be counted twice, and rather not at all.
+bool is_first_try(Connection& connection, Ino ino) {
+    if (Connection::is_resent() && connection.in_hand.noted(Connection::request).has_value()) {
+        return false;
+    }
+    connection.in_hand.note(ino);
+    return true;
+}
+
 void op_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
     reply_with(req, Op::release, ino, [&](UnionFs&) -> Status {
-        end_open(connection_of(req), Ino{ino}, *info);
+        Connection& connection = connection_of(req);
+        if (is_first_try(connection, Ino{ino})) {
+            end_open(connection, Ino{ino}, *info);
+        }
         return {};
     });
 }
@@ -449,7 +547,9 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
     reply_with(req, Op::releasedir, ino, [&](UnionFs& fs) -> Status {
-        fs.releasedir(Handle{info->fh});
+        if (is_first_try(connection_of(req), Ino{ino})) {
+            fs.releasedir(Ino{ino}, Handle{info->fh});
+        }
         return {};
     });
 }
@@ -569,13 +669,24 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) noexcept {
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, char const* name, char const* value,
                  std::size_t size, int flags) noexcept {
     reply_with(req, Op::setxattr, ino, [&](UnionFs& fs) -> Status {
-        return fs.setxattr(Ino{ino}, name, {value, size}, flags);
+        auto set = fs.setxattr(Ino{ino}, name, {value, size}, flags);
+        if (!set.has_value() && set.error().code == Errno::eexist && Connection::is_resent() &&
+            OBLEA_TRY(fs.getxattr(Ino{ino}, name)) == std::string_view{value, size}) {
+            return {};
+        }
+        return set;
     });
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, char const* name) noexcept {
-    reply_with(req, Op::removexattr, ino,
-               [&](UnionFs& fs) -> Status { return fs.removexattr(Ino{ino}, name); });
+    reply_with(req, Op::removexattr, ino, [&](UnionFs& fs) -> Status {
+        auto removed = fs.removexattr(Ino{ino}, name);
+        if (!removed.has_value() && removed.error().code == Errno::enodata &&
+            Connection::is_resent()) {
+            return {};
+        }
+        return removed;
+    });
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t /*ino*/) noexcept {

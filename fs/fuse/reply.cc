@@ -35,16 +35,6 @@ int reply_bytes(fuse_req_t req, base::ByteView bytes) {
     return fuse_reply_buf(req, text.data(), text.size());  // NOLINT: the size goes with it
 }
 
-// Beside libfuse, in the kernel's own format. Spec: linux/fuse.h.
-void reply_raw_error(Connection const& connection, Errno code) {
-    fuse_out_header const header{
-        .len = sizeof(header), .error = -static_cast<int>(code), .unique = Connection::request};
-    std::array<std::byte, sizeof(header)> bytes{};
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    // A request that the kernel has given up meanwhile needs no answer.
-    static_cast<void>(base::sys::write_all(connection.device, bytes));
-}
-
 fuse_file_info with_handle(fuse_file_info info, Handle handle) {
     info.fh |= std::to_underlying(handle);
     return info;
@@ -93,6 +83,16 @@ thread_local std::uint64_t Connection::request = 0;
 
 // The return value of a libfuse reply matters only where an undelivered one has to be undone.
 
+// Beside libfuse, in the kernel's own format. Spec: linux/fuse.h.
+void reply_raw_error(Connection const& connection, Errno code) {
+    fuse_out_header const header{
+        .len = sizeof(header), .error = -static_cast<int>(code), .unique = Connection::request};
+    std::array<std::byte, sizeof(header)> bytes{};
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    // A request that the kernel has given up meanwhile needs no answer.
+    static_cast<void>(base::sys::write_all(connection.device, bytes));
+}
+
 void reply_error(fuse_req_t req, Errno code) {
     fuse_reply_err(req, static_cast<int>(code));
 }
@@ -127,7 +127,7 @@ void reply(fuse_req_t req, Connection& connection, Opened const& opened) {
     fuse_file_info const info = with_handle(opened.info, opened.handle);
     if (fuse_reply_open(req, &info) != 0) {
         if (opened.what == Opened::What::folder) {
-            connection.fs->releasedir(opened.handle);
+            connection.fs->releasedir(opened.ino, opened.handle);
         } else {
             end_open(connection, opened.ino, info);
         }

@@ -55,6 +55,8 @@ inline constexpr std::uint64_t kTracked = std::uint64_t{1} << 63U;
 void end_open(Connection& connection, Ino ino, fuse_file_info const& info);
 
 void reply_error(fuse_req_t req, Errno code);
+// To the request in Connection::request, past libfuse, which was not told of it.
+void reply_raw_error(Connection const& connection, Errno code);
 
 void reply(fuse_req_t req, Connection& connection, Found const& found);
 void reply(fuse_req_t req, Connection& connection, Entry const& entry);

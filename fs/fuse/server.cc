@@ -4,6 +4,7 @@
 #include "fs/fuse/attach.h"
 #include "fs/fuse/connection.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/reply.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 
@@ -44,6 +45,11 @@ struct RequestBuffer {
     RequestBuffer& operator=(RequestBuffer const&) = delete;
     ~RequestBuffer() { std::free(buffer.mem); }  // NOLINT: libfuse's malloc
 };
+
+// Spec: linux/fuse.h since 6.9 (FUSE_HAS_RESEND in the upper half of INIT's flags,
+// FUSE_NOTIFY_RESEND), which the distribution's headers may lack.
+constexpr std::uint32_t kHasResend = std::uint32_t{1} << (39U - 32U);
+constexpr int kNotifyResend = 7;
 
 constexpr unsigned kThreadsMin = 2;
 constexpr unsigned kThreadsMax = 8;
@@ -127,6 +133,7 @@ struct Server::Impl {
     base::UniqueFd wake;  // eventfd: stop() was called, or a worker has ended
     std::atomic<unsigned> running{0};
     std::atomic<int> failure{0};  // errno of the first worker that could not go on
+    bool can_ask_again = false;   // the kernel can send requests a second time
 
     ~Impl() {
         if (attached.device.valid() || session) {
@@ -154,13 +161,21 @@ struct Server::Impl {
             fuse_in_header header{};
             std::memcpy(&header, request.buffer.mem, sizeof(header));
             Connection::request = header.unique;
+            if (connection.in_hand.is_deadly(header.unique)) {
+                reply_raw_error(connection, Errno::eio);
+                return {};
+            }
+            look_at_init(header, request);
+            connection.in_hand.begin(header.unique);
             fuse_session_process_buf(session.get(), &request.buffer);
+            connection.in_hand.end();
         }
         return {};
     }
 
-    void work() noexcept {
+    void work(unsigned worker) noexcept {
         RequestBuffer request;
+        connection.in_hand.enter(worker);
         while (fuse_session_exited(session.get()) == 0) {
             auto const served = serve_one(request);
             if (!served.has_value()) {
@@ -174,6 +189,8 @@ struct Server::Impl {
     Status open_session();
     Status negotiate_terms();
     Status settle_data(MountOptions::Data wanted);
+    void look_at_init(fuse_in_header const& header, RequestBuffer const& request);
+    Status ask_again();
     Status take_away();
     void join(std::vector<std::thread>& workers);
 };
@@ -214,7 +231,7 @@ Status Server::Impl::settle_data(MountOptions::Data wanted) {
     if (connection.mode != DataMode::passthrough) {
         return {};
     }
-    connection.backing = std::make_unique<BackingFiles>(connection.device);
+    connection.backing = OBLEA_TRY(BackingFiles::make(connection.device));
     auto const works = connection.terms.passthrough_offered
                            ? connection.backing->probe()
                            : Status{fail(Errno::eopnotsupp, "", "the kernel has none")};
@@ -227,6 +244,23 @@ Status Server::Impl::settle_data(MountOptions::Data wanted) {
     connection.choose(
         {.mode = DataMode::cached, .reason = "no passthrough: " + works.error().message()});
     return {};
+}
+
+void Server::Impl::look_at_init(fuse_in_header const& header, RequestBuffer const& request) {
+    fuse_init_in init{};
+    if (header.opcode == FUSE_INIT && header.len >= sizeof(header) + sizeof(init)) {
+        std::memcpy(&init, static_cast<char const*>(request.buffer.mem) + sizeof(header),
+                    sizeof(init));
+        can_ask_again = (init.flags & FUSE_INIT_EXT) != 0 && (init.flags2 & kHasResend) != 0;
+    }
+}
+
+// Has the kernel send again what was read by a server that cannot answer any more.
+Status Server::Impl::ask_again() {
+    fuse_out_header const header{.len = sizeof(header), .error = kNotifyResend, .unique = 0};
+    std::array<std::byte, sizeof(header)> bytes{};
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    return sys::write_all(connection.device, bytes);
 }
 
 Status Server::Impl::take_away() {
@@ -267,7 +301,8 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     impl->connection.choose(data);
     impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
     impl->connection.fs = std::move(fs);
-    impl->threads = thread_count(options);
+    impl->connection.in_hand = OBLEA_TRY(InHand::make());
+    impl->threads = std::min(thread_count(options), InHand::kWorkersMax);
     impl->wake = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
     if (!impl->wake.valid()) {
         return fail(sys::last_errno(), "eventfd");
@@ -292,6 +327,20 @@ int Server::counters() const {
     return impl_->connection.counters.descriptor();
 }
 
+bool Server::can_resume() const {
+    return impl_->can_ask_again;
+}
+
+Status Server::resume(Crashed crashed) {
+    impl_->connection.in_hand.start_over(crashed == Crashed::yes ? InHand::Crashed::yes
+                                                                 : InHand::Crashed::no);
+    OBLEA_TRY(impl_->connection.fs->resume());
+    if (impl_->connection.backing != nullptr) {
+        impl_->connection.backing->resume();
+    }
+    return impl_->ask_again();
+}
+
 Status Server::run() {
     WakeSignal const signal;
     std::vector<std::thread> workers;
@@ -299,7 +348,8 @@ Status Server::run() {
         workers.reserve(impl_->threads);
         while (workers.size() < impl_->threads) {
             impl_->running.fetch_add(1);
-            workers.emplace_back([impl = impl_.get()] { impl->work(); });
+            workers.emplace_back([impl = impl_.get(), worker = static_cast<unsigned>(
+                                                          workers.size())] { impl->work(worker); });
         }
     } catch (std::system_error const& failed) {
         impl_->running.fetch_sub(1);

@@ -4,6 +4,10 @@
 // One server is one mount. mount() attaches it and returns when the kernel has agreed on the
 // protocol's terms (INIT answered); run() answers requests, on several threads, until the mount
 // ends.
+//
+// A mount can outlive the process that serves it: call mount() in a process that does nothing else,
+// and run() in children forked from it. As long as the parent lives, programs only wait when a
+// child dies, and the next one goes on with resume() and run().
 #pragma once
 #include "fs/fuse/placeholder.h"
 #include "fs/union_fs.h"
@@ -59,6 +63,14 @@ public:
 
     // Memory that tells how often each kind of request was answered: see counters.h.
     [[nodiscard]] int counters() const;
+
+    // In a process forked from the one that called mount(), when an earlier one died in run():
+    // takes over what it had, before run(). Only where can_resume(), which asks for Linux 6.9.
+    // `crashed`: it ended by a fault of its own. A request with which two servers crashed is
+    // answered with EIO.
+    enum class Crashed { no, yes };
+    Status resume(Crashed crashed);
+    [[nodiscard]] bool can_resume() const;
 
     // Until unmounted, or until stop(), which unmounts (lazily when the mount is in use). Threads
     // are joined when it returns. Uses SIGUSR1 of its own threads.

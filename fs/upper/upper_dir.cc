@@ -79,7 +79,10 @@ Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
     OBLEA_TRY(with_context(impl->open_work(work_folder.get()), [&] { return work; }));
     impl->work = std::move(work_folder);
     OBLEA_TRY(with_context(impl->probe(), [&] { return upper; }));
-    OBLEA_TRY(with_context(impl->clean(), [&] { return work; }));
+    // What a crash left.
+    for (UniqueFd const* const folder : {&impl->tmp, &impl->orphans}) {
+        OBLEA_TRY(with_context(Impl::clean(folder->get()), [&] { return work; }));
+    }
     return std::unique_ptr<UpperDir>{new UpperDir(std::move(impl))};
 }
 
@@ -111,11 +114,9 @@ Status UpperDir::Impl::open_work(int work_folder) {
     return {};
 }
 
-Status UpperDir::Impl::clean() {
-    for (int const folder : {tmp.get(), orphans.get()}) {
-        for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder))) {
-            OBLEA_TRY(sys::remove_tree(folder, entry.name.c_str()));
-        }
+Status UpperDir::Impl::clean(int folder) {
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder))) {
+        OBLEA_TRY(sys::remove_tree(folder, entry.name.c_str()));
     }
     return {};
 }

@@ -70,7 +70,7 @@ struct UpperDir::Impl {
 
     Status probe();
     Status open_work(int work_folder);
-    Status clean();  // what a crash left in tmp/ and orphans/
+    static Status clean(int folder);  // removes what is in it
 };
 
 }  // namespace oblea::fs

@@ -10,7 +10,13 @@
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
 
 namespace oblea::tools {
 namespace {
@@ -170,8 +176,85 @@ Status ServedImage::describe() {
     return lease_.describe(encode_mount(description_));
 }
 
+namespace {
+
+// Deaths by their own fault after which a mount is given up, and in what time.
+constexpr int kCrashesMax = 8;
+constexpr std::chrono::seconds kCrashesWithin{10};
+
+void log_end(Status const& ended) {
+    if (!ended.has_value()) {
+        fmt::print(stderr, "oblea: {}\n", ended.error().message());
+    }
+}
+
+// Whether a signal says that the program is at fault, and not that somebody wanted it gone.
+bool is_fault(int signal) {
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGILL ||
+           signal == SIGFPE;
+}
+
+// Counts faults, and says when there were too many.
+class Patience {
+public:
+    [[nodiscard]] bool is_exhausted() {
+        auto const now = std::chrono::steady_clock::now();
+        std::erase_if(faults_, [&](auto const& at) { return now - at > kCrashesWithin; });
+        faults_.push_back(now);
+        return faults_.size() > kCrashesMax;
+    }
+
+private:
+    std::vector<std::chrono::steady_clock::time_point> faults_;
+};
+
+}  // namespace
+
+void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed crashed) {
+    pid_t const holder = ::getppid();
+    Status ended = first == First::yes ? Status{} : server_->resume(crashed);
+    if (ended.has_value()) {
+        ended = signals.run(*server_);
+    }
+    log_end(ended);
+    if (::getppid() != holder) {
+        log_end(finish());  // nobody else is left to tidy up
+    }
+    std::fflush(nullptr);
+    ::_exit(ended.has_value() ? 0 : 1);
+}
+
 Status ServedImage::run(StopSignals& signals) {
-    return signals.run(*server_);
+    Patience patience;
+    auto crashed = fs::Server::Crashed::no;
+    for (First first = First::yes;; first = First::no) {
+        std::fflush(nullptr);  // else the child would print what is buffered once more
+        pid_t const server = ::fork();
+        if (server == 0) {
+            serve(signals, first, crashed);
+        }
+        if (server < 0) {
+            return fail(sys::last_errno(), "fork");
+        }
+        int const status = OBLEA_TRY(signals.wait_for(server));
+        if (WIFEXITED(status)) {
+            return WEXITSTATUS(status) == 0
+                       ? Status{}
+                       : fail(Errno::eio, "", "the file system's server ended with an error");
+        }
+        int const signal = WTERMSIG(status);
+        bool const fault = is_fault(signal);
+        crashed = fault ? fs::Server::Crashed::yes : fs::Server::Crashed::no;
+        std::string const death = fmt::format("the file system's server (process {}) died: {}",
+                                              server, ::strsignal(signal));
+        if (!server_->can_resume()) {
+            return fail(Errno::eio, "", death + "; this kernel cannot go on with another one");
+        }
+        if (fault && patience.is_exhausted()) {
+            return fail(Errno::eio, "", death + ", as others before it");
+        }
+        fmt::print(stderr, "oblea: {}; another one takes over\n", death);
+    }
 }
 
 Result<bool> ServedImage::is_untouched() const {

@@ -23,7 +23,9 @@ public:
     // Where messages go once there is no terminal.
     [[nodiscard]] int log() const { return log_.get(); }
 
-    // Serves until unmounted.
+    // Serves until unmounted, in child processes: when one dies, the next one takes over and
+    // programs that use the mount go on. This process holds what they share and does nothing else;
+    // it must have one thread.
     Status run(StopSignals& signals);
 
     // After run(), or instead of it: unmounts, and drops the container if that is due.
@@ -39,6 +41,8 @@ private:
     Result<std::unique_ptr<fs::UnionFs>> open_union();
     Status mount();
     Status describe();
+    enum class First { no, yes };
+    [[noreturn]] void serve(StopSignals& signals, First first, fs::Server::Crashed crashed);
     [[nodiscard]] std::string upper_path() const;
     [[nodiscard]] std::string work_path() const;
     Result<bool> is_untouched() const;

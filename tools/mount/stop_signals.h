@@ -4,6 +4,8 @@
 #include "fs/fuse/server.h"
 #include "store/base/unique_fd.h"
 
+#include <sys/types.h>
+
 #include <csignal>
 
 namespace oblea::tools {
@@ -24,6 +26,10 @@ public:
 
     // Server::run(), stopped by the signals.
     Status run(fs::Server& server);
+
+    // Waits for a child of this process to end and passes the signals on to it. Returns the status
+    // as waitpid(2) has it.
+    Result<int> wait_for(pid_t child);
 
 private:
     void watch(fs::Server& server) const;

@@ -19,14 +19,6 @@ std::size_t leases(MountedImage const& image) {
     return value_of(base::sys::list_dir(folder.get())).size();
 }
 
-// Bounded: the kernel takes a moment to end a killed process.
-bool ends_soon(std::int64_t pid) {
-    for (int i = 0; i < 500 && is_alive(pid); ++i) {
-        ::usleep(10'000);
-    }
-    return !is_alive(pid);
-}
-
 }  // namespace
 
 TEST_CASE("a read-only mount shows the image and refuses changes", "[e2e][mount]") {
@@ -244,8 +236,11 @@ TEST_CASE("a mount whose server was killed can be taken away and made again", "[
     MountedImage image;
     auto const info = image.mount();
     REQUIRE(write_text(image / "etc/new", "new\n"));
+    std::int64_t const server = server_of(info.pid).value();
     ::kill(static_cast<pid_t>(info.pid), SIGKILL);
+    ::kill(static_cast<pid_t>(server), SIGKILL);
     REQUIRE(ends_soon(info.pid));
+    REQUIRE(ends_soon(server));
     CHECK(::access((image / "etc/none").c_str(), F_OK) == -1);
     CHECK(errno == ENOTCONN);
     CHECK(tools::list_mounts(image.store())->empty());

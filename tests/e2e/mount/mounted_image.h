@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 
 namespace oblea::test {
 
@@ -71,6 +73,22 @@ inline bool is_alive(std::int64_t pid) {
     std::filesystem::directory_iterator const threads{"/proc/" + std::to_string(pid) + "/task",
                                                       gone};
     return !gone && std::distance(begin(threads), end(threads)) > 1;
+}
+
+// The process that serves at the moment, a child of the one that holds the mount.
+inline std::optional<pid_t> server_of(std::int64_t holder) {
+    std::ifstream children{"/proc/" + std::to_string(holder) + "/task/" + std::to_string(holder) +
+                           "/children"};
+    pid_t server = 0;
+    return children >> server ? std::optional{server} : std::nullopt;
+}
+
+// Bounded: the kernel takes a moment to end a killed process.
+inline bool ends_soon(std::int64_t pid) {
+    for (int i = 0; i < 500 && is_alive(pid); ++i) {
+        ::usleep(10'000);
+    }
+    return !is_alive(pid);
 }
 
 inline std::string large_text() {

@@ -183,6 +183,12 @@ public:
             if (below(12) == 0) {
                 compare();
             }
+            if (below(25) == 0) {
+                // Another process takes over, with what is open.
+                log_.push_back("resume");
+                value_of(u_->resume());
+                compare();
+            }
             if (below(40) == 0) {
                 close_all();
                 log_.push_back("remount");

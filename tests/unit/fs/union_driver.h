@@ -257,7 +257,7 @@ public:
                 return true;
             });
         }
-        union_->releasedir(handle);
+        union_->releasedir(way.ino, handle);
         OBLEA_TRY(read_status);
         return found;
     }

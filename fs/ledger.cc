@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "fs/ledger.h"
+
+#include "store/base/sys.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace oblea::fs {
+
+Result<Ledger> Ledger::make() {
+    static_assert(sizeof(Head) <= sizeof(Record));
+    void* memory = ::mmap(nullptr, kRecords * sizeof(Record), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return fail(base::sys::last_errno(), "mmap");
+    }
+    Ledger ledger;
+    ledger.records_ = {static_cast<Record*>(memory), kRecords};
+    ledger.head_ = static_cast<Head*>(memory);
+    return ledger;
+}
+
+Ledger::Ledger(Ledger&& other) noexcept {
+    *this = std::move(other);
+}
+
+// Only before threads use it.
+Ledger& Ledger::operator=(Ledger&& other) noexcept {
+    std::swap(records_, other.records_);
+    std::swap(head_, other.head_);
+    std::swap(free_, other.free_);
+    return *this;
+}
+
+Ledger::~Ledger() {
+    if (!records_.empty()) {
+        ::munmap(records_.data(), records_.size_bytes());
+    }
+}
+
+Ledger::Slot Ledger::add(Ino ino, Entry const& entry) {
+    Slot slot = Slot::none;
+    {
+        std::scoped_lock const lock{mutex_};
+        if (!free_.empty()) {
+            slot = free_.back();
+            free_.pop_back();
+        } else {
+            std::uint32_t const next = head_->used.load(std::memory_order_relaxed) + 1;
+            if (next == records_.size()) {
+                return Slot::none;
+            }
+            head_->used.store(next, std::memory_order_release);
+            slot = Slot{next};
+        }
+    }
+    set(slot, entry);
+    at(slot).ino.store(static_cast<std::uint64_t>(ino), std::memory_order_release);
+    return slot;
+}
+
+void Ledger::set(Slot slot, Entry const& entry) {
+    if (slot == Slot::none) {
+        return;
+    }
+    for (std::size_t i = 0; i < entry.size(); ++i) {
+        at(slot).words[i].store(entry[i], std::memory_order_relaxed);
+    }
+}
+
+void Ledger::remove(Slot slot) {
+    if (slot == Slot::none) {
+        return;
+    }
+    at(slot).ino.store(0, std::memory_order_release);
+    std::scoped_lock const lock{mutex_};
+    free_.push_back(slot);
+}
+
+std::unordered_map<std::uint64_t, Ledger::Known> Ledger::start_over() {
+    std::unordered_map<std::uint64_t, Known> known;
+    head_->generation.fetch_add(1);
+    free_.clear();
+    for (std::uint32_t i = head_->used.load(std::memory_order_acquire); i > 0; --i) {
+        Slot const slot{i};
+        Record const& record = at(slot);
+        std::uint64_t const ino = record.ino.load(std::memory_order_acquire);
+        if (ino == 0) {
+            free_.push_back(slot);
+            continue;
+        }
+        Known& one = known[ino];
+        one.slot = slot;
+        for (std::size_t word = 0; word < one.entry.size(); ++word) {
+            one.entry[word] = record.words[word].load(std::memory_order_relaxed);
+        }
+    }
+    return known;
+}
+
+}  // namespace oblea::fs

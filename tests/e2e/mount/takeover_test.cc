@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+// Servers are killed while programs use the mount: another one takes over, and nothing that was
+// answered is lost.
+//
+// OBLEA_KILLS sets how many servers the storm kills, OBLEA_SEED what it does.
+#include "tests/e2e/mount/mounted_image.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+using namespace oblea;
+using namespace oblea::test;
+
+namespace {
+
+std::uint64_t number_from(char const* variable, std::uint64_t otherwise) {
+    char const* text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+void kill_server(tools::MountInfo const& info) {
+    auto const server = server_of(info.pid);
+    REQUIRE(server.has_value());
+    REQUIRE(::kill(*server, SIGKILL) == 0);
+}
+
+std::string read_fd(int fd) {
+    std::array<char, 4096> text{};
+    ssize_t const count = ::pread(fd, text.data(), text.size(), 0);
+    REQUIRE(count >= 0);
+    return {text.data(), static_cast<std::size_t>(count)};
+}
+
+base::UniqueFd open_fd(std::string const& path, int flags) {
+    base::UniqueFd fd{::open(path.c_str(), flags | O_CLOEXEC, 0644)};
+    CAPTURE(path, errno);
+    REQUIRE(fd.valid());
+    return fd;
+}
+
+// One program's work in a folder of its own: what it did and was told to have succeeded is in
+// `model`.
+class Worker {
+public:
+    Worker(std::string folder, std::uint64_t seed) : folder_(std::move(folder)), random_(seed) {}
+
+    // False when the mount does not answer any more.
+    bool step() {
+        std::string const name = any();
+        std::string const other = any();
+        switch (random_() % 9) {
+        case 0:
+        case 1:
+            return write(name);
+        case 2:
+            return change(name, other, ::rename(at(name).c_str(), at(other).c_str()),
+                          [&] { renamed(name, other); });
+        case 3:
+            return change(name, other,
+                          ::renameat2(AT_FDCWD, at(name).c_str(), AT_FDCWD, at(other).c_str(),
+                                      RENAME_EXCHANGE),
+                          [&] { std::swap(model_[name], model_[other]); });
+        case 4:
+            return change(name, name, ::unlink(at(name).c_str()), [&] { model_.erase(name); });
+        case 5:
+            return change(name, name, ::mkdir(at(name).c_str(), 0755), [&] { resync(name); });
+        case 6:
+            return change(name, name, ::rmdir(at(name).c_str()), [&] { model_.erase(name); });
+        case 7:
+            return change(name, name, ::symlink(other.c_str(), at(name).c_str()),
+                          [&] { resync(name); });
+        default:
+            return change(name, other, ::link(at(name).c_str(), at(other).c_str()),
+                          [&] { model_[other] = model_[name]; });
+        }
+    }
+
+    // What differs between the folder and what was answered; empty: nothing.
+    [[nodiscard]] std::string difference() const {
+        std::string text;
+        std::set<std::string> names;
+        DIR* const dir = ::opendir(folder_.c_str());
+        if (dir == nullptr) {
+            return fmt::format("{} cannot be read: {}", folder_, errno);
+        }
+        while (dirent const* entry = ::readdir(dir)) {
+            names.insert(entry->d_name);
+        }
+        ::closedir(dir);
+        for (std::string const& name : names) {
+            if (name != "." && name != ".." && !model_.contains(name)) {
+                text += name + " is there; ";
+            }
+        }
+        for (auto const& [name, expected] : model_) {
+            if (std::string const now = look(name); now != expected || !names.contains(name)) {
+                text += fmt::format("{} is '{}' and should be '{}'; ", name, now, expected);
+            }
+        }
+        return text;
+    }
+    // Requests that were under way at a kill and were answered with EIO.
+    [[nodiscard]] int lost() const { return lost_; }
+    // Looks again at what the last step was about, of which nobody knows whether it happened, and
+    // at what could not be looked at any more.
+    void forgive_last() {
+        std::string const inode = inode_of(look(last_.first));
+        resync(last_.first);
+        resync(last_.second);
+        for (auto const& [name, value] : std::map{model_}) {
+            if (value.starts_with("error") || inode_of(value) == inode) {
+                resync(name);
+            }
+        }
+    }
+
+private:
+    std::string any() { return fmt::format("n{}", random_() % 8); }
+    [[nodiscard]] std::string at(std::string const& name) const { return folder_ + "/" + name; }
+
+    [[nodiscard]] std::string look(std::string const& name) const {
+        struct stat info{};
+        if (::lstat(at(name).c_str(), &info) != 0) {
+            return errno == ENOENT ? "nothing" : fmt::format("error {}", errno);
+        }
+        if (S_ISDIR(info.st_mode)) {
+            return fmt::format("{} folder", info.st_ino);
+        }
+        if (S_ISLNK(info.st_mode)) {
+            std::array<char, 256> target{};
+            ssize_t const size = ::readlink(at(name).c_str(), target.data(), target.size());
+            return size < 0 ? fmt::format("error {}", errno)
+                            : fmt::format(
+                                  "{} link to {}", info.st_ino,
+                                  std::string_view{target.data(), static_cast<std::size_t>(size)});
+        }
+        return fmt::format("{} {}", info.st_ino, read_text(at(name)));
+    }
+    static std::string inode_of(std::string const& seen) { return seen.substr(0, seen.find(' ')); }
+    void resync(std::string const& name) {
+        std::string const now = look(name);
+        model_.erase(name);
+        if (now != "nothing") {
+            model_[name] = now;
+        }
+    }
+
+    void renamed(std::string const& name, std::string const& other) {
+        if (name == other || model_[name] == model_[other]) {
+            return;  // two names of one file: nothing happens
+        }
+        model_[other] = model_[name];
+        model_.erase(name);
+    }
+
+    template <typename F>
+    bool change(std::string const& name, std::string const& other, int result, F&& record) {
+        int const code = errno;
+        last_ = {name, other};
+        if (result == 0) {
+            record();
+            return true;
+        }
+        return outlives(name, other, code);
+    }
+    bool outlives(std::string const& name, std::string const& other, int code) {
+        if (code == EIO) {
+            ++lost_;
+            resync(name);
+            resync(other);
+        }
+        return code != ENOTCONN && code != ECONNABORTED;
+    }
+
+    bool write(std::string const& name) {
+        last_ = {name, name};
+        std::string const text = fmt::format("text {}", random_());
+        base::UniqueFd const fd{
+            ::open(at(name).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)};
+        if (!fd.valid()) {
+            return outlives(name, name, errno);
+        }
+        if (::ftruncate(fd.get(), 0) != 0 ||
+            ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+            return outlives(name, name, errno);
+        }
+        struct stat info{};
+        if (::fstat(fd.get(), &info) != 0) {
+            return outlives(name, name, errno);
+        }
+        // All its names have the new text.
+        std::string const identity = fmt::format("{} ", info.st_ino);
+        for (auto& [known, value] : model_) {
+            if (value.starts_with(identity)) {
+                value = identity + text;
+            }
+        }
+        model_[name] = identity + text;
+        return true;
+    }
+
+    std::string folder_;
+    std::mt19937_64 random_;
+    std::map<std::string, std::string> model_;
+    std::pair<std::string, std::string> last_;
+    int lost_ = 0;
+};
+
+std::vector<Worker> workers_in(MountedImage const& image, std::uint64_t seed) {
+    std::vector<Worker> workers;
+    // In folders of the image and in new ones.
+    for (std::string const& folder :
+         {std::string{"etc/one"}, std::string{"srv/two"}, std::string{"three"}}) {
+        REQUIRE(::mkdir((image / folder).c_str(), 0755) == 0);
+        workers.emplace_back(image / folder, seed + workers.size());
+    }
+    return workers;
+}
+
+}  // namespace
+
+TEST_CASE("programs go on when the server is killed", "[e2e][mount][takeover]") {
+    MountedImage image;
+    auto const info = image.mount();
+
+    {
+        auto const lower = open_fd(image / "etc/issue", O_RDWR);
+        auto const reader = open_fd(image / "srv/large", O_RDONLY);
+        auto const fresh = open_fd(image / "new", O_RDWR | O_CREAT);
+        REQUIRE(::write(fresh.get(), "new\n", 4) == 4);
+        auto const unlinked = open_fd(image / "unlinked", O_RDWR | O_CREAT);
+        REQUIRE(::write(unlinked.get(), "still here\n", 11) == 11);
+        REQUIRE(::unlink((image / "unlinked").c_str()) == 0);
+        auto const lower_unlinked = open_fd(image / "bin/suid", O_RDWR);
+        REQUIRE(::unlink((image / "bin/suid").c_str()) == 0);
+        auto const nameless = open_fd(image / "etc", O_TMPFILE | O_RDWR);
+        REQUIRE(::write(nameless.get(), "nameless\n", 9) == 9);
+        auto const folder = open_fd(image / "etc", O_RDONLY | O_DIRECTORY);
+        REQUIRE(::mkdir((image / "made").c_str(), 0755) == 0);
+        void* const mapping =
+            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fresh.get(), 0);
+        REQUIRE(mapping != MAP_FAILED);
+        struct stat const issue_before = stat_of_path(image / "etc/issue");
+        struct stat const new_before = stat_of_path(image / "new");
+
+        for (int round = 0; round < 3; ++round) {
+            CAPTURE(round);
+            kill_server(info);
+            // Through what was open before.
+            std::string const text = fmt::format("round {}\n", round);
+            REQUIRE(::pwrite(lower.get(), text.data(), text.size(), 0) ==
+                    static_cast<ssize_t>(text.size()));
+            CHECK(read_text(image / "etc/issue") == text);
+            CHECK(read_text(image / "etc/second-name") == text);
+            REQUIRE(::pwrite(fresh.get(), text.data(), text.size(), 0) ==
+                    static_cast<ssize_t>(text.size()));
+            CHECK(std::string_view{static_cast<char const*>(mapping), text.size()} == text);
+            CHECK(read_text(image / "new") == text);  // opened beside the descriptor from before
+            CHECK(read_fd(unlinked.get()) == "still here\n");
+            CHECK(read_fd(nameless.get()) == "nameless\n");
+            REQUIRE(::pwrite(lower_unlinked.get(), "changed", 7, 0) == 7);
+            CHECK(read_fd(lower_unlinked.get()) == "changed");
+            CHECK_FALSE(exists(image / "bin/suid"));
+            CHECK(read_fd(reader.get()) == large_text().substr(0, 4096));
+            CHECK(stat_of_path(image / "etc/issue").st_ino == issue_before.st_ino);
+            CHECK(stat_of_path(image / "etc/issue").st_nlink == 2);
+            CHECK(stat_of_path(image / "new").st_ino == new_before.st_ino);
+            REQUIRE(::mkdirat(folder.get(), fmt::format("made-{}", round).c_str(), 0755) == 0);
+            CHECK(exists(image / fmt::format("etc/made-{}", round)));
+        }
+        REQUIRE(::linkat(AT_FDCWD, fmt::format("/proc/self/fd/{}", nameless.get()).c_str(),
+                         AT_FDCWD, (image / "named").c_str(), AT_SYMLINK_FOLLOW) == 0);
+        ::munmap(mapping, 4096);
+    }
+    image.unmount();
+    auto again = image.request();
+    again.source.container = info.container;
+    image.mount(again);
+    CHECK(read_text(image / "etc/issue") == "round 2\n");
+    CHECK(read_text(image / "named") == "nameless\n");
+    CHECK_FALSE(exists(image / "unlinked"));
+    CHECK_FALSE(exists(image / "bin/suid"));
+}
+
+TEST_CASE("a storm of kills loses nothing that was answered", "[e2e][mount][takeover]") {
+    std::uint64_t const kills = number_from("OBLEA_KILLS", 15);
+    std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
+    CAPTURE(seed);
+    MountedImage image;
+    auto const info = image.mount();
+    auto workers = workers_in(image, seed);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> threads;
+    for (Worker& worker : workers) {
+        threads.emplace_back([&] {
+            while (!stop.load() && worker.step()) {
+            }
+        });
+    }
+    std::mt19937_64 random{seed};
+    std::uint64_t killed = 0;
+    while (killed < kills) {
+        std::this_thread::sleep_for(std::chrono::microseconds{static_cast<int>(random() % 40'000)});
+        if (auto const server = server_of(info.pid)) {
+            killed += ::kill(*server, SIGKILL) == 0 ? 1U : 0U;
+        }
+    }
+    stop.store(true);
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    int lost = 0;
+    for (Worker const& worker : workers) {
+        CHECK(worker.difference() == "");
+        lost += worker.lost();
+    }
+    std::printf("%d requests under way were answered with EIO\n", lost);
+    image.unmount();
+    auto again = image.request();
+    again.source.container = info.container;
+    image.mount(again);
+    for (Worker const& worker : workers) {
+        CHECK(worker.difference() == "");
+    }
+}
+
+TEST_CASE("after server and holder were killed a remount shows what was answered",
+          "[e2e][mount][takeover]") {
+    std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
+    CAPTURE(seed);
+    MountedImage image;
+    auto info = image.mount();
+    auto workers = workers_in(image, seed);
+    std::mt19937_64 random{seed};
+    for (int round = 0; round < 3; ++round) {
+        std::vector<std::thread> threads;
+        for (Worker& worker : workers) {
+            threads.emplace_back([&] {
+                while (worker.step()) {
+                }
+            });
+        }
+        std::this_thread::sleep_for(
+            std::chrono::microseconds{static_cast<int>(20'000 + random() % 80'000)});
+        auto const server = server_of(info.pid);
+        ::kill(static_cast<pid_t>(info.pid), SIGKILL);
+        REQUIRE(server.has_value());
+        ::kill(*server, SIGKILL);
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        REQUIRE(ends_soon(info.pid));
+        REQUIRE(ends_soon(*server));
+        REQUIRE(tools::unmount_by(image.store(), image.mount_point(), fs::Lazy::no).has_value());
+        auto again = image.request();
+        again.source.container = info.container;
+        info = image.mount(again);
+        for (Worker& worker : workers) {
+            worker.forgive_last();
+            CHECK(worker.difference() == "");
+        }
+    }
+}
