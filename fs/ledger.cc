@@ -11,15 +11,18 @@ namespace oblea::fs {
 
 Result<Ledger> Ledger::make() {
     static_assert(sizeof(Head) <= sizeof(Record));
-    void* memory = ::mmap(nullptr, kRecords * sizeof(Record), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return fail(base::sys::last_errno(), "mmap");
+    // Where address space is limited, or all of it counts as memory, fewer have to do.
+    for (std::size_t count = kRecordsMax; count >= kRecordsMin; count /= 4) {
+        void* memory = ::mmap(nullptr, count * sizeof(Record), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory != MAP_FAILED) {
+            Ledger ledger;
+            ledger.records_ = {static_cast<Record*>(memory), count};
+            ledger.head_ = static_cast<Head*>(memory);
+            return ledger;
+        }
     }
-    Ledger ledger;
-    ledger.records_ = {static_cast<Record*>(memory), kRecords};
-    ledger.head_ = static_cast<Head*>(memory);
-    return ledger;
+    return fail(base::sys::last_errno(), "mmap");
 }
 
 Ledger::Ledger(Ledger&& other) noexcept {

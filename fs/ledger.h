@@ -57,7 +57,8 @@ private:
         std::atomic<std::uint32_t> generation;
     };
     // Address space only; memory is taken as records are used.
-    static constexpr std::size_t kRecords = std::size_t{1} << 26U;
+    static constexpr std::size_t kRecordsMax = std::size_t{1} << 26U;
+    static constexpr std::size_t kRecordsMin = std::size_t{1} << 16U;
 
     [[nodiscard]] Record& at(Slot slot) { return records_[static_cast<std::uint32_t>(slot)]; }
 
