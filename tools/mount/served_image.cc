@@ -214,7 +214,11 @@ void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed c
     pid_t const holder = ::getppid();
     Status ended = first == First::yes ? Status{} : server_->resume(crashed);
     if (ended.has_value()) {
-        ended = signals.run(*server_);
+        ended = signals.run(*server_, [this] {
+            // The one who holds the mount is gone: this is the process to name and to wait for.
+            description_.info.pid = ::getpid();
+            log_end(lease_.describe(encode_mount(description_)));
+        });
     }
     log_end(ended);
     if (::getppid() != holder) {

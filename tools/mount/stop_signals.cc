@@ -37,11 +37,25 @@ StopSignals::~StopSignals() {
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-Status StopSignals::run(fs::Server& server) {
+namespace {
+
+// Readable when the process has ended.
+Result<base::UniqueFd> watch_process(pid_t pid) {
+    base::UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+    if (!process.valid()) {
+        return fail(sys::last_errno(), "pidfd_open");
+    }
+    return process;
+}
+
+}  // namespace
+
+Status StopSignals::run(fs::Server& server, std::function<void()> const& orphaned) {
     if (!signals_.valid() || !end_.valid()) {
         return fail(Errno::emfile, "signalfd");
     }
-    std::thread watcher{[this, &server] { watch(server); }};
+    base::UniqueFd const parent = OBLEA_TRY(watch_process(::getppid()));
+    std::thread watcher{[&] { watch(server, parent.get(), orphaned); }};
     auto ended = server.run();
     std::uint64_t const one = 1;
     static_cast<void>(::write(end_.get(), &one, sizeof(one)) == 0);
@@ -50,10 +64,7 @@ Status StopSignals::run(fs::Server& server) {
 }
 
 Result<int> StopSignals::wait_for(pid_t child) {
-    base::UniqueFd const ended{static_cast<int>(::syscall(SYS_pidfd_open, child, 0))};
-    if (!ended.valid()) {
-        return fail(sys::last_errno(), "pidfd_open");
-    }
+    base::UniqueFd const ended = OBLEA_TRY(watch_process(child));
     std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = ended.get(), .events = POLLIN, .revents = 0}};
     for (;;) {
@@ -70,9 +81,11 @@ Result<int> StopSignals::wait_for(pid_t child) {
     }
 }
 
-void StopSignals::watch(fs::Server& server) const {
-    std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-                                  pollfd{.fd = end_.get(), .events = POLLIN, .revents = 0}};
+void StopSignals::watch(fs::Server& server, int parent,
+                        std::function<void()> const& orphaned) const {
+    std::array<pollfd, 3> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = end_.get(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = parent, .events = POLLIN, .revents = 0}};
     for (;;) {
         if (::poll(waiting.data(), waiting.size(), -1) < 0) {
             continue;
@@ -80,8 +93,13 @@ void StopSignals::watch(fs::Server& server) const {
         if (waiting[1].revents != 0) {
             return;
         }
+        if (waiting[2].revents != 0) {
+            waiting[2].fd = -1;  // once
+            orphaned();
+        }
         signalfd_siginfo info{};
-        if (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+        if (waiting[0].revents != 0 &&
+            ::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
             server.stop();
         }
     }

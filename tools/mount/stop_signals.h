@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <functional>
 
 namespace oblea::tools {
 
@@ -24,15 +25,16 @@ public:
     StopSignals& operator=(StopSignals const&) = delete;
     ~StopSignals();
 
-    // Server::run(), stopped by the signals.
-    Status run(fs::Server& server);
+    // Server::run(), stopped by the signals. `orphaned` is called, by another thread, if the parent
+    // of this process ends meanwhile.
+    Status run(fs::Server& server, std::function<void()> const& orphaned);
 
     // Waits for a child of this process to end and passes the signals on to it. Returns the status
     // as waitpid(2) has it.
     Result<int> wait_for(pid_t child);
 
 private:
-    void watch(fs::Server& server) const;
+    void watch(fs::Server& server, int parent, std::function<void()> const& orphaned) const;
 
     sigset_t before_{};
     base::UniqueFd signals_;

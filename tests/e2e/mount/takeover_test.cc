@@ -291,6 +291,27 @@ TEST_CASE("programs go on when the server is killed", "[e2e][mount][takeover]") 
     CHECK_FALSE(exists(image / "bin/suid"));
 }
 
+TEST_CASE("a mount whose holder was killed goes on with its server", "[e2e][mount][takeover]") {
+    MountedImage image;
+    auto const info = image.mount();
+    pid_t const server = server_of(info.pid).value();
+    REQUIRE(write_text(image / "new", "before\n"));
+    REQUIRE(::kill(static_cast<pid_t>(info.pid), SIGKILL) == 0);
+    REQUIRE(ends_soon(info.pid));
+    CHECK(read_text(image / "new") == "before\n");
+    REQUIRE(::unlink((image / "new").c_str()) == 0);
+    std::vector<tools::MountInfo> mounts;
+    for (int i = 0; i < 500 && mounts.empty(); ++i) {
+        ::usleep(10'000);
+        mounts = value_of(tools::list_mounts(image.store()));
+    }
+    REQUIRE(mounts.size() == 1);
+    CHECK(mounts.front().pid == server);
+    // It tidies up too.
+    CHECK(image.unmount().kept == info.container);
+    CHECK(ends_soon(server));
+}
+
 TEST_CASE("a storm of kills loses nothing that was answered", "[e2e][mount][takeover]") {
     std::uint64_t const kills = number_from("OBLEA_KILLS", 15);
     std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
