@@ -39,6 +39,26 @@ image("debian12", "debian:12", ago(days=20), [72_900], labels={"tier": "base"}, 
 image("debian11", "debian:11", ago(days=100), [61_000])
 image("web", "quay.io/team/web:v2", ago(hours=5), [72_900, 1_500], labels={"tier": "front", "keep": ""},
       extra=[("/bin/sh -c #(nop)  ENV A=a very long setting that goes on and on", "")])
+def layered():
+    """Two layers: the upper one replaces a file, deletes one, and adds one twice."""
+    lower, upper = oci_image.LayerTar(), oci_image.LayerTar()
+    lower.file("etc/kept", b"k" * 10)
+    lower.file("etc/replaced", b"r" * 3000)
+    lower.file("etc/deleted", b"d" * 1000)
+    lower.symlink("conf", "etc")
+    upper.file("etc/replaced", b"R" * 20)
+    upper.whiteout("etc/deleted")
+    upper.file("etc/<b>one", b"same" * 100)
+    upper.file("etc/two", b"same" * 100)
+    layers = [f"{work}/lower.tar", f"{work}/upper.tar"]
+    for tar, path in zip((lower, upper), layers):
+        tar.save(path)
+    config = oci_image.make_config(layers, ["COPY etc /", "RUN clean </script>"], {}, "amd64")
+    oci_image.write_docker_archive(f"{target}/layered.tar", layers, config, "layered:1")
+    oci_image.write_docker_archive(f"{target}/lower.tar", layers[:1], oci_image.make_config(layers[:1], ["COPY etc /"], {}, "amd64"), "lower:1")
+
+
+layered()
 image("new", "debian:12", ago(minutes=3), [80_000])
 END
 python3 "$tests/e2e/run_readme.py" "$tests/e2e/image_commands.md" "$work/tour" || fail "the commands do otherwise"

@@ -8,9 +8,11 @@ namespace oblea::tools {
 Command cat_command();
 Command chroot_command();
 Command container_inspect_command();
+Command explore_command();
 Command gc_command();
 Command help_command();
 Command history_command();
+Command image_diff_command();
 Command image_inspect_command();
 Command images_command();
 Command import_command();
@@ -34,5 +36,6 @@ Command tags_command();
 Command umount_command();
 Command unpack_command();
 Command version_command();
+Command which_command();
 
 }  // namespace oblea::tools

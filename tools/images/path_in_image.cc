@@ -48,31 +48,39 @@ char type_letter(FileType type) {
 
 }  // namespace
 
-Result<std::optional<InodeNo>> follow_path(store::Index const& tree, std::string_view path) {
+Result<ReachedPath> walk_path(store::Index const& tree, std::string_view path, LastLink last) {
     std::vector<InodeNo> at{InodeNo::root};  // the folders from the root to here
+    std::vector<std::string> names;          // of all but the root
     std::vector<std::string> todo;
     push_components(todo, path);
+    auto const missing = [&] {
+        names.insert(names.end(), todo.rbegin(), todo.rend());
+        return ReachedPath{.names = std::move(names), .ino = std::nullopt};
+    };
     int links = 0;
     while (!todo.empty()) {
-        std::string const name = std::move(todo.back());
-        todo.pop_back();
+        std::string const name = todo.back();
         auto const folder = OBLEA_TRY(tree.attr(at.back()));
         if (folder.type != FileType::directory) {
-            return std::nullopt;
+            return missing();
         }
-        if (name == ".") {
-            continue;
-        }
-        if (name == "..") {
-            at.resize(std::max<std::size_t>(at.size() - 1, 1));
+        if (name == "." || name == "..") {
+            todo.pop_back();
+            if (name == "..") {
+                at.resize(std::max<std::size_t>(at.size() - 1, 1));
+                names.resize(at.size() - 1);
+            }
             continue;
         }
         auto const entry = OBLEA_TRY(tree.lookup(at.back(), name));
         if (!entry.has_value()) {
-            return std::nullopt;
+            return missing();
         }
-        if (entry->type != FileType::symlink) {
+        todo.pop_back();
+        bool const stay = todo.empty() && last == LastLink::stay;
+        if (entry->type != FileType::symlink || stay) {
             at.push_back(entry->ino);
+            names.push_back(name);
             continue;
         }
         if (++links > kLinksMax) {
@@ -81,10 +89,16 @@ Result<std::optional<InodeNo>> follow_path(store::Index const& tree, std::string
         auto const target = OBLEA_TRY(tree.symlink_target(entry->ino));
         if (target.starts_with('/')) {
             at.resize(1);
+            names.clear();
         }
         push_components(todo, target);
     }
-    return at.back();
+    return ReachedPath{.names = std::move(names), .ino = at.back()};
+}
+
+Result<std::optional<InodeNo>> follow_path(store::Index const& tree, std::string_view path) {
+    auto const reached = OBLEA_TRY(walk_path(tree, path, LastLink::follow));
+    return reached.ino;
 }
 
 std::string mode_text(store::InodeAttr const& attr) {
