@@ -17,6 +17,7 @@ if(TARGET oblea)
     add_dependencies(oblea_manual oblea)
     install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
     install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/completions DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion)
+    install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/fish ${CMAKE_BINARY_DIR}/manual/zsh DESTINATION ${CMAKE_INSTALL_DATADIR})
 
     install(TARGETS oblea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     set(installed_links ${CMAKE_BINARY_DIR}/installed_links)

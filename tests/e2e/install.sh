@@ -18,12 +18,15 @@ done < <(find "$usr" -type l)
 
 # Every command that help lists has its page, without a fault in it.
 while read -r command; do
-    page=$usr/share/man/man1/oblea-$command.1
+    page=$usr/share/man/man1/oblea-${command// /-}.1
     assert_exists "$page"
     assert_eq "faults of $page" "" "$(man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)"
-done < <("$usr/bin/oblea" help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p')
+done < <("$usr/bin/oblea" help | sed -nE 's/^  ([a-z][a-z-]*( [a-z]+)?)  .*/\1/p')
 assert_eq "completion" "complete -F _oblea oblea" \
     "$(bash -c 'source "$1"; complete -p oblea' bash "$usr/share/bash-completion/completions/oblea")"
+
+assert_contains "completion for fish" "$(cat "$usr/share/fish/vendor_completions.d/oblea.fish")" "complete -c oblea"
+assert_contains "completion for zsh" "$(head -1 "$usr/share/zsh/vendor-completions/_oblea")" "#compdef oblea"
 
 # In a mount namespace of its own the machine has what was installed.
 oblea import "$small/oci" small:latest

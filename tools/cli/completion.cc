@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tools/cli/completion_words.h"
 #include "tools/cli/help_text.h"
 
 #include <fmt/format.h>
@@ -18,15 +19,12 @@ std::string option_words(std::vector<Option> const& options) {
     return fmt::format("{}", fmt::join(words, " "));
 }
 
-// The first words of commands: one-word names and groups.
-std::string first_words(CommandTable const& table) {
-    std::vector<std::string> words;
-    for (auto const& name : command_names(table)) {
-        if (name.find(' ') == std::string::npos) {
-            words.push_back(name);
-        }
+std::string first_words_text(CommandTable const& table) {
+    std::string text;
+    for (auto const& [word, summary] : first_words(table)) {
+        text += (text.empty() ? "" : " ") + word;
     }
-    return fmt::format("{}", fmt::join(words, " "));
+    return text;
 }
 
 std::string choice_cases(CommandTable const& table, std::vector<Option> const& globals) {
@@ -62,8 +60,12 @@ std::string command_cases(CommandTable const& table, std::vector<Option> const& 
         for (auto const& alias : command.aliases) {
             text += fmt::format(" | \"{}\"", alias);
         }
-        text += fmt::format(") name=\"{}\"; options=\"{} {}\" ;;\n", command.name,
-                            option_words(command.options), option_words(globals));
+        Offer const offer = offer_of(command);
+        char const* const names = offer == Offer::images       ? "images"
+                                  : offer == Offer::containers ? "containers"
+                                                               : "";
+        text += fmt::format(") name=\"{}\"; offer=\"{}\"; options=\"{} {}\" ;;\n", command.name,
+                            names, option_words(command.options), option_words(globals));
     }
     return text;
 }
@@ -90,10 +92,16 @@ std::string group_cases(CommandTable const& table) {
 
 std::string bash_completion(CommandTable const& table, std::vector<Option> const& globals) {
     return fmt::format(
-        R"(# bash completion for oblea; written by 'oblea help --completion bash'
+        R"SCRIPT(# bash completion for oblea; written by 'oblea help --completion bash'
+_oblea_images() {{
+    {images}
+}}
+_oblea_containers() {{
+    {containers}
+}}
 _oblea() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-    local first="${{COMP_WORDS[1]}}" second="${{COMP_WORDS[2]}}" name="" options="" words=""
+    local first="${{COMP_WORDS[1]}}" second="${{COMP_WORDS[2]}}" name="" options="" words="" offer=""
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "{first_words} {globals}" -- "$current")
         return
@@ -120,14 +128,24 @@ _oblea() {{
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     elif [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+    elif [[ -n $offer ]]; then
+        # The colon of NAME:TAG splits words where it is in COMP_WORDBREAKS.
+        local typed="$current" before=""
+        if declare -F _get_comp_words_by_ref >/dev/null; then
+            _get_comp_words_by_ref -n : -c typed
+        fi
+        [[ $typed == *:* && $COMP_WORDBREAKS == *:* ]] && before="${{typed%"${{typed##*:}}"}}"
+        mapfile -t COMPREPLY < <(compgen -W "$(_oblea_$offer)" -- "$typed")
+        COMPREPLY=("${{COMPREPLY[@]#"$before"}}")
     else
         compopt -o default
         COMPREPLY=()
     fi
 }}
 complete -F _oblea oblea
-)",
-        fmt::arg("first_words", first_words(table)), fmt::arg("globals", option_words(globals)),
+)SCRIPT",
+        fmt::arg("first_words", first_words_text(table)), fmt::arg("images", kListImages),
+        fmt::arg("containers", kListContainers), fmt::arg("globals", option_words(globals)),
         fmt::arg("groups", group_cases(table)), fmt::arg("commands", command_cases(table, globals)),
         fmt::arg("choices", choice_cases(table, globals)));
 }

@@ -24,9 +24,13 @@ namespace oblea::tools {
 [[nodiscard]] std::string command_man_page(Command const& command,
                                            std::vector<Option> const& globals);
 
-// A completion script for bash: commands, their options, and the values of options that have
-// choices.
+// Completion scripts: commands, their options, the values of options that have choices, and the
+// names of images and containers.
 [[nodiscard]] std::string bash_completion(CommandTable const& table,
                                           std::vector<Option> const& globals);
+[[nodiscard]] std::string fish_completion(CommandTable const& table,
+                                          std::vector<Option> const& globals);
+[[nodiscard]] std::string zsh_completion(CommandTable const& table,
+                                         std::vector<Option> const& globals);
 
 }  // namespace oblea::tools

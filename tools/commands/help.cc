@@ -25,7 +25,10 @@ Result<int> show_help(Context& context, HelpOptions const& options) {
     CommandTable const table = command_table();
     auto const globals = global_options(context.globals);
     if (options.completion.has_value()) {
-        context.print(bash_completion(table, globals));
+        std::string const& shell = *options.completion;
+        context.print(shell == "fish"  ? fish_completion(table, globals)
+                      : shell == "zsh" ? zsh_completion(table, globals)
+                                       : bash_completion(table, globals));
         return exit_code::kSuccess;
     }
     if (options.words.empty()) {
@@ -59,7 +62,7 @@ Command help_command() {
         .section = Command::Section::about,
         .summary = "Show the help of oblea or of a command",
         .description = "Without a command it lists all commands. --man and --completion write what "
-                       "is installed as man pages and for bash.",
+                       "is installed as man pages and for shells.",
         .operands = {{.name = "COMMAND",
                       .help = "The command, in one word or two (image ls)",
                       .target = &options->words,
@@ -73,7 +76,7 @@ Command help_command() {
                      .value_name = "SHELL",
                      .help = "Write the completion script of a shell instead",
                      .target = &options->completion,
-                     .choices = {"bash"}}},
+                     .choices = {"bash", "fish", "zsh"}}},
         .examples = {{"oblea help mount", "Everything that mount can do"},
                      {"source <(oblea help --completion bash)", "Completion in this shell"}},
         .run = [options](Context& context) { return show_help(context, *options); },

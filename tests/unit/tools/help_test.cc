@@ -128,13 +128,20 @@ TEST_CASE("the overview and the completion know every command", "[tools][help]")
     auto const overview = overview_text(table, globals);
     auto const man = without_backslashes(overview_man_page(table, globals));
     auto const completion = bash_completion(table, globals);
+    auto const fish = fish_completion(table, globals);
+    auto const zsh = zsh_completion(table, globals);
     for (auto const& command : table) {
         CAPTURE(command.name);
         CHECK_THAT(overview, Contains("\n  " + command.name + ' '));
         CHECK_THAT(man, Contains("fB" + command.name + "fR"));
         CHECK_THAT(completion, Contains('"' + command.name + '"'));
+        CHECK_THAT(fish, Contains(" -a " + command.name.substr(command.name.find(' ') + 1) + ' '));
+        CHECK_THAT(zsh, Contains('"' + command.name));
         for (auto const& option : command.options) {
-            CHECK_THAT(completion, Contains(option.all_names().back()));
+            std::string const name = option.all_names().back();
+            CHECK_THAT(completion, Contains(name));
+            CHECK_THAT(fish, Contains(name.substr(name.starts_with("--") ? 2 : 1)));
+            CHECK_THAT(zsh, Contains(name));
         }
     }
 }
