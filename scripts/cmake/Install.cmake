@@ -19,6 +19,9 @@ if(TARGET oblea)
     install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/completions DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion)
     install(DIRECTORY ${CMAKE_BINARY_DIR}/manual/fish ${CMAKE_BINARY_DIR}/manual/zsh DESTINATION ${CMAKE_INSTALL_DATADIR})
 
+    # For the store of root; not started by itself: systemctl enable --now oblea-gc.timer
+    install(FILES tools/systemd/oblea-gc.service tools/systemd/oblea-gc.timer DESTINATION lib/systemd/system)
+
     install(TARGETS oblea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     set(installed_links ${CMAKE_BINARY_DIR}/installed_links)
     file(MAKE_DIRECTORY ${installed_links})
@@ -37,7 +40,7 @@ if(oblea_libfuse_prefix)
     install(PROGRAMS ${oblea_libfuse_prefix}/bin/fusermount3 DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/oblea)
 endif()
 
-foreach(document LICENSE README.md store/FORMAT.md fs/SEMANTICS.md)
+foreach(document LICENSE README.md store/FORMAT.md fs/SEMANTICS.md tools/man/README.es.md)
     if(EXISTS ${CMAKE_SOURCE_DIR}/${document})
         install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DOCDIR})
     endif()
