@@ -55,12 +55,11 @@ Status Bench::go_on() {
 
 Bench::Bench(Settings settings, Workspace& space) : settings_(std::move(settings)), space_(space) {
     subjects_ = all_subjects(settings_.oblea);
-    if (!settings_.subjects.empty()) {
-        std::erase_if(subjects_, [&](auto const& subject) {
-            return std::ranges::find(settings_.subjects, subject->name()) ==
-                   settings_.subjects.end();
-        });
-    }
+    std::erase_if(subjects_, [&](auto const& subject) {
+        auto const& named = settings_.subjects;
+        return named.empty() ? !subject->usual()
+                             : std::ranges::find(named, subject->name()) == named.end();
+    });
 }
 
 unsigned Bench::rounds() const {

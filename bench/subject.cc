@@ -9,7 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <sstream>
 
 namespace oblea::bench {
@@ -62,12 +62,15 @@ public:
 
 class Oblea final : public Subject {
 public:
-    Oblea(std::string program, Changes changes) : program_(std::move(program)), changes_(changes) {}
+    // `options`: of `oblea mount`.
+    Oblea(std::string program, std::string name, std::vector<std::string> options)
+        : program_(std::move(program)), name_(std::move(name)), options_(std::move(options)) {}
 
-    [[nodiscard]] std::string name() const override {
-        return changes_ == Changes::allowed ? "oblea" : "oblea read-only";
+    [[nodiscard]] std::string name() const override { return name_; }
+    [[nodiscard]] bool usual() const override { return options_.empty() || is_read_only(); }
+    [[nodiscard]] Changes changes() const override {
+        return is_read_only() ? Changes::refused : Changes::allowed;
     }
-    [[nodiscard]] Changes changes() const override { return changes_; }
 
     Status prepare(Workspace& space, Tree const& tree) override {
         store_ = OBLEA_TRY(space.fresh_folder("store"));
@@ -77,9 +80,8 @@ public:
 
     Result<Shown> show(Tree const& /*tree*/, Place const& place, Use /*use*/) override {
         std::vector<std::string> command{program_, "--root", store_, "mount"};
-        if (changes_ == Changes::refused) {
-            command.emplace_back("--read-only");
-        } else {
+        command.insert(command.end(), options_.begin(), options_.end());
+        if (!is_read_only()) {
             command.insert(command.end(), {"--upper", place.upper});
         }
         command.insert(command.end(), {"bench", place.root});
@@ -92,8 +94,13 @@ public:
     [[nodiscard]] std::uint64_t server_bytes(Place const& place) const override;
 
 private:
+    [[nodiscard]] bool is_read_only() const {
+        return std::ranges::find(options_, "--read-only") != options_.end();
+    }
+
     std::string program_;
-    Changes changes_;
+    std::string name_;
+    std::vector<std::string> options_;
     std::string store_;
 };
 
@@ -190,8 +197,13 @@ Status Shown::hide() {
 std::vector<std::unique_ptr<Subject>> all_subjects(std::string const& oblea) {
     std::vector<std::unique_ptr<Subject>> subjects;
     subjects.push_back(std::make_unique<Overlayfs>());
-    subjects.push_back(std::make_unique<Oblea>(oblea, Subject::Changes::refused));
-    subjects.push_back(std::make_unique<Oblea>(oblea, Subject::Changes::allowed));
+    auto const add_oblea = [&](char const* name, std::vector<std::string> options) {
+        subjects.push_back(std::make_unique<Oblea>(oblea, name, std::move(options)));
+    };
+    add_oblea("oblea read-only", {"--read-only"});
+    add_oblea("oblea", {});
+    add_oblea("oblea cached", {"--data", "cached"});
+    add_oblea("oblea no-open", {"--data", "no-open"});
     subjects.push_back(std::make_unique<FuseUnion>("fuse-overlayfs", fuse_overlayfs));
     subjects.push_back(std::make_unique<FuseUnion>("unionfs-fuse", unionfs_fuse));
     subjects.push_back(std::make_unique<Squashfuse>());

@@ -50,6 +50,8 @@ public:
     virtual ~Subject() = default;
 
     [[nodiscard]] virtual std::string name() const = 0;
+    // Whether it takes part where nobody is named.
+    [[nodiscard]] virtual bool usual() const { return true; }
     [[nodiscard]] virtual Changes changes() const { return Changes::allowed; }
     // Once for each tree, before it is shown: import, packing. Not measured.
     virtual Status prepare(Workspace& /*space*/, Tree const& /*tree*/) { return {}; }

@@ -10,7 +10,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+#include <cstdio>
+#include <utility>
 
 namespace oblea::fs {
 namespace {
@@ -68,12 +72,24 @@ void make_unknown(int device, std::int32_t number) {
     static_cast<void>(::ioctl(device, kBackingClose, &given));  // only a wrong number fails
 }
 
+[[maybe_unused]] bool kernel_has_backing() {
+    struct utsname system{};
+    unsigned major = 0;
+    unsigned minor = 0;
+    return ::uname(&system) == 0 &&
+           std::sscanf(static_cast<char const*>(system.release), "%u.%u", &major, &minor) == 2 &&
+           std::pair{major, minor} >= std::pair{6U, 9U};
+}
+
 }  // namespace
 
 std::string why_no_backing() {
 #if FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)
     return "libfuse 3.17 or newer has it";
 #else
+    if (!kernel_has_backing()) {
+        return "Linux 6.9 or newer has it";
+    }
     auto const sets = own_capabilities();
     if (!sets.has_value() ||
         ((*sets)[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) == 0) {

@@ -55,6 +55,7 @@ std::string host_text(HostCapabilities const& host) {
     text += line("Allow other", judge_allow_other(host));
     text += line("Ids in chroot", judge_ids(host));
     text += line("Passthrough", judge_passthrough(host));
+    text += line("Writable mounts", judge_data(host));
     text += line("io_uring", judge_io_uring(host));
     return text;
 }
@@ -79,6 +80,7 @@ Json host_json(HostCapabilities const& host) {
         {"allow_other", json_of(judge_allow_other(host))},
         {"chroot_ids", json_of(judge_ids(host))},
         {"passthrough", json_of(judge_passthrough(host))},
+        {"writable_data", json_of(judge_data(host))},
         {"io_uring", json_of(judge_io_uring(host))},
     };
 }

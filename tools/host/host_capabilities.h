@@ -66,6 +66,8 @@ struct Finding {
 // How `oblea mount` attaches: "mount(2)", "fusermount3" or "none"; the reason has the remedy.
 [[nodiscard]] Finding judge_mount(HostCapabilities const& host);
 [[nodiscard]] Finding judge_passthrough(HostCapabilities const& host);
+// How a writable mount would serve data when nothing is asked for: as `oblea mounts` names it.
+[[nodiscard]] Finding judge_data(HostCapabilities const& host);
 [[nodiscard]] Finding judge_io_uring(HostCapabilities const& host);
 [[nodiscard]] Finding judge_allow_other(HostCapabilities const& host);
 // The ids inside `oblea chroot`: "all", "subordinate range", "one" or "none".

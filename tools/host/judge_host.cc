@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/host/host_capabilities.h"
 
+#include "fs/fuse/data_mode.h"
+
 #include <fmt/format.h>
 
 namespace oblea::tools {
@@ -56,6 +58,17 @@ Finding judge_passthrough(HostCapabilities const& host) {
         return {.what = "no", .why = "libfuse 3.17 or newer has it"};
     }
     return {.what = "yes", .why = "kernel, libfuse and privilege allow it"};
+}
+
+Finding judge_data(HostCapabilities const& host) {
+    Finding const passthrough = judge_passthrough(host);
+    auto const choice =
+        fs::decide_data(fs::MountOptions::Data::automatic,
+                        {.writable = fs::DataFacts::Writable::yes,
+                         .no_passthrough = passthrough.what == "yes" ? "" : passthrough.why});
+    return choice.has_value()
+               ? Finding{.what = std::string{fs::name_of(choice->mode)}, .why = choice->reason}
+               : Finding{.what = "none", .why = choice.error().message()};
 }
 
 Finding judge_io_uring(HostCapabilities const& host) {

@@ -85,10 +85,13 @@ TEST_CASE("passthrough and io_uring need kernel, libfuse and their switch", "[to
     auto host = user_with_everything();
     host.admin = true;
     CHECK(judge_passthrough(host).what == "yes");
+    CHECK(judge_data(host).what == "passthrough");
     CHECK(judge_io_uring(host).what == "yes");
     SECTION("old libfuse") {
         host.libfuse_version = "3.14.0";
         CHECK(judge_passthrough(host).what == "no");
+        CHECK(judge_data(host).what == "no-open");
+        CHECK_THAT(judge_data(host).why, Contains(judge_passthrough(host).why));
         CHECK(judge_io_uring(host).what == "no");
     }
     SECTION("libfuse with one of the two") {
