@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Attributes: shown from whichever layer has them, changed in the upper.
+#include "fs/lower/folder_marks.h"
 #include "fs/union_impl.h"
 
 #include <sys/sysmacros.h>
@@ -45,7 +46,75 @@ void UnionFs::Impl::show_owner(Attr& attr) const {
     if (options.owners.kind == Owners::Kind::squashed) {
         attr.uid = options.owners.uid;
         attr.gid = options.owners.gid;
+    } else if (options.owners.kind == Owners::Kind::mapped) {
+        attr.uid = options.owners.maps.users.shown(attr.uid);
+        attr.gid = options.owners.maps.groups.shown(attr.gid);
     }
+}
+
+Result<UnionFs::Impl::StoredOwner>
+UnionFs::Impl::stored_owner(std::optional<std::uint32_t> uid,
+                            std::optional<std::uint32_t> gid) const {
+    StoredOwner owner;
+    switch (options.owners.kind) {
+    case Owners::Kind::squashed:
+        return owner;
+    case Owners::Kind::real:
+        return StoredOwner{uid, gid};
+    case Owners::Kind::mapped:
+        break;
+    }
+    OwnerMaps const& maps = options.owners.maps;
+    if (uid.has_value()) {
+        owner.uid = maps.users.stored(*uid);
+    }
+    if (gid.has_value()) {
+        owner.gid = maps.groups.stored(*gid);
+    }
+    bool const lost =
+        owner.uid.has_value() != uid.has_value() || owner.gid.has_value() != gid.has_value();
+    if (lost && !maps.squashes()) {
+        return fail(Errno::einval, "chown");
+    }
+    return owner;
+}
+
+// Other kinds cannot have users' attributes.
+bool UnionFs::Impl::records(FileType type) const {
+    return !options.override_xattr.empty() &&
+           (type == FileType::regular || type == FileType::directory);
+}
+
+Status UnionFs::Impl::write_record(int dir, std::string const& name, RecordedOwner const& owner,
+                                   std::uint32_t permissions) const {
+    std::string const text =
+        encode_override_stat({.uid = owner.uid, .gid = owner.gid, .permissions = permissions});
+    return up().set_xattr(dir, name, options.override_xattr, text);
+}
+
+Result<InodeMark> UnionFs::Impl::mark_of(int dir, std::string const& name, FileType type) const {
+    InodeMark mark = OBLEA_TRY(up().read_mark(dir, name));
+    if (!records(type)) {
+        return mark;
+    }
+    auto const text = OBLEA_TRY(up().get_xattr(dir, name, options.override_xattr));
+    auto const record = text.has_value() ? parse_override_stat(*text) : std::nullopt;
+    if (record.has_value()) {
+        mark.owner = RecordedOwner{record->uid, record->gid};
+        mark.permissions = record->permissions;
+    }
+    return mark;
+}
+
+Status UnionFs::Impl::give_owner(int dir, std::string const& name, StoredOwner const& owner) const {
+    if (!owner.uid.has_value() && !owner.gid.has_value()) {
+        return {};
+    }
+    auto given = sys::fchownat(dir, name.c_str(), owner.uid.value_or(~uid_t{0}),
+                               owner.gid.value_or(~gid_t{0}));
+    bool const forgiven =
+        options.owners.kind == Owners::Kind::mapped && options.owners.maps.squashes();
+    return forgiven ? Status{} : given;
 }
 
 std::uint64_t UnionFs::Impl::shown_number(Ino ino) const {
@@ -85,6 +154,10 @@ Attr UnionFs::Impl::upper_attr(Node const& node, struct stat const& info) const 
               .mtime = time_of(info.st_mtim),
               .ctime = time_of(info.st_ctim),
               .device = {major(info.st_rdev), minor(info.st_rdev)}};
+    if (node.owner.has_value()) {
+        attr.uid = node.owner->uid;
+        attr.gid = node.owner->gid;
+    }
     show_owner(attr);
     return attr;
 }
@@ -166,11 +239,14 @@ Status UnionFs::Impl::check_owner_change(AttrChange const& change) const {
         }
         return {};
     }
-    if (up().change_owner == UpperDir::Impl::ChangeOwner::yes) {
+    if (up().change_owner == UpperDir::Impl::ChangeOwner::yes ||
+        (owners.kind == Owners::Kind::mapped && owners.maps.squashes()) ||
+        !options.override_xattr.empty()) {
         return {};
     }
-    if (change.uid.value_or(up().uid) != up().uid ||
-        (change.gid.has_value() && !in_own_groups(*change.gid))) {
+    StoredOwner const stored = OBLEA_TRY(stored_owner(change.uid, change.gid));
+    if (stored.uid.value_or(up().uid) != up().uid ||
+        (stored.gid.has_value() && !in_own_groups(*stored.gid))) {
         return fail(Errno::eperm, "chown");
     }
     return {};
@@ -179,6 +255,16 @@ Status UnionFs::Impl::check_owner_change(AttrChange const& change) const {
 Status UnionFs::Impl::set_permissions(Node const& node, Located const& at, std::uint32_t shown) {
     if (node.type == FileType::symlink) {
         return fail(Errno::eopnotsupp, "chmod");
+    }
+    if (records(node.type)) {
+        struct stat const info = OBLEA_TRY(sys::fstatat(at.folder->get(), at.name.c_str()));
+        RecordedOwner const owner = node.owner.value_or(RecordedOwner{info.st_uid, info.st_gid});
+        OBLEA_TRY(write_record(at.folder->get(), at.name, owner, shown));
+        static_cast<void>(nodes.update(node.ino, [&](Node& n) {
+            n.permissions = shown;
+            n.owner = owner;
+        }));
+        return {};
     }
     bool const bound = up().rights == UpperDir::Impl::Rights::bound;
     std::uint32_t const stored = bound ? stored_permissions(node.type, shown) : shown;
@@ -209,16 +295,26 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
         return fail(Errno::estale, "setattr");
     }
     std::uint32_t const shown = node.permissions.value_or(before.st_mode & 07777U);
-    if (chown && options.owners.kind == Owners::Kind::real) {
-        OBLEA_TRY(sys::fchownat(dir, at.name.c_str(), change.uid.value_or(~uid_t{0}),
-                                change.gid.value_or(~gid_t{0})));
+    if (chown && records(node.type)) {
+        RecordedOwner owner = node.owner.value_or(RecordedOwner{before.st_uid, before.st_gid});
+        owner.uid = change.uid.value_or(owner.uid);
+        owner.gid = change.gid.value_or(owner.gid);
+        OBLEA_TRY(write_record(dir, at.name, owner, shown));
+        static_cast<void>(nodes.update(node.ino, [&](Node& n) {
+            n.owner = owner;
+            n.permissions = shown;
+        }));
+    } else if (chown) {
+        StoredOwner const owner = OBLEA_TRY(stored_owner(change.uid, change.gid));
+        OBLEA_TRY(give_owner(dir, at.name, owner));
     }
     std::optional<std::uint32_t> permissions = change.permissions;
     if (!permissions.has_value() && kill && without_privileges(shown) != shown) {
         permissions = without_privileges(shown);
     }
     if (permissions.has_value()) {
-        OBLEA_TRY(set_permissions(node, at, *permissions));
+        // As it is now: its owner may have been recorded a moment ago.
+        OBLEA_TRY(set_permissions(nodes.find(node.ino).value_or(node), at, *permissions));
     }
     if (kill) {
         auto dropped = up().remove_xattr(dir, at.name, "security.capability");

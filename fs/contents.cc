@@ -138,7 +138,7 @@ Status UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
 Status UnionFs::fsync(Ino ino, DataOnly data_only) {
     Impl& fs = *impl_;
     auto const node = fs.nodes.find(ino);
-    if (!node.has_value() || node->state != FileState::upper) {
+    if (!node.has_value() || node->state != FileState::upper || fs.options.durable == Durable::no) {
         return {};  // the image is on disk
     }
     SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));

@@ -28,6 +28,11 @@ InodeMark UnionFs::Impl::mark_for(store::InodeAttr const& attr, std::string key)
     if (!key.empty()) {
         mark.origin = std::move(key);
     }
+    if (records(attr.type)) {
+        mark.permissions = attr.permissions;
+        mark.owner = RecordedOwner{attr.uid, attr.gid};
+        return mark;
+    }
     if (up().rights == UpperDir::Impl::Rights::bound &&
         stored_permissions(attr.type, attr.permissions) != attr.permissions) {
         mark.permissions = attr.permissions;
@@ -75,8 +80,10 @@ Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t size, std
 
 Status UnionFs::Impl::copy_attributes(InodeNo ino, store::InodeAttr const& attr, int dir,
                                       std::string const& name, InodeMark const& mark) {
-    if (options.owners.kind == Owners::Kind::real) {
-        OBLEA_TRY(sys::fchownat(dir, name.c_str(), attr.uid, attr.gid));
+    if (records(attr.type)) {
+        OBLEA_TRY(write_record(dir, name, {attr.uid, attr.gid}, attr.permissions));
+    } else if (options.owners.kind != Owners::Kind::squashed) {
+        OBLEA_TRY(give_owner(dir, name, {attr.uid, attr.gid}));  // as the lower tree stores it
     }
     for (std::string const& xattr : OBLEA_TRY(lower->xattr_names(ino))) {
         auto const value = OBLEA_TRY(lower->xattr(ino, xattr));
@@ -94,9 +101,12 @@ Status UnionFs::Impl::copy_attributes(InodeNo ino, store::InodeAttr const& attr,
         }
     }
     if (attr.type != FileType::symlink) {
-        std::uint32_t const stored = up().rights == UpperDir::Impl::Rights::bound
-                                         ? stored_permissions(attr.type, attr.permissions)
-                                         : attr.permissions;
+        std::uint32_t stored = attr.permissions;
+        if (records(attr.type)) {
+            stored = recorded_permissions(attr.type, attr.permissions);
+        } else if (up().rights == UpperDir::Impl::Rights::bound) {
+            stored = stored_permissions(attr.type, attr.permissions);
+        }
         OBLEA_TRY(name == "." ? sys::fchmod(dir, stored)
                               : sys::fchmodat(dir, name.c_str(), stored));
     }
@@ -163,7 +173,9 @@ Status UnionFs::Impl::touch_root() {
     static_cast<void>(nodes.update(Ino::root, [&](Node& node) {
         node.bare = Node::Bare::no;
         node.state = FileState::upper;
-        node.permissions = mark_for(attr, "").permissions;
+        InodeMark const mark = mark_for(attr, "");
+        node.permissions = mark.permissions;
+        node.owner = mark.owner;
     }));
     return {};
 }
@@ -225,7 +237,8 @@ Status UnionFs::Impl::copy_up_folder(Ino parent, std::string const& name, InodeN
               .upper_ino = made.st_ino,
               .lower = ino,
               .subfolders = static_cast<std::int64_t>(attr.nlink) - 2,
-              .permissions = mark.permissions};
+              .permissions = mark.permissions,
+              .owner = mark.owner};
     static_cast<void>(nodes.update(parent, [](Node& n) { ++n.children; }));
     nodes.insert(std::move(node), [](Node&, NodeTable::Inserted) {});
     return {};
@@ -293,6 +306,7 @@ Status UnionFs::Impl::copy_up_file(Ino ino, std::uint64_t keep_bytes) {
         mark = {};  // its name in work/index tells it all
     }
     copy.permissions = mark.permissions;
+    copy.owner = mark.owner;
     OBLEA_TRY(fill_copy(from, attr, plan, copy.temp, mark));
     copy.upper_ino = OBLEA_TRY(sys::fstatat(up().tmp.get(), copy.temp.c_str())).st_ino;
     return publish_copy(copy, plan);
@@ -308,6 +322,7 @@ void UnionFs::Impl::settle_copy(Copy const& copy, Place place, Ino parent, std::
         node.name = std::move(name);
         node.upper_ino = copy.upper_ino;
         node.permissions = copy.permissions;
+        node.owner = copy.owner;
     }));
     stripe.changed.notify_all();
 }

@@ -219,7 +219,7 @@ Status UnionFs::readdir_plus(Ino ino, Handle handle, std::uint64_t position,
 Status UnionFs::fsyncdir(Ino ino) {
     Impl& fs = *impl_;
     FolderView const seen = OBLEA_TRY(fs.view(ino));
-    if (!seen.has_upper) {
+    if (!seen.has_upper || fs.options.durable == Durable::no) {
         return {};
     }
     SharedFd const fd = OBLEA_TRY(fs.folder_fd(ino));

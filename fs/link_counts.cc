@@ -66,15 +66,15 @@ Status UnionFs::Impl::load_anchors() {
             continue;
         }
         struct stat const info = OBLEA_TRY(sys::fstatat(dir, entry.name.c_str()));
-        InodeMark const mark =
-            S_ISREG(info.st_mode) ? OBLEA_TRY(up().read_mark(dir, entry.name)) : InodeMark{};
+        InodeMark const mark = OBLEA_TRY(mark_of(dir, entry.name, type_of_mode(info.st_mode)));
         nodes.insert(Node{.ino = ino_of(*ino),
                           .type = type_of_mode(info.st_mode),
                           .state = FileState::upper,
                           .place = Place::index,
                           .name = entry.name,
                           .upper_ino = info.st_ino,
-                          .permissions = mark.permissions},
+                          .permissions = mark.permissions,
+                          .owner = mark.owner},
                      [](Node&, NodeTable::Inserted) {});
         {
             std::scoped_lock const lock{anchors.mutex};

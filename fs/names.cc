@@ -97,11 +97,15 @@ Result<UnionFs::Impl::NewAttrs> UnionFs::Impl::new_attrs(NewNode const& node, Pa
             attrs.mark.permissions = shown;
         }
     }
-    if (options.owners.kind == Owners::Kind::real) {
-        attrs.uid = caller.uid;
-        attrs.gid = inherits ? parent.gid : caller.gid;
-    } else if (inherits) {
-        attrs.gid = parent.gid;
+    if (records(node.type)) {
+        attrs.mark.permissions = shown;
+        attrs.mark.owner = RecordedOwner{caller.uid, inherits ? parent.gid : caller.gid};
+        attrs.permissions = recorded_permissions(node.type, shown);
+        return attrs;
+    }
+    attrs.owner = OBLEA_TRY(stored_owner(caller.uid, caller.gid));
+    if (inherits) {
+        attrs.owner.gid = parent.gid;
     }
     return attrs;
 }
@@ -128,10 +132,7 @@ Status UnionFs::Impl::build_node(std::string const& temp, NewNode const& node,
                                  NewAttrs const& attrs, AddPlan::Opaque opaque) {
     int const tmp = up().tmp.get();
     OBLEA_TRY(create_at(tmp, temp, node, attrs.permissions));
-    if (attrs.uid.has_value() || attrs.gid.has_value()) {
-        OBLEA_TRY(sys::fchownat(tmp, temp.c_str(), attrs.uid.value_or(~uid_t{0}),
-                                attrs.gid.value_or(~gid_t{0})));
-    }
+    OBLEA_TRY(give_owner(tmp, temp, attrs.owner));
     if (node.type != FileType::symlink) {
         OBLEA_TRY(sys::fchmodat(tmp, temp.c_str(), attrs.permissions));
     }
@@ -142,7 +143,9 @@ Status UnionFs::Impl::build_node(std::string const& temp, NewNode const& node,
     if (attrs.default_acl.has_value()) {
         OBLEA_TRY(up().set_xattr(tmp, temp, kAclDefault, *attrs.default_acl));
     }
-    if (!attrs.mark.empty()) {
+    if (attrs.mark.owner.has_value()) {
+        OBLEA_TRY(write_record(tmp, temp, *attrs.mark.owner, *attrs.mark.permissions));
+    } else if (!attrs.mark.empty()) {
         OBLEA_TRY(up().write_mark(tmp, temp, attrs.mark));
     }
     if (opaque == AddPlan::Opaque::yes) {
@@ -173,15 +176,21 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
     AddPlan const plan = OBLEA_TRY(plan_add(state, node.type));
     SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
     struct stat const info = OBLEA_TRY(sys::fstat(dir->get()));
-    Parent const parent{info.st_mode, info.st_gid, OBLEA_TRY(default_acl(dir->get()))};
+    Parent parent{info.st_mode, info.st_gid, std::nullopt};
+    parent.default_acl = OBLEA_TRY(default_acl(dir->get()));
+    auto const parent_node = nodes.find(folder.ino);
+    if (parent_node.has_value() && parent_node->owner.has_value()) {
+        parent.gid = parent_node->owner->gid;
+        parent.permissions = parent_node->permissions.value_or(parent.permissions);
+    }
     NewAttrs const attrs = OBLEA_TRY(new_attrs(node, parent, caller));
     // In one step where everything comes out right by itself; else out of sight first.
     std::uint32_t const natural_gid = (parent.permissions & S_ISGID) != 0 ? parent.gid : up().gid;
     bool const at_once = plan.step == AddPlan::Step::make && plan.opaque == AddPlan::Opaque::no &&
                          attrs.mark.empty() && !parent.default_acl.has_value() &&
                          (attrs.permissions & (up().umask | 06000U)) == 0 &&
-                         attrs.uid.value_or(up().uid) == up().uid &&
-                         attrs.gid.value_or(natural_gid) == natural_gid;
+                         attrs.owner.uid.value_or(up().uid) == up().uid &&
+                         attrs.owner.gid.value_or(natural_gid) == natural_gid;
     if (at_once) {
         OBLEA_TRY(create_at(dir->get(), name, node, attrs.permissions));
     } else {
@@ -194,7 +203,7 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
     }
     struct stat const made = OBLEA_TRY(sys::fstatat(dir->get(), name.c_str()));
     Ino const ino = new_ino(made.st_ino);
-    static_cast<void>(nodes.update(folder.ino, [](Node& parent_node) { ++parent_node.children; }));
+    static_cast<void>(nodes.update(folder.ino, [](Node& above) { ++above.children; }));
     nodes.insert(Node{.ino = ino,
                       .type = node.type,
                       .state = FileState::upper,
@@ -204,6 +213,7 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
                       .upper_ino = made.st_ino,
                       .subfolders = node.type == FileType::directory ? 0 : -1,
                       .permissions = attrs.mark.permissions,
+                      .owner = attrs.mark.owner,
                       .lookups = 1},
                  [](Node&, NodeTable::Inserted) {});
     if (node.type == FileType::directory) {
@@ -268,7 +278,7 @@ Result<UnionFs::Created> UnionFs::create_unnamed(Ino parent, std::uint32_t permi
     }
     Attr const folder = OBLEA_TRY(fs.attr_of(parent));
     Impl::Parent const like{folder.permissions, folder.gid,
-                            OBLEA_TRY(getxattr(parent, kAclDefault))};
+                            OBLEA_TRY(fs.xattr_of(parent, kAclDefault))};
     NewNode const node{.type = FileType::regular, .permissions = permissions};
     auto const attrs = OBLEA_TRY(fs.new_attrs(node, like, caller));
     std::string const temp = fs.up().temp_name();
@@ -290,6 +300,7 @@ Result<UnionFs::Created> UnionFs::create_unnamed(Ino parent, std::uint32_t permi
                          .upper_ino = upper_ino,
                          .linkable = Node::Linkable::yes,
                          .permissions = attrs.mark.permissions,
+                         .owner = attrs.mark.owner,
                          .lookups = 1,
                          .opens = 1},
                     [](Node&, NodeTable::Inserted) {});

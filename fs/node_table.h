@@ -11,6 +11,7 @@
 #include "fs/ledger.h"
 #include "fs/lower_counts.h"
 #include "fs/types.h"
+#include "fs/upper/marks.h"
 
 #include <array>
 #include <functional>
@@ -41,6 +42,7 @@ struct Node {
     enum class Linkable : std::uint8_t { no, yes } linkable = Linkable::no;  // made without a name
 
     std::optional<std::uint32_t> permissions{};  // shown, where the stored ones differ
+    std::optional<RecordedOwner> owner{};        // shown, where it is recorded
 
     std::uint64_t lookups = 0;  // new inodes; those of the image are counted in LowerCounts
     Ledger::Slot ledger = Ledger::Slot::none;  // likewise: where the ledger says the same

@@ -42,25 +42,6 @@ std::unexpected<Error> stale() {
 
 }  // namespace
 
-FileType type_of_mode(std::uint32_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return FileType::directory;
-    case S_IFLNK:
-        return FileType::symlink;
-    case S_IFCHR:
-        return FileType::char_device;
-    case S_IFBLK:
-        return FileType::block_device;
-    case S_IFIFO:
-        return FileType::fifo;
-    case S_IFSOCK:
-        return FileType::socket;
-    default:
-        return FileType::regular;
-    }
-}
-
 Pin::~Pin() {
     if (fs_ == nullptr) {
         return;
@@ -233,10 +214,11 @@ Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std:
         }
         bool const hides_mode =
             type == FileType::regular && up().rights == UpperDir::Impl::Rights::bound;
-        if (!hides_mode && !below.has_value() && folder.impure == Node::Impure::no) {
+        if (!hides_mode && !records(type) && !below.has_value() &&
+            folder.impure == Node::Impure::no) {
             return identity;
         }
-        identity.mark = OBLEA_TRY(up().read_mark(dir, name));
+        identity.mark = OBLEA_TRY(mark_of(dir, name, type));
         if (identity.mark.origin.has_value()) {
             auto const origin = OBLEA_TRY(lower->find_origin(*identity.mark.origin));
             if (origin.has_value() && OBLEA_TRY(lower->attr(*origin)).type == type) {
@@ -245,7 +227,7 @@ Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std:
         }
         return identity;
     }
-    identity.mark = OBLEA_TRY(up().read_mark(dir, name));
+    identity.mark = OBLEA_TRY(mark_of(dir, name, type));
     identity.impure = OBLEA_TRY(up().get_xattr(dir, name, up().names.impure)).has_value()
                           ? Node::Impure::yes
                           : Node::Impure::no;
@@ -283,7 +265,8 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
                   .upper_ino = info.st_ino,
                   .lower = identity.lower,
                   .impure = identity.impure,
-                  .permissions = identity.mark.permissions};
+                  .permissions = identity.mark.permissions,
+                  .owner = identity.mark.owner};
         bool conflict = false;
         bool joined = false;  // the folder has one more child
         std::string orphan;

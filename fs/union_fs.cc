@@ -40,13 +40,14 @@ Status UnionFs::Impl::start() {
 }
 
 Status UnionFs::Impl::load_upper() {
-    InodeMark const mark = OBLEA_TRY(up().read_mark(root_fd->get(), "."));
+    InodeMark const mark = OBLEA_TRY(mark_of(root_fd->get(), ".", FileType::directory));
     bool const opaque = OBLEA_TRY(up().get_xattr(root_fd->get(), ".", up().names.opaque)) == "y";
     bool const impure =
         OBLEA_TRY(up().get_xattr(root_fd->get(), ".", up().names.impure)).has_value();
     // An empty folder without a mark was never changed: the root is still the image's. One with
     // entries and no mark was written by another program, and its attributes are meant.
-    bool const bare = mark.empty() && OBLEA_TRY(sys::list_dir(root_fd->get())).empty();
+    bool const bare = options.fresh_root == FreshRoot::of_lower && mark.empty() &&
+                      OBLEA_TRY(sys::list_dir(root_fd->get())).empty();
     nodes.insert(Node{.ino = Ino::root,
                       .type = FileType::directory,
                       .state = bare ? FileState::lower : FileState::upper,
@@ -58,6 +59,7 @@ Status UnionFs::Impl::load_upper() {
                       .impure = impure ? Node::Impure::yes : Node::Impure::no,
                       .bare = bare ? Node::Bare::yes : Node::Bare::no,
                       .permissions = mark.permissions,
+                      .owner = mark.owner,
                       .pins = 1},
                  [](Node&, NodeTable::Inserted) {});
     OBLEA_TRY(load_links());

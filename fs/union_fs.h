@@ -15,6 +15,7 @@
 // stands for, unless said otherwise; EIO and EUCLEAN for a damaged image.
 #pragma once
 #include "fs/lower/lower_tree.h"
+#include "fs/owner_map.h"
 #include "fs/types.h"
 #include "store/base/unique_fd.h"
 
@@ -35,18 +36,33 @@ struct Owners {
         real,      // as the image has them; new files belong to the caller
         squashed,  // every inode belongs to uid:gid below, whoever made it; chown to anyone else is
                    // EPERM
+        mapped,    // as `maps` shows them; where those squash, a change of owner succeeds and may
+                   // change nothing
     } kind = Kind::real;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    OwnerMaps maps{};
 };
 
-// Whether copied-up files are on disk before they get their name. `no` is for layers that nobody
-// wants back after a crash.
+// Whether copied-up files are on disk before they get their name, and fsync does anything. `no` is
+// for layers that nobody wants back after a crash.
 enum class Durable { no, yes };
+
+// Whose attributes the root of an upper has that is empty and unmarked: those of the lower tree
+// until they are changed, or the folder's own.
+enum class FreshRoot { of_lower, of_upper };
+
+// Which extended attributes there are.
+enum class Xattrs { all, without_acls, none };
 
 struct UnionOptions {
     Owners owners{};
     Durable durable = Durable::yes;
+    FreshRoot fresh_root = FreshRoot::of_lower;
+    Xattrs xattrs = Xattrs::all;
+    // The attribute in which owner and mode of files and folders are recorded instead of set (its
+    // text: lower/folder_marks.h); empty: they are set.
+    std::string override_xattr{};
 };
 
 enum class Exclusive { no, yes };
@@ -96,6 +112,11 @@ public:
     Status resume();
 
     [[nodiscard]] bool writable() const;
+
+    // Gives the upper everything that only the work folder knows, so that any overlay understands
+    // it, and empties the work folder. For a union that serves nobody any more; it must be
+    // destroyed next. What was not done is done by the next call, after a crash too.
+    Status seal();
 
     // nullopt: there is no such name, and the kernel may remember that until this process changes
     // it.

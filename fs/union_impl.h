@@ -11,6 +11,7 @@
 #include "fs/plan/name_plans.h"
 #include "fs/union_fs.h"
 #include "fs/upper/upper_impl.h"
+#include "store/index/file_mode.h"
 
 #include <map>
 #include <string>
@@ -20,6 +21,7 @@ namespace oblea::fs {
 
 namespace sys = base::sys;
 using store::InodeNo;
+using store::type_of_mode;
 
 // Keeps a node in the table while an operation works with it.
 class Pin {
@@ -128,6 +130,19 @@ struct UnionFs::Impl {
     Result<std::uint32_t> folder_nlink(Ino folder);
     void show_owner(Attr& attr) const;
     Status check_owner_change(AttrChange const& change) const;
+    struct StoredOwner {  // nullopt: as it comes
+        std::optional<std::uint32_t> uid{}, gid{};
+    };
+    // EINVAL for an id that has no place in the map of owners.
+    Result<StoredOwner> stored_owner(std::optional<std::uint32_t> uid,
+                                     std::optional<std::uint32_t> gid) const;
+    // Whether owner and mode of such files are recorded, not set.
+    [[nodiscard]] bool records(FileType type) const;
+    Status write_record(int dir, std::string const& name, RecordedOwner const& owner,
+                        std::uint32_t permissions) const;
+    // What the upper says of a file beyond stat.
+    Result<InodeMark> mark_of(int dir, std::string const& name, FileType type) const;
+    Status give_owner(int dir, std::string const& name, StoredOwner const& owner) const;
     Status apply_attrs(Node const& node, AttrChange const& change);
     Status set_permissions(Node const& node, Located const& at, std::uint32_t shown);
     Status change_attrs(Ino ino, AttrChange const& change);
@@ -150,6 +165,7 @@ struct UnionFs::Impl {
         std::string key{};
         std::uint64_t upper_ino = 0;
         std::optional<std::uint32_t> permissions{};
+        std::optional<RecordedOwner> owner{};
     };
     Status publish_copy(Copy const& copy, CopyUpPlan const& plan);
     Status publish_entry(Copy const& copy);
@@ -174,7 +190,7 @@ struct UnionFs::Impl {
                          Caller const& caller);
     struct NewAttrs {  // of a new inode, as they are stored
         std::uint32_t permissions = 0;
-        std::optional<std::uint32_t> uid{}, gid{};  // nullopt: as it comes
+        StoredOwner owner{};
         InodeMark mark{};
         std::optional<std::string> access_acl{}, default_acl{};
     };
@@ -240,6 +256,7 @@ struct UnionFs::Impl {
     Status visit(Ino folder, Handle handle, std::uint64_t position, Visitor const& visitor);
 
     // --- xattrs.cc ---
+    Result<std::vector<std::string>> list_xattrs(Ino ino);
     Result<std::optional<std::string>> xattr_of(Ino ino, std::string_view name);  // as stored
     Status change_xattr(Ino ino, std::function<Status(Node const&, Located const&)> const& change);
     Status set_access_list(Node const& node, Located const& at, std::string_view list, int flags);
@@ -295,7 +312,5 @@ Status keeping_times(int folder, F&& change) {
     struct timespec const times[2] = {before.st_atim, before.st_mtim};
     return sys::utimensat(folder, ".", times);
 }
-
-[[nodiscard]] FileType type_of_mode(std::uint32_t mode);
 
 }  // namespace oblea::fs

@@ -11,6 +11,16 @@ namespace oblea::fs {
 
 namespace {
 
+// EOPNOTSUPP for those that the mount goes without, or keeps for itself.
+Status check_offered(UnionOptions const& options, std::string_view name) {
+    Xattrs const offered = options.xattrs;
+    if (offered == Xattrs::none || (offered == Xattrs::without_acls && is_acl(name)) ||
+        name == options.override_xattr) {
+        return fail(Errno::eopnotsupp, "xattr");
+    }
+    return {};
+}
+
 // xattr(7): files and folders alone have user attributes.
 Status check_namespace(FileType type, std::string_view name) {
     bool const is_user = name.starts_with("user.");
@@ -26,6 +36,7 @@ Status check_namespace(FileType type, std::string_view name) {
 }  // namespace
 
 Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view name) {
+    OBLEA_TRY(check_offered(impl_->options, name));
     auto value = OBLEA_TRY(impl_->xattr_of(ino, name));
     if (value.has_value() && name == kAclAccess) {
         // The owner's entry is what is shown, not the more that may be stored.
@@ -58,7 +69,15 @@ Result<std::optional<std::string>> UnionFs::Impl::xattr_of(Ino ino, std::string_
 }
 
 Result<std::vector<std::string>> UnionFs::listxattr(Ino ino) {
-    Impl& fs = *impl_;
+    auto names = OBLEA_TRY(impl_->list_xattrs(ino));
+    std::erase_if(names, [&](std::string const& name) {
+        return !check_offered(impl_->options, name).has_value();
+    });
+    return names;
+}
+
+Result<std::vector<std::string>> UnionFs::Impl::list_xattrs(Ino ino) {
+    Impl& fs = *this;
     std::vector<std::string> names;
     auto const node = fs.nodes.find(ino);
     if (!node.has_value() || node->state != FileState::upper) {
@@ -120,6 +139,7 @@ Status UnionFs::Impl::set_access_list(Node const& node, Located const& at, std::
 Status UnionFs::setxattr(Ino ino, std::string const& name, std::string_view value, int flags) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(check_offered(fs.options, name));
     FileType const type = OBLEA_TRY(fs.type_of(ino));
     OBLEA_TRY(check_namespace(type, name));
     if (flags != 0) {
@@ -143,6 +163,7 @@ Status UnionFs::setxattr(Ino ino, std::string const& name, std::string_view valu
 Status UnionFs::removexattr(Ino ino, std::string const& name) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
+    OBLEA_TRY(check_offered(fs.options, name));
     FileType const type = OBLEA_TRY(fs.type_of(ino));
     OBLEA_TRY(check_namespace(type, name));
     if (!OBLEA_TRY(getxattr(ino, name)).has_value()) {

@@ -118,6 +118,9 @@ unsigned long mount_flags(MountOptions const& options) {
     if (options.dev == MountOptions::Dev::no) {
         flags |= MS_NODEV;
     }
+    if (options.exec == MountOptions::Exec::no) {
+        flags |= MS_NOEXEC;
+    }
     if (options.read_only == MountOptions::ReadOnly::yes) {
         flags |= MS_RDONLY;
     }
@@ -165,6 +168,9 @@ std::string kernel_options(int device, unsigned root_mode, unsigned uid, unsigne
                                    device, root_mode, uid, gid);
     if (options.access == MountOptions::Access::allow_other) {
         text += ",allow_other";
+    }
+    if (!options.selinux_context.empty()) {
+        text += fmt::format(",context=\"{}\"", options.selinux_context);
     }
     return text;
 }

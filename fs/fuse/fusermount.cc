@@ -101,6 +101,9 @@ std::string fusermount_options(MountOptions const& options) {
     if (options.read_only == MountOptions::ReadOnly::yes) {
         text += ",ro";
     }
+    if (options.exec == MountOptions::Exec::no) {
+        text += ",noexec";
+    }
     if (options.access == MountOptions::Access::allow_other) {
         text += ",allow_other";
     }

@@ -186,7 +186,7 @@ struct Server::Impl {
         signal_main();
     }
 
-    Status open_session();
+    Status open_session(MountOptions::Debug debug);
     Status negotiate_terms();
     Status settle_data(MountOptions::Data wanted);
     void look_at_init(fuse_in_header const& header, RequestBuffer const& request);
@@ -195,10 +195,11 @@ struct Server::Impl {
     void join(std::vector<std::thread>& workers);
 };
 
-Status Server::Impl::open_session() {
+Status Server::Impl::open_session(MountOptions::Debug debug) {
     std::string name = "oblea";
-    std::array<char*, 2> arguments{name.data(), nullptr};
-    fuse_args args = FUSE_ARGS_INIT(1, arguments.data());
+    std::string print_requests = "-d";
+    std::array<char*, 3> arguments{name.data(), print_requests.data(), nullptr};
+    fuse_args args = FUSE_ARGS_INIT(debug == MountOptions::Debug::yes ? 2 : 1, arguments.data());
     fuse_lowlevel_ops const ops = operations();
     session.reset(fuse_session_new(&args, &ops, sizeof(ops), &connection));
     fuse_opt_free_args(&args);
@@ -309,7 +310,7 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     }
     raise_descriptor_limit();
     impl->attached = OBLEA_TRY(attach(mount_point, options));
-    OBLEA_TRY(impl->open_session());
+    OBLEA_TRY(impl->open_session(options.debug));
     OBLEA_TRY(impl->negotiate_terms());
     OBLEA_TRY(impl->settle_data(options.data));
     return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
@@ -368,6 +369,12 @@ Status Server::run() {
         return fail(Errno{code}, "read", "/dev/fuse");
     }
     return ended;
+}
+
+std::unique_ptr<UnionFs> Server::take_union() {
+    // Too late to report; the mount table shows it.
+    static_cast<void>(detach(impl_->attached, Lazy::yes));
+    return std::move(impl_->connection.fs);
 }
 
 void Server::stop() noexcept {

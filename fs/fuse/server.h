@@ -25,9 +25,12 @@ struct MountOptions {
     enum class Access { owner_only, allow_other } access = Access::owner_only;
     enum class Suid { no, yes } suid = Suid::no;
     enum class Dev { no, yes } dev = Dev::no;
+    enum class Exec { no, yes } exec = Exec::yes;
     enum class ReadOnly { no, yes } read_only = ReadOnly::no;
     // How bytes reach the programs; automatic: the best that kernel and rights allow.
     enum class Data { automatic, passthrough, cached, no_open } data = Data::automatic;
+    enum class Debug { no, yes } debug = Debug::no;  // every request on standard error
+    std::string selinux_context;                     // of all files; empty: as the system decides
     unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8
     // What the server reads and writes while it runs (store, upper layer): the mount point must not
     // be one of these folders, nor above one.
@@ -76,6 +79,10 @@ public:
     // are joined when it returns. Uses SIGUSR1 of its own threads.
     Status run();
     void stop() noexcept;  // async-signal-safe
+
+    // After run(), or instead of it: unmounts what is still mounted, and gives the union back,
+    // which nobody asks any more. The server must be destroyed next.
+    [[nodiscard]] std::unique_ptr<UnionFs> take_union();
 
 private:
     struct Impl;

@@ -125,6 +125,10 @@ std::uint32_t stored_permissions(FileType type, std::uint32_t shown) {
     }
 }
 
+std::uint32_t recorded_permissions(FileType type, std::uint32_t shown) {
+    return (shown & 0777U) | (type == FileType::directory ? 0700U : 0600U);
+}
+
 std::uint32_t without_privileges(std::uint32_t permissions) {
     permissions &= ~04000U;
     if ((permissions & 0010U) != 0) {

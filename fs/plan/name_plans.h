@@ -109,6 +109,10 @@ struct CopyUpPlan {
 // must be able to reach what lies inside. Others are stored as they are.
 [[nodiscard]] std::uint32_t stored_permissions(FileType type, std::uint32_t shown);
 
+// The permissions that are stored where the shown ones are recorded beside the file: the server
+// must reach it, and nobody may gain by it.
+[[nodiscard]] std::uint32_t recorded_permissions(FileType type, std::uint32_t shown);
+
 // What is left of permissions when privileges are dropped. SPEC: POSIX chown(2), write(2); chmod of
 // setgid without group execution means mandatory locking and stays.
 [[nodiscard]] std::uint32_t without_privileges(std::uint32_t permissions);

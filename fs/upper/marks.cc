@@ -8,9 +8,9 @@ namespace oblea::fs {
 
 MarkNames::MarkNames(MarkSpace space)
     : overlay(space == MarkSpace::trusted ? "trusted.overlay." : "user.overlay."),
-      own(space == MarkSpace::trusted ? "trusted.oblea." : "user.oblea."),
-      opaque(overlay + "opaque"), whiteout(overlay + "whiteout"), redirect(overlay + "redirect"),
-      inode(own + "inode"), impure(own + "impure") {}
+      own(overlay + "oblea."), opaque(overlay + "opaque"), whiteout(overlay + "whiteout"),
+      redirect(overlay + "redirect"), inode(own + "inode"), impure(own + "impure"),
+      format(own + "format") {}
 
 std::string encode_inode_mark(InodeMark const& mark) {
     std::string text = "1 ";
@@ -50,34 +50,30 @@ Result<InodeMark> parse_inode_mark(std::string_view text) {
 
 namespace {
 
-// The part of `prefix` that is doubled: "overlay." of "trusted.overlay.".
-std::string_view tail_of(std::string_view prefix) {
-    return prefix.substr(prefix.find('.') + 1);
-}
+constexpr std::string_view kDoubled = "overlay.";
+constexpr std::string_view kForeign = "user.fuseoverlayfs.";
 
 }  // namespace
 
 std::string stored_xattr_name(MarkNames const& names, std::string_view shown) {
-    for (std::string const& prefix : {names.overlay, names.own}) {
-        if (shown.starts_with(prefix)) {
-            return prefix + std::string{tail_of(prefix)} + std::string{shown.substr(prefix.size())};
-        }
+    if (!shown.starts_with(names.overlay)) {
+        return std::string{shown};
     }
-    return std::string{shown};
+    return names.overlay + std::string{kDoubled} + std::string{shown.substr(names.overlay.size())};
 }
 
 std::optional<std::string> shown_xattr_name(MarkNames const& names, std::string_view stored) {
-    for (std::string const& prefix : {names.overlay, names.own}) {
-        if (!stored.starts_with(prefix)) {
-            continue;
-        }
-        std::string_view const rest = stored.substr(prefix.size());
-        if (!rest.starts_with(tail_of(prefix))) {
-            return std::nullopt;
-        }
-        return prefix + std::string{rest.substr(tail_of(prefix).size())};
+    if (stored.starts_with(kForeign)) {
+        return std::nullopt;
     }
-    return std::string{stored};
+    if (!stored.starts_with(names.overlay)) {
+        return std::string{stored};
+    }
+    std::string_view const rest = stored.substr(names.overlay.size());
+    if (!rest.starts_with(kDoubled)) {
+        return std::nullopt;
+    }
+    return names.overlay + std::string{rest.substr(kDoubled.size())};
 }
 
 }  // namespace oblea::fs

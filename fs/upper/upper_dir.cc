@@ -16,6 +16,8 @@ namespace sys = base::sys;
 
 namespace {
 
+constexpr std::string_view kPrivate = "1 private";
+constexpr std::string_view kSealed = "1 sealed";
 constexpr std::string_view kFormat = "oblea-upper 1 private\n";
 
 // The effective capabilities of this process.
@@ -94,6 +96,30 @@ Result<bool> UpperDir::empty() const {
     return OBLEA_TRY(impl_->read_mark(impl_->root.get(), ".")).empty();
 }
 
+Result<UpperDir::State> UpperDir::state() const {
+    auto const text = OBLEA_TRY(impl_->get_xattr(impl_->root.get(), ".", impl_->names.format));
+    if (!text.has_value()) {
+        return State::unmarked;
+    }
+    if (*text != kPrivate && *text != kSealed) {
+        return fail(Errno::eopnotsupp, "",
+                    "the upper layer was made by a newer version of oblea: use that one");
+    }
+    return *text == kPrivate ? State::private_ : State::sealed;
+}
+
+Status UpperDir::set_state(State state) {
+    return impl_->set_xattr(impl_->root.get(), ".", impl_->names.format,
+                            state == State::private_ ? kPrivate : kSealed);
+}
+
+Status UpperDir::remove_work() {
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(impl_->work.get()))) {
+        OBLEA_TRY(sys::remove_tree(impl_->work.get(), entry.name.c_str()));
+    }
+    return {};
+}
+
 Status UpperDir::Impl::open_work(int work_folder) {
     lock = OBLEA_TRY(sys::openat(work_folder, "lock", O_RDWR | O_CREAT, 0644));
     if (!OBLEA_TRY(sys::try_lock(lock.get(), sys::LockKind::exclusive))) {
@@ -140,11 +166,12 @@ Status UpperDir::Impl::probe() {
     umask = 0777U & ~info.st_mode;
     uid = info.st_uid;
     gid = ::getegid();
-    space = sys::fsetxattr(made.get(), "trusted.oblea.probe", "1").has_value() ? MarkSpace::trusted
-                                                                               : MarkSpace::user;
+    space = sys::fsetxattr(made.get(), "trusted.overlay.oblea.probe", "1").has_value()
+                ? MarkSpace::trusted
+                : MarkSpace::user;
     names = MarkNames{space};
     if (space == MarkSpace::user &&
-        !sys::fsetxattr(made.get(), "user.oblea.probe", "1").has_value()) {
+        !sys::fsetxattr(made.get(), "user.overlay.oblea.probe", "1").has_value()) {
         return fail(
             Errno::eopnotsupp, "",
             "the file system keeps no extended attributes for users: put the writable layer on a "

@@ -24,6 +24,19 @@ public:
                                                   std::string const& work);
     ~UpperDir();
 
+    // What the upper folder says of itself to those who find it. Private: mounted, or with work
+    // pending, so that only oblea knows what is meant. Sealed: plain overlayfs. Unmarked: of
+    // another program, or new.
+    enum class State { unmarked, private_, sealed };
+    [[nodiscard]] Result<State> state() const;
+    Status set_state(State state);
+
+    // Turns what fuse-overlayfs has left (.wh. files, attributes of its own) into overlayfs' marks.
+    Status adopt();
+
+    // Removes what sealing leaves in the work folder; the lock stays until this object goes.
+    Status remove_work();
+
     // Whether the upper holds anything: an untouched mount's layer is dropped at unmount.
     [[nodiscard]] Result<bool> empty() const;
 

@@ -28,4 +28,24 @@ namespace oblea::store {
     return S_IFREG;
 }
 
+// The reverse, of any st_mode.
+[[nodiscard]] constexpr FileType type_of_mode(std::uint32_t mode) {
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return FileType::directory;
+    case S_IFLNK:
+        return FileType::symlink;
+    case S_IFCHR:
+        return FileType::char_device;
+    case S_IFBLK:
+        return FileType::block_device;
+    case S_IFIFO:
+        return FileType::fifo;
+    case S_IFSOCK:
+        return FileType::socket;
+    default:
+        return FileType::regular;
+    }
+}
+
 }  // namespace oblea::store

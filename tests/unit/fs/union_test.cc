@@ -375,17 +375,17 @@ TEST_CASE_METHOD(Fixture, "the overlay's own attributes are hidden, and users' k
     value_of(u.write("d/x", "up"));
     value_of(u.rename("d/sub", "moved"));
     value_of(u.setxattr("d/x", space + "overlay.opaque", "users"));
-    value_of(u.setxattr("d/x", space + "oblea.inode", "users too"));
+    value_of(u.setxattr("d/x", space + "overlay.oblea.inode", "users too"));
     value_of(u.setxattr("moved", space + "overlay.opaque", "y"));
     now_and_later([&] {
         CHECK(value_of(u.listxattr("d/x")) ==
-              Names{space + "oblea.inode", space + "overlay.opaque"});
-        CHECK(value_of(u.getxattr("d/x", space + "oblea.inode")) == "users too");
+              Names{space + "overlay.oblea.inode", space + "overlay.opaque"});
+        CHECK(value_of(u.getxattr("d/x", space + "overlay.oblea.inode")) == "users too");
         CHECK(value_of(u.listxattr("moved")) == Names{space + "overlay.opaque"});
         CHECK(value_of(u.names("moved")) == Names{"deep"});
     });
-    value_of(u.removexattr("d/x", space + "oblea.inode"));
-    CHECK(code_of(u.removexattr("d/x", space + "oblea.inode")) == ENODATA);
+    value_of(u.removexattr("d/x", space + "overlay.oblea.inode"));
+    CHECK(code_of(u.removexattr("d/x", space + "overlay.oblea.inode")) == ENODATA);
     CHECK(code_of(u.setxattr("d/x", "user.new", "1", 2)) == ENODATA);
     CHECK(code_of(u.setxattr("l", "user.any", "1")) == EPERM);
 }
