@@ -277,8 +277,9 @@ Result<UnionFs::Created> UnionFs::create_unnamed(Ino parent, std::uint32_t permi
         return fail(Errno::enotdir, "tmpfile");
     }
     Attr const folder = OBLEA_TRY(fs.attr_of(parent));
-    Impl::Parent const like{folder.permissions, folder.gid,
-                            OBLEA_TRY(fs.xattr_of(parent, kAclDefault))};
+    auto const group = OBLEA_TRY(fs.stored_owner(std::nullopt, folder.gid));
+    Impl::Parent like{folder.permissions, group.gid.value_or(folder.gid), std::nullopt};
+    like.default_acl = OBLEA_TRY(fs.xattr_of(parent, kAclDefault));
     NewNode const node{.type = FileType::regular, .permissions = permissions};
     auto const attrs = OBLEA_TRY(fs.new_attrs(node, like, caller));
     std::string const temp = fs.up().temp_name();

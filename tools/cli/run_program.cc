@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 
 namespace oblea::tools {
 
@@ -110,6 +111,22 @@ int run_mount_helper(Context& context, std::vector<std::string> const& words) {
     return mount_words.has_value() ? run_words(context, *mount_words) : exit_code::kSuccess;
 }
 
+// The program that podman and buildah name as mount_program.
+int run_overlay(Context& context, std::vector<std::string> words) {
+    std::span const arguments = std::span{words}.subspan(1);
+    auto const asks = [&](std::string_view word) {
+        return std::ranges::find(arguments, word) != arguments.end();
+    };
+    if (asks("--version") || asks("-V")) {
+        // The first line in the form in which they show it.
+        context.line("oblea-overlay: version " OBLEA_VERSION);
+        context.line("FUSE library version " OBLEA_LIBFUSE_VERSION);
+        return flush_output(context, exit_code::kSuccess);
+    }
+    words.front() = "overlay";
+    return run_words(context, words);
+}
+
 }  // namespace
 
 int run_program(std::vector<std::string> words, Streams streams) {
@@ -120,9 +137,7 @@ int run_program(std::vector<std::string> words, Streams streams) {
         return run_mount_helper(context, words);
     }
     if (name == "oblea-overlay") {
-        context.error("oblea-overlay is not available yet: this version mounts images only "
-                      "(oblea mount); use fuse-overlayfs for stacks of plain folders");
-        return exit_code::kFailure;
+        return run_overlay(context, words);
     }
     if (!words.empty()) {
         words.erase(words.begin());

@@ -32,6 +32,8 @@ CommandTable command_table() {
         mount_command(),
         umount_command(),
         mounts_command(),
+        overlay_command(),
+        seal_command(),
         chroot_command(),
         ps_command(),
         rm_command(),
