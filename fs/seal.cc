@@ -7,7 +7,34 @@
 // files that nobody changed: these go, as overlayfs has no place for them.
 #include "fs/union_impl.h"
 
+#include <dirent.h>
+
 namespace oblea::fs {
+
+namespace {
+
+// Loads every folder of the upper, so that lower folders are found wherever they were moved to.
+Status load_folders(UnionFs::Impl& fs, Ino folder, std::vector<Pin>& pins) {
+    FolderView const seen = OBLEA_TRY(fs.view(folder));
+    if (!seen.has_upper) {
+        return {};
+    }
+    SharedFd const dir = OBLEA_TRY(fs.folder_fd(folder));
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(dir->get()))) {
+        if (entry.type != DT_DIR) {
+            continue;
+        }
+        auto child = OBLEA_TRY(fs.find_child(seen, entry.name));
+        if (child.has_value() && child->type == FileType::directory) {
+            Ino const ino = child->ino;
+            pins.push_back(std::move(child->pin));
+            OBLEA_TRY(load_folders(fs, ino, pins));
+        }
+    }
+    return {};
+}
+
+}  // namespace
 
 Status UnionFs::seal() {
     Impl& fs = *impl_;
@@ -22,8 +49,10 @@ Status UnionFs::seal() {
         anchored.push_back(ino_of(*ino));
         hidden_names = hidden_names || OBLEA_TRY(fs.lower_names_left(*ino)) > 0;
     }
+    std::vector<Pin> folders;
     if (hidden_names) {
         OBLEA_TRY(fs.lower->find_all_names());
+        OBLEA_TRY(load_folders(fs, Ino::root, folders));
     }
     for (Ino const ino : anchored) {
         for (LowerName const& name : OBLEA_TRY(fs.lower->names(lower_of(ino)))) {
