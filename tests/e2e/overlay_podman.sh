@@ -30,7 +30,8 @@ COPY Containerfile /copied
 RUN mv /one /two && ln /two /three && mkdir -p /d/e && echo x > /d/e/f && ln -s f /d/e/l
 RUN rm -r /d/e && mkdir /d/e && echo y > /d/e/g && chown 5:6 /d/e/g && mv /usr/share /usr/shared
 STEPS
-chmod -R a+rX "$work/context" "$work/base.tar" "$work/oblea"
+cp "$tests/e2e/list_tree.py" "$work/list_tree.py"
+chmod -R a+rX "$work/list_tree.py" "$work/context" "$work/base.tar" "$work/oblea"
 
 # The course, in an empty folder, with the mount_program as argument. What it prints is what is compared.
 cat >"$work/course" <<'COURSE'
@@ -76,17 +77,37 @@ skopeo inspect oci-archive:saved.tar | jq '.Layers | length'
 echo "--- tree"
 if [[ $(id -u) == 0 ]]; then in_mount committed; else podman unshare bash -c "$(declare -f in_mount podman); in_mount committed"; fi
 podman rm -af >/dev/null && podman rmi -af >/dev/null
+# What keeps an ordinary user's namespace between two commands.
+find run -name pause.pid -exec sh -c 'kill "$(cat "$1")"' sh {} \;
 ! grep -F "$PWD/" /proc/self/mountinfo | grep fuse || echo "still mounted"
 COURSE
 
 course() { # NAME PROGRAM WORDS...: the course in $work/NAME, its output in $work/NAME.out
     local name=$1 program=$2
     shift 2
-    "$@" env WORK="$work" LIST_TREE="$tests/e2e/list_tree.py" bash -c "mkdir -p '$base/$name' && cd '$base/$name' && bash '$work/course' '$program'" \
+    "$@" env WORK="$work" LIST_TREE="$work/list_tree.py" bash -c "mkdir -p '$base/$name' && cd '$base/$name' && bash '$work/course' '$program'" \
         >"$work/$name.out" || fail "the course of $name"
 }
 compare_courses() {
     diff "$work/$1.out" "$work/$2.out" || fail "$1 and $2 differ"
+}
+
+# add_user NAME: sets `as_user`, the words that run a command as the new user, and `base`, its home.
+users=()
+test_cleanup() {
+    umount /dev/fuse /sys/fs/cgroup
+    local user
+    for user in "${users[@]}"; do
+        userdel -f "$user" 2>/dev/null
+    done
+}
+add_user() {
+    local user=$1
+    base=$work/home-$user
+    useradd --no-log-init --create-home --home-dir "$base" --shell /bin/sh "$user"
+    users+=("$user")
+    as_user=(setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --init-groups
+        env -i PATH="$PATH" HOME="$base" USER="$user" LANG=C.UTF-8)
 }
 
 echo "--- root"
@@ -95,3 +116,10 @@ course root-fuse "$(command -v fuse-overlayfs)"
 course root-ours "$work/oblea-overlay"
 compare_courses root-fuse root-ours
 assert_contains "the course" "$(cat "$work/root-ours.out")" "status 3"
+
+echo "--- an ordinary user"
+add_user "oblea-podman-$$"
+grep -q "^${users[0]}:" /etc/subuid || skip "useradd gives no subordinate ids here"
+course user-fuse "$(command -v fuse-overlayfs)" "${as_user[@]}"
+course user-ours "$work/oblea-overlay" "${as_user[@]}"
+compare_courses user-fuse user-ours
