@@ -11,7 +11,7 @@ namespace oblea::fs {
 
 namespace {
 
-// EOPNOTSUPP for those that the mount goes without, or keeps for itself.
+// EOPNOTSUPP for setting those that the mount goes without, or keeps for itself.
 Status check_offered(UnionOptions const& options, std::string_view name) {
     Xattrs const offered = options.xattrs;
     if (offered == Xattrs::none || (offered == Xattrs::without_acls && is_acl(name)) ||
@@ -36,7 +36,10 @@ Status check_namespace(FileType type, std::string_view name) {
 }  // namespace
 
 Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view name) {
-    OBLEA_TRY(check_offered(impl_->options, name));
+    if (!check_offered(impl_->options, name).has_value()) {
+        // Not EOPNOTSUPP: the kernel, which asks for access lists, would refuse access.
+        return std::optional<std::string>{};
+    }
     auto value = OBLEA_TRY(impl_->xattr_of(ino, name));
     if (value.has_value() && name == kAclAccess) {
         // The owner's entry is what is shown, not the more that may be stored.

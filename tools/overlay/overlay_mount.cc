@@ -261,7 +261,10 @@ public:
         return served;
     }
 
-    Status run(StopSignals& signals) { return signals.run(*server_); }
+    // Whoever started it may go.
+    Status run(StopSignals& signals) {
+        return signals.run(*server_, [] {});
+    }
 
     // Unmounts what is still mounted, and seals.
     Status finish() {
