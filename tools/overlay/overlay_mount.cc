@@ -34,7 +34,7 @@ constexpr int kLockPolls = 500;  // a server that was unmounted seals and ends
 Result<std::string> real_path(std::string const& path, char const* what) {
     std::array<char, PATH_MAX> resolved{};
     if (::realpath(path.c_str(), resolved.data()) == nullptr) {
-        return fail(sys::last_errno(), "", fmt::format("{} {}", what, path));
+        return fail(sys::last_errno(), "realpath", fmt::format("{} {}", what, path));
     }
     return std::string{resolved.data()};
 }

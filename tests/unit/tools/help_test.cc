@@ -182,10 +182,12 @@ TEST_CASE("the program says what it is, and what it does not know", "[tools][run
     CHECK(run({"oblea", "help", "nosuch"}).status == exit_code::kFailure);
 }
 
-TEST_CASE("oblea-overlay says that it is not there yet", "[tools][run]") {
-    auto const overlay = run({"/usr/bin/oblea-overlay", "-o", "lowerdir=a", "b"});
+TEST_CASE("oblea-overlay is a name of oblea overlay", "[tools][run]") {
+    auto const overlay = run({"/usr/bin/oblea-overlay", "-o", "lowerdir=/no/such/folder", "b"});
     CHECK(overlay.status == exit_code::kFailure);
-    CHECK_THAT(overlay.err, Contains("not available yet"));
+    CHECK_THAT(overlay.err, Contains("/no/such/folder") && Contains("No such file"));
+    CHECK(run({"oblea-overlay", "--help"}).out == run({"oblea", "help", "overlay"}).out);
+    CHECK(run({"oblea-overlay", "--version"}).out.starts_with("oblea-overlay: version "));
 }
 
 TEST_CASE("results that cannot be written are a failure", "[tools][run]") {
