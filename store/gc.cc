@@ -167,6 +167,11 @@ Result<Judged> judge(Store const& store, Lease const* failed) {
     GcScope scope{leases.oldest, std::nullopt};
     if (leases.oldest.has_value()) {
         judged.publishers = Judged::Publishers::some;
+        // Somebody may be about to put an object into a folder that is empty now.
+        std::erase_if(judged.inventory.items, [](StoreItem const& item) {
+            return item.item.kind == Garbage::Kind::temporary &&
+                   item.item.path.starts_with(std::string{layout::kObjects} + '/');
+        });
     }
     if (failed != nullptr) {
         auto const own = std::ranges::find(judged.inventory.leases, except, &LeaseItem::path);
@@ -235,11 +240,11 @@ Status remove_all(int root, Judged const& judged) {
 
 // Renames may need a block that a full disk does not have.
 Status remove_with_reserve(int root, Judged const& judged) {
-    if (judged.report.removed.empty()) {
-        return {};
+    if (!judged.report.removed.empty()) {
+        OBLEA_TRY(drop_reserve(root));
+        OBLEA_TRY(remove_all(root, judged));
     }
-    OBLEA_TRY(drop_reserve(root));
-    OBLEA_TRY(remove_all(root, judged));
+    // Also one that was given up when the disk was full, or when somebody was killed.
     auto reserved = make_reserve(root);
     bool const still_full = !reserved.has_value() && (reserved.error().code == Errno::enospc ||
                                                       reserved.error().code == Errno::edquot);

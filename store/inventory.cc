@@ -100,8 +100,12 @@ public:
 
     Status add_objects() {
         for (std::string const& name : OBLEA_TRY(names_in(root_, layout::kObjects))) {
-            OBLEA_TRY(
-                add_folder(Garbage::Kind::object, std::string{layout::kObjects} + '/' + name));
+            std::string const folder = std::string{layout::kObjects} + '/' + name;
+            std::size_t const before = inventory.items.size();
+            OBLEA_TRY(add_folder(Garbage::Kind::object, folder));
+            if (inventory.items.size() == before) {
+                OBLEA_TRY(add(inventory.items, Garbage::Kind::temporary, folder, ""));
+            }
         }
         return {};
     }
@@ -117,6 +121,22 @@ public:
         for (std::string const& name : OBLEA_TRY(names_in(root_, "."))) {
             if (name.find(".new.") != std::string::npos) {
                 OBLEA_TRY(add(inventory.items, Garbage::Kind::temporary, name, ""));
+            }
+        }
+        return {};
+    }
+
+    // A folder without container.json is no container: it is being made, or was when somebody was
+    // killed.
+    Status add_containers() {
+        for (std::string const& id : OBLEA_TRY(names_in(root_, layout::kContainers))) {
+            std::string const path = layout::container(id);
+            auto const file =
+                OBLEA_TRY(sys::stat_if_exists(root_, (path + "/container.json").c_str()));
+            if (file.has_value()) {
+                inventory.containers.push_back(id);
+            } else {
+                OBLEA_TRY(add(inventory.items, Garbage::Kind::temporary, path, ""));
             }
         }
         return {};
@@ -171,7 +191,7 @@ Result<Inventory> take_inventory(int root) {
     OBLEA_TRY(collector.add_folder(Garbage::Kind::blob, layout::kBlobs));
     OBLEA_TRY(collector.add_temporaries());
     OBLEA_TRY(collector.add_leases());
-    collector.inventory.containers = OBLEA_TRY(names_in(root, layout::kContainers));
+    OBLEA_TRY(collector.add_containers());
     return std::move(collector.inventory);
 }
 

@@ -30,7 +30,7 @@ struct Inventory {
     std::vector<StoreItem> items;  // layers, objects, blobs, merged trees, temporaries; sorted
     std::vector<LeaseItem> leases;
     std::vector<StoreItem> lease_files;   // every file in leases/
-    std::vector<std::string> containers;  // ids
+    std::vector<std::string> containers;  // ids; those half made are temporaries
 };
 
 Result<Inventory> take_inventory(int root);

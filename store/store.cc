@@ -148,6 +148,11 @@ Status Store::write_blob(std::string_view bytes, Digest const& digest) const {
     if (OBLEA_TRY(refresh_published(root(), target.c_str()))) {
         return {};
     }
+    return replace_blob(bytes, digest);
+}
+
+Status Store::replace_blob(std::string_view bytes, Digest const& digest) const {
+    std::string const target = layout::blob(digest);
     std::string const staged = fmt::format("{}/blob.{}", layout::kTmp, unique_name());
     UniqueFd const file =
         OBLEA_TRY(sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, kFileMode));

@@ -86,6 +86,8 @@ public:
                                                  std::size_t limit_bytes) const;
     Status write_blob(std::string_view bytes,
                       Digest const& digest) const;  // durable; present is a success
+    // The same, in place of what has the name and is damaged.
+    Status replace_blob(std::string_view bytes, Digest const& digest) const;
 
 private:
     struct Impl;

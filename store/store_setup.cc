@@ -165,7 +165,8 @@ Result<UniqueFd> open_store(std::string const& path) {
 }
 
 Status make_reserve(int root) {
-    if (OBLEA_TRY(exists(root, layout::kReserve))) {
+    auto const there = OBLEA_TRY(sys::stat_if_exists(root, layout::kReserve));
+    if (there.has_value() && there->st_size == kReserveBytes) {
         return {};
     }
     UniqueFd const file =

@@ -18,6 +18,7 @@
 #include "store/image/sniff.h"
 #include "store/image/stream_files.h"
 #include "store/layer/plain_stream.h"
+#include "store/repair.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -146,6 +147,11 @@ private:
     Result<ImportReport> from_files(SeekableFiles const& files, ImageFormat format,
                                     std::string recognised) {
         auto images = OBLEA_TRY(plan_images(files, format, selection_));
+        if (request_.repair != nullptr) {
+            Images const known = OBLEA_TRY(store_.images());
+            std::erase_if(
+                images, [&](PlannedImage const& image) { return known.find(image.id) == nullptr; });
+        }
         LayerOutcomes const outcomes = OBLEA_TRY(layers_.import_all(files, images, request_.jobs));
         return publish(std::move(images), outcomes, std::move(recognised));
     }
@@ -352,9 +358,30 @@ private:
             images.front().names = {*name_};
         }
         OBLEA_TRY(layers_.publish());
+        if (request_.repair != nullptr) {
+            return restore_documents(images, std::move(recognised));
+        }
         ImportReport report;
         report.recognised = std::move(recognised);
         report.images = OBLEA_TRY(publish_images(store_, images, outcomes, request_.source));
+        return report;
+    }
+
+    // Of images that the store has.
+    Result<ImportReport> restore_documents(std::vector<PlannedImage> const& planned,
+                                           std::string recognised) {
+        Images const images = OBLEA_TRY(store_.images());
+        for (PlannedImage const& image : planned) {
+            if (images.find(image.id) == nullptr) {
+                continue;
+            }
+            OBLEA_TRY(restore_blob(store_, image.config_bytes, *request_.repair));
+            if (image.manifest_bytes.has_value()) {
+                OBLEA_TRY(restore_blob(store_, *image.manifest_bytes, *request_.repair));
+            }
+        }
+        ImportReport report;
+        report.recognised = std::move(recognised);
         return report;
     }
 
@@ -381,7 +408,9 @@ Result<ImportReport> import_image(Store const& store, ImportRequest const& reque
     bool has_unused = false;
     auto const run = [&]() -> Result<ImportReport> {
         ProgressBoard board{progress};
-        LayerImporter layers = OBLEA_TRY(LayerImporter::create(store, board, request.cancel));
+        LayerImporter layers = OBLEA_TRY(
+            LayerImporter::create(store, board, request.cancel,
+                                  request.repair != nullptr ? *request.repair : Distrust{}));
         Import import{store, request, std::move(source), std::move(layers)};
         OBLEA_TRY(import.prepare());
         auto report = import.run();

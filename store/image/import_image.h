@@ -6,6 +6,7 @@
 // images.json only when everything of it is durable. Spec: OCI image-spec image-layout.md,
 // manifest.md, config.md; docker image-spec v1.2 "Combined Image JSON + Filesystem".
 #pragma once
+#include "store/layer/staging.h"
 #include "store/store.h"
 
 #include <atomic>
@@ -28,6 +29,9 @@ struct ImportRequest {
     // May be set at any time, from a signal handler too: the import then unwinds and fails with
     // ECANCELED. May be null.
     std::atomic<bool> const* cancel = nullptr;
+    // For repair: the layers, configs and manifests of images that the store has already, replacing
+    // what is distrusted; names and the list of images stay as they are. May be null.
+    Distrust const* repair = nullptr;
 };
 
 struct ImportProgress {

@@ -83,8 +83,8 @@ std::string progress_id(std::string const& name, LayerClaims const& claims) {
 }  // namespace
 
 Result<LayerImporter> LayerImporter::create(Store const& store, ProgressBoard& progress,
-                                            std::atomic<bool> const* cancel) {
-    auto staging = OBLEA_TRY(ImportStaging::create(store.root()));
+                                            std::atomic<bool> const* cancel, Distrust distrust) {
+    auto staging = OBLEA_TRY(ImportStaging::create(store.root(), std::move(distrust)));
     LayerImporter importer{store, std::move(staging), progress, cancel};
     Images const images = OBLEA_TRY(store.images());
     for (Image const& image : images.all()) {
@@ -124,6 +124,11 @@ Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const&
     known.state = LayerOutcome::State::known;
     known.layer = *claimed_layer(claims);
     bool const compressed = known.layer.blob != known.layer.diff_id;
+    Distrust const& distrust = staging_->distrust();
+    if (distrust.layers.contains(known.layer.diff_id) ||
+        distrust.blobs.contains(known.layer.blob)) {
+        return none;
+    }
     if (!OBLEA_TRY(refresh_published(root, layout::layer(known.layer.diff_id).c_str())) ||
         (compressed &&
          !OBLEA_TRY(refresh_published(root, layout::blob(known.layer.blob).c_str()))) ||

@@ -27,9 +27,9 @@ using LayerOutcomes = std::map<std::string, LayerOutcome>;
 
 class LayerImporter {
 public:
-    // `cancel` may be null.
+    // `cancel` may be null. What is distrusted counts as not there, and is replaced.
     static Result<LayerImporter> create(Store const& store, ProgressBoard& progress,
-                                        std::atomic<bool> const* cancel);
+                                        std::atomic<bool> const* cancel, Distrust distrust = {});
 
     // All layers side by side by `jobs` threads (0: one for each processor), and published. The
     // first failure stops the others. A layer that another process is working on is waited for,

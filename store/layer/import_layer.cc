@@ -203,6 +203,7 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     Intake intake{peeked, claims, options};
     bool const wanted = wants_blob(options, layer.compression);
     bool const have_blob = wanted && claims.blob.has_value() &&
+                           !import.distrust().blobs.contains(*claims.blob) &&
                            OBLEA_TRY(refresh_published(root, layout::blob(*claims.blob).c_str()));
     if (wanted && !have_blob) {
         intake.keep(OBLEA_TRY(staging.create_blob()));

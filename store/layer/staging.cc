@@ -55,10 +55,10 @@ Status rename_into_place(int root, std::string const& from, std::string const& t
 
 }  // namespace
 
-Result<std::unique_ptr<ImportStaging>> ImportStaging::create(int root) {
+Result<std::unique_ptr<ImportStaging>> ImportStaging::create(int root, Distrust distrust) {
     std::string name = OBLEA_TRY(make_folder(root));
-    std::unique_ptr<ImportStaging> staging{
-        new ImportStaging{root, std::move(name)}};  // NOLINT: private constructor
+    std::unique_ptr<ImportStaging> staging{new ImportStaging{
+        root, std::move(name), std::move(distrust)}};  // NOLINT: private constructor
     OBLEA_TRY(sys::mkdirat(root, (staging->name_ + "/objects").c_str(), 0700));
     return staging;
 }
@@ -85,7 +85,8 @@ std::string ImportStaging::next_object_file() {
 
 Result<ImportStaging::Object> ImportStaging::take_object(std::string file, Digest const& digest) {
     std::string const target = layout::object(digest);
-    bool const published = OBLEA_TRY(refresh_published(root_, target.c_str()));
+    bool const published =
+        !distrust_.objects.contains(digest) && OBLEA_TRY(refresh_published(root_, target.c_str()));
     {
         std::lock_guard const lock{mutex_};
         if (published) {
@@ -179,7 +180,8 @@ Status ImportStaging::publish_layer(Layer const& layer) {
         if (!OBLEA_TRY(refresh_published(root_, target.c_str()))) {
             continue;
         }
-        if (OBLEA_TRY(has_layer(root_, layer.diff_id))) {
+        if (!distrust_.layers.contains(layer.diff_id) &&
+            OBLEA_TRY(has_layer(root_, layer.diff_id))) {
             return {};
         }
         auto swapped = rename_into_place(root_, layer.folder, target, RENAME_EXCHANGE);

@@ -26,16 +26,25 @@ namespace oblea::store {
 
 class LayerStaging;
 
+// What the store has and is known to be damaged: an import that brings it anew replaces it.
+struct Distrust {
+    std::unordered_set<Digest> layers;
+    std::unordered_set<Digest> objects;
+    std::unordered_set<Digest> blobs;
+};
+
 // Safe from any thread; outlives the LayerStagings that it made.
 class ImportStaging {
 public:
     // `root` is the store's, borrowed.
-    static Result<std::unique_ptr<ImportStaging>> create(int root);
+    static Result<std::unique_ptr<ImportStaging>> create(int root, Distrust distrust = {});
     ImportStaging(ImportStaging const&) = delete;
     ImportStaging& operator=(ImportStaging const&) = delete;
     ~ImportStaging();
 
     Result<LayerStaging> begin_layer();
+
+    [[nodiscard]] Distrust const& distrust() const { return distrust_; }
 
     // Makes everything that was finished durable, then visible, and those names durable too. A
     // whole layer that is there already, from another process, is left as it is; one that lacks
@@ -58,7 +67,8 @@ private:
         Digest digest;
     };
 
-    ImportStaging(int root, std::string name) : root_(root), name_(std::move(name)) {}
+    ImportStaging(int root, std::string name, Distrust distrust)
+        : root_(root), name_(std::move(name)), distrust_(std::move(distrust)) {}
     std::string next_object_file();
     Result<Object> take_object(std::string file, Digest const& digest);
     void take_layer(Layer layer);
@@ -69,6 +79,7 @@ private:
 
     int root_;
     std::string name_;  // relative to the root
+    Distrust const distrust_;
 
     std::mutex mutex_;  // guards all below
     std::size_t numbers_ = 0;

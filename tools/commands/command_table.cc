@@ -39,6 +39,8 @@ CommandTable command_table() {
         rm_command(),
         container_inspect_command(),
         gc_command(),
+        verify_command(),
+        repair_command(),
         info_command(),
         version_command(),
         help_command(),

@@ -29,6 +29,7 @@ Command ps_command();
 Command prune_command();
 Command pull_command();
 Command push_command();
+Command repair_command();
 Command rm_command();
 Command rmi_command();
 Command save_command();
@@ -37,6 +38,7 @@ Command tag_command();
 Command tags_command();
 Command umount_command();
 Command unpack_command();
+Command verify_command();
 Command version_command();
 Command which_command();
 

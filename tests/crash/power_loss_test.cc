@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// Power loss: what an operation wrote and synced is recorded, and states are made of it that the
+// disk may legally have afterwards.
+#include "tests/crash/file_model.h"
+#include "tests/crash/store_operations.h"
+#include "tests/support/catch.h"
+#include "tests/support/random.h"
+
+#include <cstdio>
+#include <filesystem>
+
+using namespace oblea::test;
+
+namespace {
+
+using Change = FileModel::Change;
+
+struct Recording {
+    std::vector<FsCall> calls;
+    std::vector<std::string> reference;
+};
+
+Recording record(Archives const& archives, Operation const& operation, std::string const& base,
+                 std::string const& store) {
+    Recording recording;
+    prepare_store(archives, operation, base);
+    copy_tree(base, store);
+    auto const traced =
+        run_traced([&] { return operation.run(store); }, {.below = store, .record = true});
+    REQUIRE(traced.end == TraceResult::End::exited);
+    REQUIRE(traced.status == 0);
+    CHECK(traced.unseen.empty());
+    for (FsCall const& call : traced.calls) {
+        if (call.result >= 0) {
+            recording.calls.push_back(call);
+        }
+    }
+    static_cast<void>(check_after(operation, store, {}, Happened::surely));
+    recording.reference = collected_listing(store);
+    return recording;
+}
+
+// Ways to choose what reached the disk by itself.
+enum class Luck { none, all, half, most, names, contents };
+constexpr Luck kLucks[] = {Luck::none, Luck::all,   Luck::half,
+                           Luck::most, Luck::names, Luck::contents};
+
+bool keeps(Luck luck, Change change, Random& random) {
+    switch (luck) {
+    case Luck::none:
+        return false;
+    case Luck::all:
+        return true;
+    case Luck::half:
+        return random.one_in(2);
+    case Luck::most:
+        return !random.one_in(8);
+    case Luck::names:
+        return change == Change::name;
+    case Luck::contents:
+        return change == Change::data;
+    }
+    return false;
+}
+
+// The first thing that does not hold in `states` random states; empty when all hold.
+std::string try_states(Operation const& operation, Recording const& recording,
+                       std::string const& base, std::string const& store, std::size_t states,
+                       Random& random) {
+    for (std::size_t i = 0; i < states; ++i) {
+        // The operation has returned in one of eight; that is when all of it must be there.
+        std::size_t const cut =
+            i % 8 == 0 ? recording.calls.size() : random.below(recording.calls.size() + 1);
+        copy_tree(base, store);
+        FileModel model{store};
+        for (std::size_t call = 0; call < cut; ++call) {
+            model.apply(recording.calls[call]);
+        }
+        Luck const luck = kLucks[random.below(std::size(kLucks))];
+        std::filesystem::remove_all(store);
+        model.materialize(store, [&](Change change) { return keeps(luck, change, random); });
+        Happened const happened =
+            cut == recording.calls.size() ? Happened::surely : Happened::perhaps;
+        std::string const wrong = check_after(operation, store, recording.reference, happened);
+        if (!wrong.empty()) {
+            return "state " + std::to_string(i) + ", after call " + std::to_string(cut) + " (" +
+                   (cut == 0
+                        ? ""
+                        : recording.calls[cut - 1].name + ' ' + recording.calls[cut - 1].path) +
+                   "), luck " + std::to_string(static_cast<int>(luck)) + ": " + wrong;
+        }
+    }
+    return "";
+}
+
+std::size_t states_wanted(std::size_t usual) {
+    char const* const wanted = std::getenv("OBLEA_STATES");
+    return wanted != nullptr ? std::stoul(wanted) : usual;
+}
+
+}  // namespace
+
+TEST_CASE("after a power loss at any moment the store works", "[crash][power]") {
+    ::setenv("OBLEA_THREADS", "1", 1);
+    TempDir const dir;
+    Archives const archives{dir};
+    std::uint64_t const seed = random_seed();
+    CAPTURE(seed);
+    Random random{seed};
+    for (Operation const& operation : store_operations(archives)) {
+        CAPTURE(operation.name);
+        auto const recording = record(archives, operation, dir / "base", dir / "store");
+        std::size_t const states = states_wanted(operation.name == "import" ? 120 : 30);
+        CHECK(try_states(operation, recording, dir / "base", dir / "store", states, random) == "");
+        std::printf("%-24s %zu states after a power loss\n", operation.name.c_str(), states);
+        std::filesystem::remove_all(dir / "base");
+    }
+}
+
+TEST_CASE("a rename before the sync of what it renames is noticed", "[crash][power]") {
+    ::setenv("OBLEA_THREADS", "1", 1);
+    TempDir const dir;
+    Archives const archives{dir};
+    Random random{1};
+    Operation const operation = store_operations(archives).front();
+    auto recording = record(archives, operation, dir / "base", dir / "store");
+    bool first = true;
+    // The fault: staged files are not brought to disk before they get their names.
+    std::erase_if(recording.calls, [&](FsCall const& call) {
+        bool const staged_sync = call.name == "syncfs" && first;
+        first = first && !staged_sync;
+        return staged_sync;
+    });
+    REQUIRE(!first);
+    CHECK(try_states(operation, recording, dir / "base", dir / "store", 120, random) != "");
+}

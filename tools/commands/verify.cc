@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "store/verify.h"
+#include "store/repair.h"
+
+#include "tools/cli/interrupt.h"
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/progress_option.h"
+#include "tools/images/fault_lines.h"
+#include "tools/output/human.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+struct VerifyOptions {
+    bool fast = false;
+    bool quiet = false;
+    std::string progress = "auto";
+};
+
+struct RepairOptions {
+    std::vector<std::string> from;
+    std::string progress = "auto";
+};
+
+// Runs a verification whose progress is one line.
+Result<store::VerifyReport> verify_shown(Context& context, store::Store const& store,
+                                         store::VerifyOptions const& options,
+                                         std::string const& mode) {
+    auto const progress = make_progress(
+        parse_progress_mode(mode), {.live = context.streams().err, .plain = context.streams().err});
+    auto const tell = [&](store::VerifyProgress const& state) {
+        store::ImportProgress shown;
+        shown.layers.push_back({.id = "verifying",
+                                .state = store::ImportProgress::State::reading,
+                                .bytes = state.bytes,
+                                .total_bytes = state.total_bytes});
+        progress->update(shown, Progress::Clock::now());
+    };
+    return store::verify_store(store, options, tell);
+}
+
+Result<int> verify(Context& context, VerifyOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    Interrupt const interrupt;
+    store::VerifyOptions const how{.depth = options.fast ? store::VerifyOptions::Depth::structure
+                                                         : store::VerifyOptions::Depth::contents,
+                                   .jobs = context.globals.jobs,
+                                   .cancel = &interrupt.flag()};
+    auto const report =
+        OBLEA_TRY(verify_shown(context, store, how, options.quiet ? "none" : options.progress));
+    auto const images = OBLEA_TRY(store.images());
+    for (auto const& fault : report.faults) {
+        context.line(fault_line(fault, images));
+    }
+    if (report.faults.empty()) {
+        if (!options.quiet) {
+            context.line(fmt::format("No faults: {} things checked, {} read", report.things,
+                                     human_size_exact(report.bytes)));
+        }
+        return exit_code::kSuccess;
+    }
+    context.error(fmt::format(
+        "{} fault{}, {} image{} affected; 'oblea repair' brings back what it can",
+        report.faults.size(), report.faults.size() == 1 ? "" : "s",
+        count_hurt_images(report.faults), count_hurt_images(report.faults) == 1 ? "" : "s"));
+    return exit_code::kFailure;
+}
+
+Result<int> repair(Context& context, RepairOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    Interrupt const interrupt;
+    store::VerifyOptions const how{.depth = store::VerifyOptions::Depth::contents,
+                                   .jobs = context.globals.jobs,
+                                   .cancel = &interrupt.flag()};
+    auto const found = OBLEA_TRY(verify_shown(context, store, how, options.progress));
+    if (found.faults.empty()) {
+        context.line("Nothing to repair");
+        return exit_code::kSuccess;
+    }
+    auto const report = OBLEA_TRY(store::repair_store(
+        store, found,
+        {.from = options.from, .jobs = context.globals.jobs, .cancel = &interrupt.flag()}));
+    auto const images = OBLEA_TRY(store.images());
+    for (auto const& message : report.messages) {
+        context.warning(message);
+    }
+    for (auto const& fault : report.repaired) {
+        context.line("Repaired: " + fault.path);
+    }
+    for (auto const& fault : report.left) {
+        context.line("Left: " + fault_line(fault, images));
+    }
+    if (report.left.empty()) {
+        return exit_code::kSuccess;
+    }
+    context.error(fmt::format("{} fault{} left; name another store or an archive of the image by "
+                              "--from, or remove the images and pull them again",
+                              report.left.size(), report.left.size() == 1 ? "" : "s"));
+    return exit_code::kFailure;
+}
+
+}  // namespace
+
+Command verify_command() {
+    auto options = std::make_shared<VerifyOptions>();
+    return {
+        .name = "verify",
+        .aliases = {"system check"},
+        .section = Command::Section::store,
+        .summary = "Check everything in the store",
+        .description =
+            "Reads every index, pack, recipe, object, blob, merged tree, image and container, "
+            "holds "
+            "them against their digests, and names each fault with the images that it affects. "
+            "Nothing is changed; safe beside everything else. The exit status is 1 when there are "
+            "faults.",
+        .operands = {},
+        .options = {{.names = "--fast",
+                     .value_name = "",
+                     .help = "Only the structure: that all is there and makes sense; contents are "
+                             "not read",
+                     .target = &options->fast,
+                     .choices = {}},
+                    {.names = "-q,--quiet",
+                     .value_name = "",
+                     .help = "Only the faults",
+                     .target = &options->quiet,
+                     .choices = {}},
+                    progress_option(options->progress)},
+        .examples = {{"oblea verify", "Read and check everything"},
+                     {"oblea verify --fast", "Find what is missing, in a moment"}},
+        .run = [options](Context& context) { return verify(context, *options); },
+    };
+}
+
+Command repair_command() {
+    auto options = std::make_shared<RepairOptions>();
+    return {
+        .name = "repair",
+        .aliases = {},
+        .section = Command::Section::store,
+        .summary = "Bring back what is damaged in the store",
+        .description =
+            "Checks the store as 'oblea verify' does, and replaces what is damaged or missing: "
+            "from "
+            "the compressed layers that the store keeps, and from the sources that --from names. "
+            "What comes is proven by its digest before it replaces anything. Images, containers "
+            "and "
+            "names are never removed.",
+        .operands = {},
+        .options = {{.names = "--from",
+                     .value_name = "SOURCE",
+                     .help =
+                         "Another store, or anything that 'oblea import' reads; may be repeated",
+                     .target = &options->from,
+                     .choices = {}},
+                    progress_option(options->progress)},
+        .examples = {{"oblea repair", "From what the store has itself"},
+                     {"oblea repair --from /mnt/other/store --from debian.tar",
+                      "From another store, then from an archive"}},
+        .run = [options](Context& context) { return repair(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools
