@@ -47,6 +47,13 @@ Status keep_snapshot(int root, std::string const& lease) {
     return sys::replace_file(root, snapshot.c_str(), text, kFileMode, sys::Sync::no);
 }
 
+// A description is for people: on a full disk things can be looked at and removed without it.
+Status unless_full(Status written) {
+    bool const full = !written.has_value() && (written.error().code == Errno::enospc ||
+                                               written.error().code == Errno::edquot);
+    return full ? Status{} : written;
+}
+
 Result<std::pair<UniqueFd, std::string>> create_file(int root) {
     static std::atomic<unsigned> counter{0};
     for (;;) {
@@ -113,7 +120,7 @@ Result<Lease> Store::take_lease(std::string_view purpose) const {
     lease.path_ = std::move(path);
     lease.purpose_ = purpose;
     OBLEA_TRY(keep_snapshot(root(), lease.path_));
-    OBLEA_TRY(lease.write_description());
+    OBLEA_TRY(unless_full(lease.write_description()));
     return lease;
 }
 
@@ -153,12 +160,17 @@ Status Lease::describe(std::string_view text) {
         return fail(Errno::einval, "", "the description of a lease is not JSON");
     }
     about_ = text;
-    return write_description();
+    return unless_full(write_description());
 }
 
 Status Lease::narrow_to(std::span<Digest const> layers) {
     layers_.emplace(layers.begin(), layers.end());
-    OBLEA_TRY(write_description());
+    auto written = write_description();
+    if (!written.has_value()) {
+        // It holds more than it needs: no harm but to the space that gc could free.
+        layers_.reset();
+        return unless_full(std::move(written));
+    }
     return sys::unlink_if_exists(root_.get(), snapshot_of(path_).c_str());
 }
 

@@ -113,6 +113,10 @@ void FileModel::apply(FsCall const& call) {
             now_.emplace_back();
             change_names({{folder, last, now_.size() - 1, Kind::add}});
         }
+    } else if (name == "mknodat") {
+        auto const [folder, last] = parent(call.path);
+        now_.emplace_back();  // a whiteout: as good as an empty file here
+        change_names({{folder, last, now_.size() - 1, Kind::add}});
     } else if (name == "mkdirat" || name == "mkdir") {
         auto const [folder, last] = parent(call.path);
         now_.emplace_back();

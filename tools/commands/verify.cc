@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <memory>
 
 namespace oblea::tools {
@@ -32,8 +34,11 @@ struct RepairOptions {
 Result<store::VerifyReport> verify_shown(Context& context, store::Store const& store,
                                          store::VerifyOptions const& options,
                                          std::string const& mode) {
-    auto const progress = make_progress(
-        parse_progress_mode(mode), {.live = context.streams().err, .plain = context.streams().err});
+    // In a log there is nothing to say before the end.
+    bool const silent = mode == "auto" && ::isatty(::fileno(context.streams().err)) == 0;
+    auto const progress =
+        make_progress(silent ? ProgressMode::none : parse_progress_mode(mode),
+                      {.live = context.streams().err, .plain = context.streams().err});
     auto const tell = [&](store::VerifyProgress const& state) {
         store::ImportProgress shown;
         shown.layers.push_back({.id = "verifying",
