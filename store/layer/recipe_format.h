@@ -16,9 +16,13 @@ inline constexpr std::size_t kBodyBytesAt = 24;     // u64, length of the compre
 inline constexpr std::size_t kRecordsBytesAt = 32;  // u64, of the body once decompressed
 inline constexpr std::size_t kObjectsAt = 40;       // u64, different objects
 inline constexpr std::size_t kDiffIdAt = 48;        // 32 bytes
-inline constexpr std::size_t kReservedAt = 80;      // u64, zero
+inline constexpr std::size_t kBodyCheckAt = 80;     // u64, of the compressed body; 0: none
 inline constexpr std::size_t kHeaderCheckAt = 88;   // u64, XXH3-64 of the bytes before
 inline constexpr std::uint32_t kVersion = 1;
+
+// The body's check is XXH3-64 of its pieces of this length, each seeded with the check of those
+// before it, the first with 0.
+inline constexpr std::size_t kBodyCheckPieceBytes = 1U << 20U;
 
 // Records of the body. Never renumber. Numbers are LEB128 of at most 10 bytes.
 inline constexpr std::uint8_t kEnd = 0;
