@@ -38,7 +38,7 @@ void reach_chain(Reached& reached, std::span<Digest const> layers) {
     }
 }
 
-void reach_images(Reached& reached, Images const& images) {
+void reach_images(Reached& reached, Images const& images, LayerBlobs blobs = LayerBlobs::keep) {
     for (Image const& image : images.all()) {
         reached.blobs.insert(image.id);
         if (image.manifest.has_value()) {
@@ -46,7 +46,9 @@ void reach_images(Reached& reached, Images const& images) {
         }
         std::vector<Digest> chain;
         for (ImageLayer const& layer : image.layers) {
-            reached.blobs.insert(layer.blob);
+            if (blobs == LayerBlobs::keep) {
+                reached.blobs.insert(layer.blob);
+            }
             chain.push_back(layer.diff_id);
         }
         reach_chain(reached, chain);
@@ -154,12 +156,12 @@ struct Judged {
 };
 
 // `failed`: the lease of an import that failed; only what came since is judged.
-Result<Judged> judge(Store const& store, Lease const* failed) {
+Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs = LayerBlobs::keep) {
     int const root = store.root();
     Judged judged;
     judged.inventory = OBLEA_TRY(take_inventory(root));
     Reached reached;
-    reach_images(reached, OBLEA_TRY(store.images()));
+    reach_images(reached, OBLEA_TRY(store.images()), blobs);
     OBLEA_TRY(reach_containers(root, judged.inventory, reached));
     LeaseScope leases;
     std::string const except = failed != nullptr ? failed->path() : "";
@@ -253,12 +255,17 @@ Status remove_with_reserve(int root, Judged const& judged) {
 
 }  // namespace
 
-Result<GcReport> collect_garbage(Store const& store, GcMode mode) {
-    UniqueFd const lock = OBLEA_TRY(lock_store(
-        store.root(), mode == GcMode::remove ? StoreLock::exclusive : StoreLock::shared));
-    Judged judged = OBLEA_TRY(judge(store, nullptr));
+Result<GcReport> collect_garbage(Store const& store, GcMode mode, LayerBlobs blobs) {
+    UniqueFd lock = OBLEA_TRY(lock_store(store.root(), mode == GcMode::remove ? StoreLock::exclusive
+                                                                              : StoreLock::shared));
+    Judged judged = OBLEA_TRY(judge(store, nullptr, blobs));
     if (mode == GcMode::remove) {
         OBLEA_TRY(remove_with_reserve(store.root(), judged));
+        lock.reset();
+        if (blobs == LayerBlobs::drop) {
+            // Images without their blobs leave the list for other tools.
+            OBLEA_TRY(store.change_images([](Images&) -> Status { return {}; }));
+        }
     }
     return std::move(judged.report);
 }

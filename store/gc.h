@@ -30,9 +30,13 @@ struct GcReport {
 };
 
 enum class GcMode { dry_run, remove };
+// Layers as they came compressed: with `drop` they count as unreachable too. Images stay whole, and
+// can be saved and pushed, but not byte for byte as they came.
+enum class LayerBlobs { keep, drop };
 // Errors: EUCLEAN when a container or images.json cannot be read, for then nothing is known to be
 // unreachable.
-Result<GcReport> collect_garbage(Store const& store, GcMode mode);
+Result<GcReport> collect_garbage(Store const& store, GcMode mode,
+                                 LayerBlobs blobs = LayerBlobs::keep);
 
 // After a failure: removes at once what was published since `lease` was taken, as far as nothing
 // reaches it and no other lease may need it.

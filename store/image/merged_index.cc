@@ -95,6 +95,8 @@ Result<Index> open_merged_index(int root, std::span<Digest const> diff_ids) {
     }
     std::string const path = layout::merged(chain_id(diff_ids));
     if (auto cached = OBLEA_TRY(open_cached(root, path, diff_ids))) {
+        // Tells gc --keep-storage what was used last. Where it cannot be written it is not needed.
+        static_cast<void>(sys::utimensat(root, path.c_str(), nullptr));
         return *std::move(cached);
     }
     base::Bytes bytes = OBLEA_TRY(build(root, diff_ids));

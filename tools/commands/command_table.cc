@@ -38,6 +38,7 @@ CommandTable command_table() {
         ps_command(),
         rm_command(),
         container_inspect_command(),
+        df_command(),
         gc_command(),
         verify_command(),
         repair_command(),

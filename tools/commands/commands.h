@@ -8,6 +8,7 @@ namespace oblea::tools {
 Command cat_command();
 Command chroot_command();
 Command container_inspect_command();
+Command df_command();
 Command explore_command();
 Command gc_command();
 Command help_command();

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "store/gc.h"
 
+#include "store/expiry.h"
+#include "tools/cli/filters.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/images/image_uses.h"
 #include "tools/output/human.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <ctime>
 #include <memory>
 
 namespace oblea::tools {
@@ -16,6 +23,9 @@ namespace {
 struct GcOptions {
     bool dry_run = false;
     bool quiet = false;
+    bool blobs = false;
+    std::optional<std::string> keep_storage;
+    std::optional<std::string> older_than;
 };
 
 char const* name_of(store::Garbage::Kind kind) {
@@ -37,10 +47,85 @@ char const* name_of(store::Garbage::Kind kind) {
     return "";
 }
 
+// "20GB", "1.5GiB", "500MB", or bytes.
+Result<std::uint64_t> parse_size(std::string const& text) {
+    struct Unit {
+        std::string_view name;
+        double bytes;
+    };
+    static constexpr Unit kUnits[] = {
+        {"", 1},      {"b", 1},        {"kb", 1e3},     {"mb", 1e6},     {"gb", 1e9},
+        {"tb", 1e12}, {"kib", 0x1p10}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40},
+        {"k", 1e3},   {"m", 1e6},      {"g", 1e9},      {"t", 1e12}};
+    double number = 0;
+    auto const* const end = text.data() + text.size();
+    auto const parsed = std::from_chars(text.data(), end, number);
+    std::string unit{parsed.ptr, end};
+    std::ranges::transform(unit, unit.begin(), [](unsigned char c) { return std::tolower(c); });
+    auto const* const known = std::ranges::find(kUnits, unit, &Unit::name);
+    if (parsed.ec != std::errc{} || known == std::end(kUnits) || !(number >= 0) ||
+        number * known->bytes > 0x1p63) {
+        return fail(Errno::einval, "",
+                    '"' + text + "\" is no size; write 20GB, 500MiB or a number of bytes");
+    }
+    return static_cast<std::uint64_t>(number * known->bytes);
+}
+
+Result<store::ExpiryLimits> limits_of(GcOptions const& options) {
+    store::ExpiryLimits limits;
+    if (options.keep_storage.has_value()) {
+        limits.keep_bytes = OBLEA_TRY(parse_size(*options.keep_storage));
+    }
+    if (options.older_than.has_value()) {
+        auto const age = parse_duration(*options.older_than);
+        if (!age.has_value() || *age < 0) {
+            return fail(Errno::einval, "",
+                        '"' + *options.older_than + "\" is no duration; write 720h or 1h30m");
+        }
+        limits.used_before = std::time(nullptr) - static_cast<std::int64_t>(*age);
+    }
+    return limits;
+}
+
+// Removes images, or says which would be, as far as the limits ask for it.
+Status expire(Context const& context, store::Store const& store, GcOptions const& options) {
+    auto const limits = OBLEA_TRY(limits_of(options));
+    if (!limits.keep_bytes.has_value() && !limits.used_before.has_value()) {
+        return {};
+    }
+    std::unordered_set<store::Digest> in_use;
+    for (auto const& use : OBLEA_TRY(image_uses(store))) {
+        in_use.insert(use.image);
+    }
+    auto const state = OBLEA_TRY(store::expiry_state(store, in_use));
+    auto const expired = store::plan_expiry(state.candidates, state.total_bytes, limits);
+    auto const images = OBLEA_TRY(store.images());
+    for (auto const& image : expired) {
+        store::Image const* const known = images.find(image.id);
+        std::string const name =
+            known == nullptr || known->names.empty() ? image.id.short_hex() : known->names.front();
+        if (!options.quiet) {
+            context.line(
+                fmt::format("{:<11}  {:>8}  {}", "image", human_size(image.freed_bytes), name));
+        }
+    }
+    if (options.dry_run || expired.empty()) {
+        return {};
+    }
+    return store.change_images([&](store::Images& all) -> Status {
+        for (auto const& image : expired) {
+            static_cast<void>(all.remove(image.id));
+        }
+        return {};
+    });
+}
+
 Result<int> collect(Context& context, GcOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
+    OBLEA_TRY(expire(context, store, options));
     auto const report = OBLEA_TRY(store::collect_garbage(
-        store, options.dry_run ? store::GcMode::dry_run : store::GcMode::remove));
+        store, options.dry_run ? store::GcMode::dry_run : store::GcMode::remove,
+        options.blobs ? store::LayerBlobs::drop : store::LayerBlobs::keep));
     for (auto const& warning : report.warnings) {
         context.warning(warning);
     }
@@ -70,15 +155,35 @@ Command gc_command() {
         .aliases = {},
         .section = Command::Section::store,
         .summary = "Free the space of what no image, container or mount needs",
-        .description = "Removes layers, contents and blobs that nothing reaches, and what "
-                       "interrupted operations left behind. Images and containers are never "
-                       "removed by it ('oblea rmi', 'oblea rm'). Safe to run at any time, beside "
-                       "everything else.",
+        .description =
+            "Removes layers, contents and blobs that nothing reaches, and what "
+            "interrupted operations left behind. Without --keep-storage and --older-than "
+            "images are never removed by it ('oblea rmi' does), those in use and containers "
+            "never at all. Safe to run at any time, beside "
+            "everything else.",
         .operands = {},
         .options = {{.names = "-n,--dry-run",
                      .value_name = "",
                      .help = "Only say what would be removed",
                      .target = &options->dry_run,
+                     .choices = {}},
+                    {.names = "--keep-storage",
+                     .value_name = "SIZE",
+                     .help =
+                         "First remove images, those used longest ago, until the store takes no "
+                         "more than this (20GB)",
+                     .target = &options->keep_storage,
+                     .choices = {}},
+                    {.names = "--older-than",
+                     .value_name = "DURATION",
+                     .help = "First remove images that were not used for so long (720h)",
+                     .target = &options->older_than,
+                     .choices = {}},
+                    {.names = "--blobs",
+                     .value_name = "",
+                     .help = "Also drop the compressed form in which layers came; images stay "
+                             "whole, but are pushed and saved anew compressed",
+                     .target = &options->blobs,
                      .choices = {}},
                     {.names = "-q,--quiet",
                      .value_name = "",

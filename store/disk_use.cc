@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "store/disk_use.h"
+
+#include "store/base/sys.h"
+#include "store/gc.h"
+#include "store/index/index.h"
+#include "store/index/merge.h"
+#include "store/inventory.h"
+#include "store/layer/layout.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace oblea::store {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+namespace {
+
+// Objects of a layer; none where the layer is damaged, which verify tells.
+std::vector<Digest> objects_of(int root, Digest const& layer) {
+    std::vector<Digest> objects;
+    auto file = sys::openat(root, layout::layer_index(layer).c_str(), O_RDONLY | O_NOFOLLOW);
+    if (!file.has_value()) {
+        return objects;
+    }
+    auto const index = Index::open(*std::move(file), layout::layer_index(layer));
+    for (std::uint32_t i = 0; index.has_value() && i < index->object_count(); ++i) {
+        auto const object = index->object(i);
+        if (object.has_value()) {
+            objects.push_back(*object);
+        }
+    }
+    return objects;
+}
+
+// Images that need a thing: none, one, or more. By path, since a layer and a blob may have one
+// digest.
+struct Need {
+    std::size_t image = 0;  // one of them
+    std::size_t count = 0;
+};
+using Needs = std::unordered_map<std::string, Need>;
+
+}  // namespace
+
+std::vector<std::string> paths_of_image(int root, Image const& image) {
+    std::set<std::string> paths{layout::blob(image.id)};
+    if (image.manifest.has_value()) {
+        paths.insert(layout::blob(*image.manifest));
+    }
+    std::vector<Digest> chain;
+    for (ImageLayer const& layer : image.layers) {
+        chain.push_back(layer.diff_id);
+        paths.insert(layout::blob(layer.blob));
+        if (paths.insert(layout::layer(layer.diff_id)).second) {
+            for (Digest const& object : objects_of(root, layer.diff_id)) {
+                paths.insert(layout::object(object));
+            }
+        }
+    }
+    if (!chain.empty()) {
+        paths.insert(layout::merged(chain_id(chain)));
+    }
+    return {paths.begin(), paths.end()};
+}
+
+Result<DiskUse> measure_disk_use(Store const& store) {
+    int const root = store.root();
+    DiskUse use;
+    GcReport const garbage = OBLEA_TRY(collect_garbage(store, GcMode::dry_run));
+    Images const images = OBLEA_TRY(store.images());
+    Inventory const inventory = OBLEA_TRY(take_inventory(root));
+    Needs needs;
+    std::vector<std::vector<std::string>> paths;
+    for (Image const& image : images.all()) {
+        paths.push_back(paths_of_image(root, image));
+        for (std::string const& path : paths.back()) {
+            Need& need = needs[path];
+            need.image = use.images.size();
+            ++need.count;
+        }
+        use.images.push_back({.id = image.id, .names = image.names});
+        use.referenced_bytes += image.size_bytes;
+    }
+    std::unordered_set<std::string> doomed;
+    for (Garbage const& thing : garbage.removed) {
+        doomed.insert(thing.path);
+    }
+    std::unordered_map<std::string, std::uint64_t> sizes;
+    std::uint64_t accounted = 0;
+    for (StoreItem const& item : inventory.items) {
+        std::uint64_t const bytes = item.item.bytes;
+        accounted += bytes;
+        sizes.emplace(item.item.path, bytes);
+        auto const need = needs.find(item.item.path);
+        if (need == needs.end()) {
+            (doomed.contains(item.item.path) ? use.garbage_bytes : use.held_bytes) += bytes;
+        } else if (need->second.count == 1) {
+            use.images[need->second.image].unique_bytes += bytes;
+            use.unique_bytes += bytes;
+        } else {
+            use.shared_bytes += bytes;
+        }
+    }
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        for (std::string const& path : paths[i]) {
+            auto const size = sizes.find(path);
+            if (size != sizes.end() && needs.at(path).count > 1) {
+                use.images[i].shared_bytes += size->second;
+            }
+        }
+    }
+    use.containers = inventory.containers.size();
+    for (std::string const& id : inventory.containers) {
+        use.container_bytes += OBLEA_TRY(tree_bytes(root, layout::container(id).c_str()));
+    }
+    use.total_bytes = OBLEA_TRY(tree_bytes(root, "."));
+    accounted += use.container_bytes;
+    use.own_bytes = use.total_bytes - std::min(use.total_bytes, accounted);
+    return use;
+}
+
+}  // namespace oblea::store
