@@ -3,6 +3,10 @@
 
 #include "tools/output/plain_text.h"
 
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+
 namespace oblea::tools {
 
 namespace {
@@ -10,11 +14,6 @@ namespace {
 void write_text(std::FILE* stream, std::string_view text) {
     // A failing write is seen at the end, when the stream is flushed.
     static_cast<void>(std::fwrite(text.data(), 1, text.size(), stream));
-}
-
-void write_message(std::FILE* stream, std::string_view kind, std::string_view message) {
-    // One call, so that lines of several threads do not mix.
-    write_text(stream, "oblea: " + std::string{kind} + one_line(message) + '\n');
 }
 
 }  // namespace
@@ -37,6 +36,11 @@ std::vector<Option> global_options(GlobalOptions& target) {
          .help = "Threads to work with; default: one for each processor",
          .target = &target.jobs,
          .choices = {}},
+        {.names = "--json",
+         .value_name = "",
+         .help = "Errors and warnings as JSON, one object a line",
+         .target = &target.json,
+         .choices = {}},
         {.names = "-h,--help",
          .value_name = "",
          .help = "Show the help of the command",
@@ -53,22 +57,44 @@ void Context::line(std::string_view text) const {
     write_text(streams_.out, std::string{text} + '\n');
 }
 
-void Context::error(std::string_view message) const {
+void Context::write_message(std::string_view level, std::string_view message,
+                            std::optional<Errno> code) const {
     // Where both streams are one, results that were printed before stand before. A failure to write
     // them is seen at the end.
     static_cast<void>(std::fflush(streams_.out));
-    write_message(streams_.err, "", message);
+    std::string line;
+    if (globals.json) {
+        nlohmann::ordered_json object = {{"level", level}, {"message", message}};
+        if (code.has_value()) {
+            char const* const name = ::strerrorname_np(static_cast<int>(*code));
+            object["code"] = name == nullptr ? std::to_string(static_cast<int>(*code)) : name;
+        }
+        line = object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    } else {
+        bool const named = level == "warning";
+        line = (named ? "oblea: warning: " : "oblea: ") + one_line(message);
+    }
+    // One call, so that lines of several threads do not mix.
+    write_text(streams_.err, line + '\n');
+}
+
+void Context::error(std::string_view message) const {
+    write_message("error", message, std::nullopt);
+}
+
+void Context::error(Error const& error) const {
+    write_message("error", error.message(), error.code);
 }
 
 void Context::warning(std::string_view message) const {
     if (globals.log_level != "error") {
-        write_message(streams_.err, "warning: ", message);
+        write_message("warning", message, std::nullopt);
     }
 }
 
 void Context::note(std::string_view message) const {
     if (globals.log_level == "info") {
-        write_message(streams_.err, "", message);
+        write_message("info", message, std::nullopt);
     }
 }
 

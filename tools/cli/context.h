@@ -16,6 +16,7 @@ struct GlobalOptions {
     std::optional<std::string> root;
     std::string log_level = "warning";
     unsigned jobs = 0;  // 0: one for each processor
+    bool json = false;  // messages as JSON, for programs
     bool help = false;
 };
 
@@ -40,14 +41,17 @@ public:
     void print(std::string_view text) const;
     void line(std::string_view text) const;
 
-    // Messages of one line, to standard error after "oblea: ". Warnings and notes depend on
-    // --log-level.
+    // Messages of one line, to standard error after "oblea: ", or with --json as an object with
+    // level, message and, of an Error, code ("ENOENT"). Warnings and notes depend on --log-level.
     void error(std::string_view message) const;
-    void error(Error const& error) const { this->error(error.message()); }
+    void error(Error const& error) const;
     void warning(std::string_view message) const;
     void note(std::string_view message) const;
 
 private:
+    void write_message(std::string_view level, std::string_view message,
+                       std::optional<Errno> code) const;
+
     Streams streams_;
 };
 

@@ -77,6 +77,9 @@ std::vector<std::string> words_without_command(std::vector<std::string> const& a
 int run_words(Context& context, std::vector<std::string> const& words) {
     CommandTable const table = command_table();
     auto const globals = global_options(context.globals);
+    // What is wrong with the words themselves is told as they ask for it.
+    bool const wants_json = std::ranges::find(words, "--json") != words.end();
+    context.globals.json = wants_json;
     auto const line = find_command_words(table, globals, words);
     if (!line.has_value()) {
         context.error(line.error().detail);
@@ -89,8 +92,10 @@ int run_words(Context& context, std::vector<std::string> const& words) {
     if (line->command == nullptr) {
         return run_words(context, words_without_command(line->arguments));
     }
+    context.globals.json = false;
     auto const outcome = parse_arguments(*line->command, globals, line->arguments);
     if (!outcome.has_value()) {
+        context.globals.json = wants_json;
         context.error(outcome.error().detail);
         return line->command->usage_exit;
     }
