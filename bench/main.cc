@@ -122,6 +122,7 @@ Status write_reports(CommandLine const& line, Results const& results, Machine co
 }
 
 Status measure(CommandLine const& line) {
+    OBLEA_TRY(check_names(line.settings.subjects));
     Workspace space = OBLEA_TRY(Workspace::make(line.scratch));
     Bench bench{line.settings, space};
     Machine const machine = this_machine(space, line.settings);

@@ -211,6 +211,21 @@ std::vector<std::unique_ptr<Subject>> all_subjects(std::string const& oblea) {
     return subjects;
 }
 
+Status check_names(std::vector<std::string> const& names) {
+    std::vector<std::string> known;
+    for (auto const& subject : all_subjects({})) {
+        known.push_back(subject->name());
+    }
+    for (std::string const& name : names) {
+        if (std::ranges::find(known, name) == known.end()) {
+            return fail(
+                Errno::einval, "",
+                fmt::format("no subject '{}'; there are: {}", name, fmt::join(known, ", ")));
+        }
+    }
+    return {};
+}
+
 Result<Place> fresh_place(Workspace& space) {
     std::string const base = OBLEA_TRY(space.fresh_folder("place"));
     Place place{.root = base + "/root", .upper = base + "/upper", .work = base + "/work"};

@@ -64,6 +64,9 @@ public:
 // All that are known; `oblea` is its program.
 [[nodiscard]] std::vector<std::unique_ptr<Subject>> all_subjects(std::string const& oblea);
 
+// Errors: EINVAL for a name that none of them has, with those that there are.
+Status check_names(std::vector<std::string> const& names);
+
 Result<Place> fresh_place(Workspace& space);
 
 }  // namespace oblea::bench

@@ -14,4 +14,6 @@ jq -e '[.results[] | select(.subject == "oblea import")] | length == 1' "$work/j
 jq -e '[.notes[] | select(startswith("oblea"))] | length == 0' "$work/json" >/dev/null ||
     fail "something could not be measured: $(jq -r '.notes[]' "$work/json")"
 grep -q '<polyline' "$work/page.html" || fail "the page has no plot"
+! oblea-bench lookup --size tiny --scratch "$work" --subjects nobody 2>"$work/err" || fail "a subject that does not exist was measured"
+assert_contains "the error" "$(cat "$work/err")" "oblea read-only"
 [[ -z $(find "$work" -maxdepth 1 -name 'oblea-bench-*') ]] || fail "the scratch folder was left behind"
