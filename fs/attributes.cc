@@ -276,10 +276,21 @@ Status UnionFs::Impl::set_permissions(Node const& node, Located const& at, std::
         return chmod();
     }
     // The mark first: a crash between the two leaves the old stored bits, which the new mark hides.
-    InodeMark mark = OBLEA_TRY(up().read_mark(at.folder->get(), at.name));
-    mark.permissions = stored == shown ? std::nullopt : std::optional{shown};
+    InodeMark const before = OBLEA_TRY(up().read_mark(at.folder->get(), at.name));
+    InodeMark mark = before;
+    mark.permissions = shown;
     OBLEA_TRY(up().write_mark(at.folder->get(), at.name, mark));
-    OBLEA_TRY(chmod());
+    auto changed = chmod();
+    if (!changed.has_value()) {
+        static_cast<void>(up().write_mark(at.folder->get(), at.name, before));
+        return changed;
+    }
+    if (stored == shown) {
+        mark.permissions = std::nullopt;
+        if (!up().write_mark(at.folder->get(), at.name, mark).has_value()) {
+            mark.permissions = shown;  // says the same, and may stay
+        }
+    }
     static_cast<void>(nodes.update(node.ino, [&](Node& n) { n.permissions = mark.permissions; }));
     return {};
 }
@@ -325,7 +336,12 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
     }
     if (change.size.has_value()) {
         SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
-        OBLEA_TRY(sys::ftruncate(fd->get(), *change.size));
+        auto cut = sys::ftruncate(fd->get(), *change.size);
+        // The copy-up may have left the rest out already: then it is done all the same.
+        if (!cut.has_value() &&
+            static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(fd->get())).st_size) != *change.size) {
+            return cut;
+        }
     }
     if (change.atime.has_value() || change.mtime.has_value()) {
         struct timespec const times[2] = {timespec_of(change.atime), timespec_of(change.mtime)};

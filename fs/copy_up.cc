@@ -350,7 +350,8 @@ Status UnionFs::Impl::publish_copy(Copy const& copy, CopyUpPlan const& plan) {
                              RENAME_NOREPLACE));
     settle_copy(copy, Place::index, Ino::root, copy.key);
     if (nodes.find(copy.ino)->linkage == Linkage::unlinked) {
-        return finish_anchored(copy.ino);
+        finish_anchored(copy.ino);
+        return {};
     }
     link_lower_names(copy.ino);
     return {};
@@ -446,9 +447,14 @@ Status UnionFs::Impl::materialize(FolderView const& folder, std::string const& n
         return fail(Errno::estale, "copy-up");
     }
     SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
-    OBLEA_TRY(keeping_times(dir->get(), [&] {
+    OBLEA_TRY(before_covering(child.ino));
+    auto linked = keeping_times(dir->get(), [&] {
         return sys::linkat(up().index.get(), node->name.c_str(), dir->get(), name.c_str());
-    }));
+    });
+    if (!linked.has_value()) {
+        covered_nothing(child.ino);
+        return linked;
+    }
     child.where = InUpper::entry;
     return cover_lower_name(child.ino);
 }

@@ -163,9 +163,10 @@ Status UnionFs::Impl::install(std::string const& temp, int dir, std::string cons
     case AddPlan::Step::replace_whiteout:
         return sys::renameat2(tmp, temp.c_str(), dir, name.c_str());
     case AddPlan::Step::exchange_whiteout:
-        // A crash after it leaves the whiteout in work/tmp.
         OBLEA_TRY(sys::renameat2(tmp, temp.c_str(), dir, name.c_str(), RENAME_EXCHANGE));
-        return sys::unlinkat(tmp, temp.c_str());
+        // Now it is done; a whiteout that stays in work/tmp goes at the next mount.
+        static_cast<void>(sys::unlinkat(tmp, temp.c_str()));
+        return {};
     }
     return fail(Errno::einval);
 }
@@ -426,12 +427,13 @@ Status UnionFs::Impl::lose_lower_name(Ino ino, FileType type) {
     if (type != FileType::directory) {
         auto const node = nodes.find(ino);
         bool const anchored = node.has_value() && node->place == Place::index;
-        if (OBLEA_TRY(lower->attr(from)).nlink > 1 || anchored) {
+        if (OBLEA_TRY(counts_names(ino))) {
             OBLEA_TRY(cover_lower_name(ino));
             last = OBLEA_TRY(lower_names_left(from)) == 0;
         }
         if (anchored) {
-            return finish_anchored(ino);
+            finish_anchored(ino);
+            return {};
         }
     }
     if (!last || (!nodes.known(ino) && !nodes.find(ino).has_value())) {
@@ -445,7 +447,7 @@ Status UnionFs::Impl::lose_lower_name(Ino ino, FileType type) {
                      }
                  });
     // Its copy may have been published since.
-    OBLEA_TRY(finish_anchored(ino));
+    finish_anchored(ino);
     collect(ino);
     return {};
 }
@@ -455,8 +457,12 @@ Status UnionFs::Impl::drop_name(int dir, std::string const& name, LeaveWhiteout 
         return sys::unlinkat(dir, name.c_str());
     }
     std::string const temp = up().temp_name();
-    OBLEA_TRY(up().move(dir, name, up().tmp.get(), temp, LeaveWhiteout::yes));
-    return sys::unlinkat(up().tmp.get(), temp.c_str());
+    ScopeExit discard{
+        [&] { static_cast<void>(sys::unlink_if_exists(up().tmp.get(), temp.c_str())); }};
+    OBLEA_TRY(up().make_whiteout(up().tmp.get(), temp));
+    OBLEA_TRY(sys::renameat2(up().tmp.get(), temp.c_str(), dir, name.c_str()));
+    discard.dismiss();
+    return {};
 }
 
 Status UnionFs::Impl::take_file_away(FolderView const& folder, std::string const& name,
@@ -468,7 +474,8 @@ Status UnionFs::Impl::take_file_away(FolderView const& folder, std::string const
     }
     if (node->place == Place::index) {
         OBLEA_TRY(drop_name(dir->get(), name, whiteout));
-        return finish_anchored(child.ino);
+        finish_anchored(child.ino);
+        return {};
     }
     bool const last = OBLEA_TRY(sys::fstatat(dir->get(), name.c_str())).st_nlink == 1;
     bool const is_place =
@@ -512,7 +519,16 @@ Status UnionFs::Impl::remove_locked(FolderView const& folder, std::string const&
     bool const is_folder = child.type == FileType::directory;
     if (plan.step == RemovePlan::Step::add_whiteout) {
         SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
-        OBLEA_TRY(up().make_whiteout(dir->get(), name));
+        if (!is_folder) {
+            OBLEA_TRY(before_covering(child.ino));
+        }
+        auto hidden = up().make_whiteout(dir->get(), name);
+        if (!hidden.has_value()) {
+            if (!is_folder) {
+                covered_nothing(child.ino);
+            }
+            return hidden;
+        }
         OBLEA_TRY(lose_lower_name(child.ino, child.type));
     } else {
         LeaveWhiteout const whiteout =

@@ -72,7 +72,7 @@ Status UnionFs::Impl::clear_folder(Ino folder) {
 Status UnionFs::Impl::save_replaced(RenameEnds const& ends) {
     Child const& target = *ends.target;
     if (target.where != InUpper::entry) {
-        return {};
+        return target.type == FileType::directory ? Status{} : before_covering(target.ino);
     }
     if (target.type == FileType::directory) {
         OBLEA_TRY(clear_folder(target.ino));
@@ -93,6 +93,9 @@ Status UnionFs::Impl::save_replaced(RenameEnds const& ends) {
 void UnionFs::Impl::undo_saved(RenameEnds const& ends) {
     Child const& target = *ends.target;
     if (target.where != InUpper::entry) {
+        if (target.type != FileType::directory) {
+            covered_nothing(target.ino);
+        }
         return;
     }
     if (target.type == FileType::directory) {
@@ -119,7 +122,8 @@ Status UnionFs::Impl::forget_replaced(RenameEnds const& ends) {
         return fail(Errno::estale, "rename");
     }
     if (node->place == Place::index) {
-        return finish_anchored(target.ino);
+        finish_anchored(target.ino);
+        return {};
     }
     std::string orphan = std::to_string(number(target.ino));
     bool last = true;
@@ -178,8 +182,8 @@ Status UnionFs::Impl::carry_out(RenameEnds const& ends, RenamePlan const& plan) 
                              RENAME_EXCHANGE));
     if (plan.step == RenamePlan::Step::exchange_whiteout &&
         plan.stray == RenamePlan::StrayWhiteout::remove) {
-        // A crash before this leaves a whiteout that hides nothing.
-        return sys::unlinkat(from->get(), ends.name.c_str());
+        // A crash before this, or its failure, leaves a whiteout that hides nothing.
+        static_cast<void>(sys::unlinkat(from->get(), ends.name.c_str()));
     }
     return {};
 }
@@ -258,10 +262,11 @@ Status UnionFs::Impl::rename_locked(RenameEnds& ends, RenameMode mode) {
         }
         return moved;
     }
-    if (replaces) {
-        OBLEA_TRY(forget_replaced(ends));
-    }
     record(ends, plan);
+    if (replaces) {
+        // The rename is done: a name that what it replaced keeps in work/ goes at the next mount.
+        static_cast<void>(forget_replaced(ends));
+    }
     return {};
 }
 

@@ -131,7 +131,7 @@ Status UnionFs::Impl::resume() {
         std::scoped_lock const lock{link_counts.mutex};
         link_counts.left.clear();
     }
-    OBLEA_TRY(UpperDir::Impl::clean(up().tmp.get()));
+    OBLEA_TRY(up().clean_tmp());
     OBLEA_TRY(resume_orphans(known));
     OBLEA_TRY(load_upper());
     std::vector<Ino> covered;

@@ -179,7 +179,21 @@ struct UnionFs::Impl {
 
     // --- link_counts.cc: names of hard-linked inodes of the image ---
     Result<std::uint32_t> lower_names_left(InodeNo ino);
-    Status cover_lower_name(Ino ino);  // one of its names no longer shows from below
+    [[nodiscard]] Result<bool> counts_names(Ino ino) const;
+    // Around the step by which one of its names no longer shows from below: before it, and after
+    // it, or after its failure. No effect on inodes whose names are not counted.
+    Status before_covering(Ino ino);
+    Status cover_lower_name(Ino ino);
+    void covered_nothing(Ino ino);
+    enum class Doubt { no, yes };
+    Status write_names_left(InodeNo ino, std::uint32_t left, Doubt doubt);
+    struct Parts {  // the folders of the image that have an upper part, wherever that lies now
+        std::unordered_map<std::uint32_t, Ino> by_lower{};
+        std::vector<Pin> pins{};
+    };
+    Status find_parts(FolderView const& folder, Parts& parts);
+    Result<bool> shows_from_below(Parts const& parts, LowerName const& name);
+    Status count_names_anew(std::vector<InodeNo> const& inodes);
     Status load_anchors();
     Status load_links();
 
@@ -218,7 +232,7 @@ struct UnionFs::Impl {
                             LeaveWhiteout whiteout);
     // A name of an inode that has nothing in the upper under it is covered.
     Status lose_lower_name(Ino ino, FileType type);
-    Status finish_anchored(Ino ino);
+    void finish_anchored(Ino ino);
     Result<bool> is_empty(Ino folder);
     void count_subfolder(Ino folder, int change);
     Status mark_impure(Ino folder, Ino child);
@@ -310,7 +324,9 @@ Status keeping_times(int folder, F&& change) {
     struct stat const before = OBLEA_TRY(sys::fstat(folder));
     OBLEA_TRY(std::forward<F>(change)());
     struct timespec const times[2] = {before.st_atim, before.st_mtim};
-    return sys::utimensat(folder, ".", times);
+    // The entry is there: a newer time of its folder is no reason to say that it is not.
+    static_cast<void>(sys::utimensat(folder, ".", times));
+    return {};
 }
 
 }  // namespace oblea::fs

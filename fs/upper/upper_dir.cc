@@ -4,11 +4,15 @@
 #include "fs/plan/acl.h"
 #include "fs/upper/upper_impl.h"
 
+#include <dirent.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
 
 namespace oblea::fs {
 
@@ -18,6 +22,8 @@ namespace {
 
 constexpr std::string_view kPrivate = "1 private";
 constexpr std::string_view kSealed = "1 sealed";
+// Ends the name of a note in tmp/: where that file of the same name belongs.
+constexpr std::string_view kNote = ".belongs";
 constexpr std::string_view kFormat = "oblea-upper 1 private\n";
 
 // The effective capabilities of this process.
@@ -82,9 +88,8 @@ Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
     impl->work = std::move(work_folder);
     OBLEA_TRY(with_context(impl->probe(), [&] { return upper; }));
     // What a crash left.
-    for (UniqueFd const* const folder : {&impl->tmp, &impl->orphans}) {
-        OBLEA_TRY(with_context(Impl::clean(folder->get()), [&] { return work; }));
-    }
+    OBLEA_TRY(with_context(impl->clean_tmp(), [&] { return work; }));
+    OBLEA_TRY(with_context(Impl::clean(impl->orphans.get()), [&] { return work; }));
     return std::unique_ptr<UpperDir>{new UpperDir(std::move(impl))};
 }
 
@@ -138,6 +143,74 @@ Status UpperDir::Impl::open_work(int work_folder) {
     index = OBLEA_TRY(open_subfolder(work_folder, "index"));
     links = OBLEA_TRY(open_subfolder(work_folder, "links"));
     return {};
+}
+
+namespace {
+
+// The folder with that number in or below `folder`.
+Result<std::optional<UniqueFd>> find_folder(int folder, std::uint64_t ino) {
+    if (OBLEA_TRY(sys::fstat(folder)).st_ino == ino) {
+        return std::optional{OBLEA_TRY(sys::duplicate(folder))};
+    }
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder))) {
+        if (entry.type != DT_DIR && entry.type != DT_UNKNOWN) {
+            continue;
+        }
+        auto below = sys::openat(folder, entry.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (!below.has_value()) {
+            if (entry.type == DT_UNKNOWN && below.error().code == Errno::enotdir) {
+                continue;
+            }
+            return std::unexpected<Error>(std::move(below).error());
+        }
+        auto found = OBLEA_TRY(find_folder(below->get(), ino));
+        if (found.has_value()) {
+            return found;
+        }
+    }
+    return std::optional<UniqueFd>{};
+}
+
+}  // namespace
+
+// A crash may have come after the target of a move went to tmp/ and before the source took its
+// place: then a whiteout stands there.
+Status UpperDir::Impl::put_back(std::string const& note) {
+    std::string const temp = note.substr(0, note.size() - kNote.size());
+    std::string const text = OBLEA_TRY(sys::readlinkat(tmp.get(), note.c_str()));
+    auto const slash = text.find('/');
+    std::uint64_t ino = 0;
+    auto const [end, error] =
+        std::from_chars(text.data(), text.data() + std::min(slash, text.size()), ino);
+    if (slash == std::string::npos || error != std::errc{} || end != text.data() + slash) {
+        return fail(Errno::euclean, "", "a damaged note in the work folder: " + note);
+    }
+    std::string const name = text.substr(slash + 1);
+    auto const waiting = OBLEA_TRY(sys::stat_if_exists(tmp.get(), temp.c_str()));
+    if (waiting.has_value() && OBLEA_TRY(is_whiteout(tmp.get(), temp, *waiting))) {
+        return {};  // not begun, or a whiteout was there before
+    }
+    auto const folder = OBLEA_TRY(find_folder(root.get(), ino));
+    if (!folder.has_value()) {
+        return {};
+    }
+    auto const there = OBLEA_TRY(sys::stat_if_exists(folder->get(), name.c_str()));
+    if (!there.has_value() || !OBLEA_TRY(is_whiteout(folder->get(), name, *there))) {
+        return {};
+    }
+    if (!waiting.has_value()) {
+        return sys::unlinkat(folder->get(), name.c_str());  // nothing stood there
+    }
+    return sys::renameat2(tmp.get(), temp.c_str(), folder->get(), name.c_str(), RENAME_EXCHANGE);
+}
+
+Status UpperDir::Impl::clean_tmp() {
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(tmp.get()))) {
+        if (entry.name.ends_with(kNote)) {
+            OBLEA_TRY(put_back(entry.name));
+        }
+    }
+    return clean(tmp.get());
 }
 
 Status UpperDir::Impl::clean(int folder) {
@@ -311,11 +384,18 @@ Status UpperDir::Impl::move(int dir, std::string const& name, int target_dir,
     if (rename_whiteout == RenameWhiteout::yes) {
         return sys::renameat2(dir, name.c_str(), target_dir, target.c_str(), RENAME_WHITEOUT);
     }
-    // A whiteout at the target, then both change places: the second step is the one that counts. A
-    // crash between them leaves a target that is gone where there was one (a deviation that
-    // SEMANTICS.md names); never an old name that shows the lower file again.
+    // A whiteout at the target, then both change places: the second step is the one that counts.
+    // What stood at the target waits in tmp/ meanwhile. After a crash between the two the next
+    // mount goes back, by a note that is there as long as that can be needed (put_back).
     std::string const temp = temp_name();
+    std::string const note = temp + std::string{kNote};
+    ScopeExit const tidy{[&] {
+        static_cast<void>(sys::unlink_if_exists(tmp.get(), note.c_str()));
+        static_cast<void>(sys::remove_tree(tmp.get(), temp.c_str()));
+    }};
     OBLEA_TRY(make_whiteout(tmp.get(), temp));
+    std::string const folder = std::to_string(OBLEA_TRY(sys::fstat(target_dir)).st_ino);
+    OBLEA_TRY(sys::symlinkat(folder + '/' + target, tmp.get(), note.c_str()));
     auto placed =
         sys::renameat2(tmp.get(), temp.c_str(), target_dir, target.c_str(), RENAME_NOREPLACE);
     if (!placed.has_value() && placed.error().code == Errno::eexist) {
@@ -331,7 +411,6 @@ Status UpperDir::Impl::move(int dir, std::string const& name, int target_dir,
             static_cast<void>(sys::unlink_if_exists(target_dir, target.c_str()));
         }
     }
-    static_cast<void>(sys::remove_tree(tmp.get(), temp.c_str()));
     return moved;
 }
 

@@ -64,12 +64,15 @@ struct UpperDir::Impl {
     Status make_whiteout(int dir, std::string const& name);
 
     // Moves (dir, name) to (target_dir, target), replacing what is there, and leaves a whiteout
-    // where wanted, in one step. Without RENAME_WHITEOUT it needs two when the target exists.
+    // where wanted, in one step. Without RENAME_WHITEOUT it needs two; a mount after a crash
+    // between them shows the tree before the first.
     Status move(int dir, std::string const& name, int target_dir, std::string const& target,
                 LeaveWhiteout whiteout);
 
     Status probe();
     Status open_work(int work_folder);
+    Status put_back(std::string const& note);
+    Status clean_tmp();               // first puts back what a move had taken away
     static Status clean(int folder);  // removes what is in it
 };
 
