@@ -5,7 +5,7 @@
 // OBLEA_SEED replays one sequence; OBLEA_MODEL_SEQUENCES sets how many are run.
 #include "tests/support/catch.h"
 #include "tests/unit/fs/ordinary_user.h"
-#include "tests/unit/fs/union_driver.h"
+#include "tests/unit/fs/seen.h"
 
 #include <fmt/format.h>
 #include <linux/fs.h>
@@ -22,19 +22,6 @@ using fs::FileType;
 using Mode = UnionFs::RenameMode;
 
 namespace {
-
-// One line for each thing that a program can see.
-struct Seen {
-    std::map<std::string, std::string> lines;
-    std::map<std::string, std::string> identities;  // path -> what tells inodes apart
-};
-
-std::string describe(FileType type, std::uint32_t permissions, std::uint32_t nlink,
-                     std::string contents, std::string const& xattrs) {
-    std::ranges::replace(contents, '\0', '.');  // holes, so that they can be printed
-    return fmt::format("{} {:o} nlink={} [{}] {{{}}}", static_cast<int>(type), permissions, nlink,
-                       contents, xattrs);
-}
 
 // The plain folder.
 class Reference {
@@ -139,33 +126,6 @@ public:
 private:
     std::string folder_;
 };
-
-void look(UnionDriver& u, std::string const& path, Seen& seen) {
-    Attr const attr = value_of(u.stat(path));
-    std::string contents;
-    std::string xattrs;
-    if (attr.type == FileType::directory) {
-        for (auto const& [name, listed] : value_of(u.list(path))) {
-            std::string const below = path.empty() ? name : path + "/" + name;
-            Attr const child = value_of(u.stat(below));
-            if (static_cast<std::uint64_t>(child.ino) != listed.ino || child.type != listed.type) {
-                throw std::runtime_error("the listing says otherwise of " + below);
-            }
-            look(u, below, seen);
-        }
-    } else if (attr.type == FileType::symlink) {
-        contents = value_of(u.readlink(path));
-    } else {
-        contents = value_of(u.read(path));
-    }
-    for (std::string const& name : value_of(u.listxattr(path))) {
-        if (name.starts_with("user.")) {
-            xattrs += name + "=" + value_of(u.getxattr(path, name)).value() + " ";
-        }
-    }
-    seen.lines[path] = describe(attr.type, attr.permissions, attr.nlink, contents, xattrs);
-    seen.identities[path] = std::to_string(static_cast<std::uint64_t>(attr.ino));
-}
 
 class Sequence {
 public:
@@ -448,19 +408,8 @@ private:
         look(u_, "", got);
         expected.lines.erase("");
         got.lines.erase("");
-        if (expected.lines != got.lines) {
-            std::string text = "the trees differ:\n";
-            for (auto const& [path, line] : expected.lines) {
-                if (!got.lines.contains(path) || got.lines.at(path) != line) {
-                    text += fmt::format("  folder {}: {}\n", path, line);
-                }
-            }
-            for (auto const& [path, line] : got.lines) {
-                if (!expected.lines.contains(path) || expected.lines.at(path) != line) {
-                    text += fmt::format("  union  {}: {}\n", path, line);
-                }
-            }
-            throw std::runtime_error(text);
+        if (std::string const text = differences(expected, got); !text.empty()) {
+            throw std::runtime_error("the trees differ:\n" + text);
         }
         std::map<std::string, std::string> back;
         for (auto const& [path, identity] : expected.identities) {
