@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // File operations through the kernel, on a writable mount.
 #include "mounted_image.h"
+#include "open_file.h"
 #include "tests/support/random.h"
 
 #include <dirent.h>
@@ -19,16 +20,6 @@ using namespace oblea;
 using namespace oblea::test;
 
 namespace {
-
-struct OpenFile {
-    base::UniqueFd fd;
-    explicit OpenFile(std::string const& path, int flags, mode_t mode = 0644)
-        : fd(::open(path.c_str(), flags | O_CLOEXEC, mode)) {
-        CAPTURE(path, errno);
-        REQUIRE(fd.valid());
-    }
-    int get() const { return fd.get(); }
-};
 
 std::string xattr_of(std::string const& path, char const* name) {
     std::array<char, 256> value{};
