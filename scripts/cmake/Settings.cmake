@@ -36,10 +36,6 @@ target_compile_options(oblea_warnings INTERFACE
 target_compile_options(oblea_warnings INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-Wno-maybe-uninitialized>)
 
-# It follows pointers through the code that sanitizers add, and warns of what cannot be.
-if(OBLEA_SANITIZE)
-    target_compile_options(oblea_warnings INTERFACE -Wno-null-dereference)
-endif()
 
 # oblea_library(NAME SOURCES... ) declares one static library of ours with its alias oblea::<rest>.
 function(oblea_library name)
