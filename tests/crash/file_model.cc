@@ -123,8 +123,11 @@ void FileModel::apply(FsCall const& call) {
         now_.back().is_folder = true;
         change_names({{folder, last, now_.size() - 1, Kind::add}});
     } else if (name == "unlinkat" || name == "unlink" || name == "rmdir") {
-        auto const [folder, last] = parent(call.path);
-        change_names({{folder, last, find(call.path), Kind::remove}});
+        // The whiteout that a rename may leave in its place is not modelled.
+        if (exists(call.path)) {
+            auto const [folder, last] = parent(call.path);
+            change_names({{folder, last, find(call.path), Kind::remove}});
+        }
     } else if (name == "renameat2" || name == "renameat" || name == "rename") {
         auto const [from, old_name] = parent(call.path);
         auto const [to, new_name] = parent(call.target);
