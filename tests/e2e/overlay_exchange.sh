@@ -123,3 +123,21 @@ for writer in ours kernel fuse; do
         assert_eq "what is left in the work folder" "" "$(ls -A work | grep -v '^work$' || true)"
     fi
 done
+
+echo "--- the server is killed: the upper is refused as a lower folder until it is sealed"
+rm -rf up work && mkdir up work
+mount_ours up work
+mv mnt/etc/links mnt/etc/moved
+gone work
+mount_ours up work
+echo more >>mnt/etc/moved/a
+server=$(pgrep -n -f "lowerdir=$lowers,upperdir=up,workdir=work mnt")
+kill -9 "$server"
+umount -l mnt
+assert_fails oblea-overlay -o lowerdir=up mnt
+oblea seal -o "lowerdir=$lowers,upperdir=up,workdir=work"
+mount_kernel up work
+for name in a b c; do
+    assert_eq "a name of the changed file" "a more" "$(echo $(cat mnt/etc/moved/$name))"
+done
+gone
