@@ -6,6 +6,7 @@
 #include "store/base/sys.h"
 #include "store/gc_plan.h"
 #include "store/image/json_fields.h"
+#include "store/image/rfc3339.h"
 #include "store/index/index.h"
 #include "store/index/merge.h"
 #include "store/inventory.h"
@@ -30,6 +31,8 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kContainerBytesMax = 4U << 20U;
+// Who has not gone on with a download after this will hardly do so.
+constexpr std::int64_t kDownloadSecondsMax = std::int64_t{7} * 24 * 3600;
 
 void reach_chain(Reached& reached, std::span<Digest const> layers) {
     reached.layers.insert(layers.begin(), layers.end());
@@ -166,7 +169,10 @@ Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs =
     LeaseScope leases;
     std::string const except = failed != nullptr ? failed->path() : "";
     OBLEA_TRY(reach_leases(root, judged.inventory, except, reached, leases));
-    GcScope scope{leases.oldest, std::nullopt};
+    GcScope scope{.spare_since = leases.oldest};
+    if (failed == nullptr) {
+        scope.downloads_since = Timestamp{now_seconds() - kDownloadSecondsMax, 0};
+    }
     if (leases.oldest.has_value()) {
         judged.publishers = Judged::Publishers::some;
         // Somebody may be about to put an object into a folder that is empty now.

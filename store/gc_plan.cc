@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/gc_plan.h"
 
+#include "store/layer/layout.h"
+
 #include <algorithm>
 #include <ranges>
 #include <set>
@@ -28,6 +30,11 @@ bool is_reached(StoreItem const& item, Reached const& reached) {
         break;
     }
     return false;
+}
+
+bool is_waiting_download(StoreItem const& item, GcScope const& scope) {
+    return item.item.path.starts_with(layout::kDownloads) &&
+           (!scope.downloads_since.has_value() || item.changed >= *scope.downloads_since);
 }
 
 int removal_rank(Garbage::Kind kind) {
@@ -77,7 +84,7 @@ GcReport plan_gc(Inventory const& inventory, Reached const& reached, GcScope con
     GcReport report;
     for (StoreItem const& item : inventory.items) {
         bool const in_scope = !scope.only_since.has_value() || item.changed >= *scope.only_since;
-        if (is_reached(item, reached) || !in_scope) {
+        if (is_reached(item, reached) || is_waiting_download(item, scope) || !in_scope) {
             continue;
         }
         if (is_young(item, scope)) {

@@ -22,9 +22,11 @@ struct Reached {
 
 struct GcScope {
     // Things published or refreshed since then may belong to what is running; they stay.
-    std::optional<Timestamp> spare_since;
+    std::optional<Timestamp> spare_since{};
     // Of a clean-up after a failure: older things are not its business.
-    std::optional<Timestamp> only_since;
+    std::optional<Timestamp> only_since{};
+    // Downloads that were cut after this wait for who goes on with them. Without it all of them do.
+    std::optional<Timestamp> downloads_since{};
 };
 
 // Whether an item is spared for its youth alone.

@@ -38,6 +38,7 @@ public:
     struct File {
         std::unique_ptr<base::ByteSource> source;
         std::uint64_t bytes = 0;
+        std::string stream_file = {};  // as in LayerImportOptions
     };
     // Errors: ENOENT.
     [[nodiscard]] virtual Result<File> open(std::string const& resolved_name) const = 0;

@@ -157,11 +157,13 @@ Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const&
 
 Result<LayerOutcome> LayerImporter::import(std::string const& name, base::ByteSource& source,
                                            std::uint64_t total_bytes, LayerClaims const& claims,
-                                           std::atomic<bool> const* stop) const {
+                                           std::atomic<bool> const* stop,
+                                           std::string stream_file) const {
     ProgressBoard::Slot& slot = progress_->add(progress_id(name, claims), total_bytes);
     slot.state = ImportProgress::State::reading;
     StoppableSource stoppable{source, cancel_, stop};
     LayerImportOptions options;
+    options.stream_file = std::move(stream_file);
     options.progress_bytes = &slot.bytes;
     ImportedLayer const layer =
         OBLEA_TRY(with_context(stage_layer(store_->root(), *staging_, stoppable, claims, options),
@@ -180,7 +182,7 @@ Result<LayerOutcome> LayerImporter::import_planned(SeekableFiles const& files,
         return *std::move(known);
     }
     auto const file = OBLEA_TRY(files.open(layer.member));
-    return import(layer.member, *file.source, file.bytes, layer.claims, &stop);
+    return import(layer.member, *file.source, file.bytes, layer.claims, &stop, file.stream_file);
 }
 
 // The right to work on a layer, between processes: a lock on a file in tmp/ that is removed with

@@ -37,11 +37,12 @@ public:
     Result<LayerOutcomes> import_all(SeekableFiles const& files,
                                      std::vector<PlannedImage> const& images, unsigned jobs) const;
 
-    // One layer, still to be published. `name` is for messages and progress. Errors: as
-    // import_layer; ECANCELED.
+    // One layer, still to be published. `name` is for messages and progress, `stream_file` as in
+    // LayerImportOptions. Errors: as import_layer; ECANCELED.
     Result<LayerOutcome> import(std::string const& name, base::ByteSource& source,
                                 std::uint64_t total_bytes, LayerClaims const& claims,
-                                std::atomic<bool> const* stop = nullptr) const;
+                                std::atomic<bool> const* stop = nullptr,
+                                std::string stream_file = {}) const;
 
     // The layer, when the store has all of it that the claims name, so that it need not be read. At
     // least a diff ID or a blob must be claimed.

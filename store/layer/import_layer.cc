@@ -205,7 +205,9 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     bool const have_blob = wanted && claims.blob.has_value() &&
                            !import.distrust().blobs.contains(*claims.blob) &&
                            OBLEA_TRY(refresh_published(root, layout::blob(*claims.blob).c_str()));
-    if (wanted && !have_blob) {
+    bool const linked = wanted && !have_blob && !options.stream_file.empty() &&
+                        OBLEA_TRY(staging.link_blob(options.stream_file.c_str()));
+    if (wanted && !have_blob && !linked) {
         intake.keep(OBLEA_TRY(staging.create_blob()));
     }
     AppendFile pack{OBLEA_TRY(staging.create_file("pack"))};
@@ -219,7 +221,7 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     }
     OBLEA_TRY(verify(layer, claims));
     OBLEA_TRY(splitter.finish(staging, layer.diff_id));
-    staging.finish(layer.diff_id, intake.kept() ? &layer.blob : nullptr);
+    staging.finish(layer.diff_id, linked || intake.kept() ? &layer.blob : nullptr);
     if (wanted) {
         layer.blob_state = ImportedLayer::Blob::kept;
     }

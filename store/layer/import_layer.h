@@ -44,6 +44,9 @@ struct LayerImportOptions {
     enum class KeepBlob { no, compressed_only, always } keep_blob = KeepBlob::compressed_only;
     // Contents below this go to the pack, others become objects, as do all of 16 MiB or more.
     std::uint64_t object_threshold_bytes = 64U << 10U;
+    // A file that holds the stream already, or will when its end has been read, relative to the
+    // root: a kept blob is linked to it instead of being written a second time. May be empty.
+    std::string stream_file = {};
     // Bytes of the stream consumed so far, for progress; may be null.
     std::atomic<std::uint64_t>* progress_bytes = nullptr;
 };

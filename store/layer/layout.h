@@ -17,6 +17,7 @@ inline constexpr char const* kMerged = "merged";
 inline constexpr char const* kContainers = "containers";
 inline constexpr char const* kLeases = "leases";
 inline constexpr char const* kTmp = "tmp";
+inline constexpr char const* kDownloads = "tmp/download.";  // the beginning of their names
 inline constexpr char const* kLock = "lock";  // flock: exclusive to change images.json or to delete
 inline constexpr char const* kReserve = "tmp/reserve";  // space to delete with on a full disk
 
@@ -41,6 +42,9 @@ inline std::string object(Digest const& digest) {
 }
 inline std::string merged(Digest const& chain_id) {
     return std::string{kMerged} + '/' + chain_id.hex() + ".index";
+}
+inline std::string download(Digest const& blob) {
+    return kDownloads + blob.hex();
 }
 inline std::string container(std::string const& id) {
     return std::string{kContainers} + '/' + id;

@@ -213,6 +213,18 @@ Result<UniqueFd> LayerStaging::create_blob() const {
     return create_private(import_.root_, blob_file());
 }
 
+Result<bool> LayerStaging::link_blob(char const* path) const {
+    auto linked = sys::linkat(import_.root_, path, import_.root_, blob_file().c_str());
+    bool const no_links = !linked.has_value() && (linked.error().code == Errno::eperm ||
+                                                  linked.error().code == Errno::eopnotsupp ||
+                                                  linked.error().code == Errno::emlink);
+    if (no_links) {
+        return false;
+    }
+    OBLEA_TRY(with_context(std::move(linked), [&] { return path; }));
+    return true;
+}
+
 Result<UniqueFd> LayerStaging::begin_object() {
     object_file_ = import_.next_object_file();
     return create_private(import_.root_, object_file_);

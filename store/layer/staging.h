@@ -102,6 +102,9 @@ public:
     // New files, for reading and writing by their owner only: "index", "pack", "recipe"; the blob.
     [[nodiscard]] Result<base::UniqueFd> create_file(char const* part) const;
     [[nodiscard]] Result<base::UniqueFd> create_blob() const;
+    // The blob is a file that is there already, relative to the root. False where the file system
+    // has no links.
+    [[nodiscard]] Result<bool> link_blob(char const* path) const;
 
     // An object is written to the file that begin_object opens, and then named, or dropped because
     // the store or this import has it already. One at a time.

@@ -107,10 +107,20 @@ for damage in flipped short; do
     fi
     expect_failure "$host/demo:1" oblea pull "$host/demo:1"
     assert_eq "images after a $damage layer" 0 "$(oblea images -q | wc -l)"
-    assert_eq "traces of a $damage layer" "" "$(find "$OBLEA_ROOT"/{layers,blobs/sha256,objects,tmp} -type f 2>/dev/null | grep -v reserve || true)"
+    assert_eq "traces of a $damage layer" "" "$(find "$OBLEA_ROOT"/{layers,blobs/sha256,objects,tmp} -type f 2>/dev/null | grep -v -e reserve -e /download. || true)"
+    # What is wrong does not wait for the next pull.
+    assert_missing "$OBLEA_ROOT/tmp/download.$victim"
     cp "$work/data" "$data"
 done
 oblea pull -q "$host/demo:1" >/dev/null
+assert_eq "what waits after a pull" "" "$(find "$OBLEA_ROOT/tmp" -name 'download.*')"
+
+# Without the network, and with it only where that is wanted.
+assert_eq "present, offline" "$host/demo:1" "$(oblea pull --offline "$host/demo:1")"
+assert_eq "present, missing" "$host/demo:1" "$(oblea pull --policy missing "$host/demo:1")"
+expect_failure "No such image: $host/demo:2, and the network is not to be used" oblea pull --offline "$host/demo:2"
+OBLEA_ROOT=$work/json oblea pull --progress json "$host/demo:1" >"$work/json.out"
+assert_eq "layers in JSON" "$(wc -w <<<"$layers")" "$(jq -r 'select(.status == "Pull complete") | .id' "$work/json.out" | wc -l)"
 
 # Commands that use an image bring it first, as --pull says.
 export OBLEA_ROOT=$work/ensure

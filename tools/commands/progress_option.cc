@@ -3,6 +3,15 @@
 
 namespace oblea::tools {
 
+Option pull_progress_option(std::string& target) {
+    return {.names = "--progress",
+            .value_name = "KIND",
+            .help = "auto, tty (live lines), plain (a line per event), json (the same as JSON) or "
+                    "none",
+            .target = &target,
+            .choices = {"auto", "tty", "plain", "json", "none"}};
+}
+
 Option progress_option(std::string& target) {
     return {.names = "--progress",
             .value_name = "KIND",
@@ -17,6 +26,9 @@ ProgressMode parse_progress_mode(std::string_view text) {
     }
     if (text == "plain") {
         return ProgressMode::plain;
+    }
+    if (text == "json") {
+        return ProgressMode::json;
     }
     return text == "none" ? ProgressMode::none : ProgressMode::automatic;
 }

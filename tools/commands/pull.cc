@@ -7,6 +7,7 @@
 #include "tools/commands/progress_option.h"
 #include "tools/commands/puller.h"
 #include "tools/commands/registry_commands.h"
+#include "tools/registry/pull_policy.h"
 
 #include <memory>
 
@@ -17,7 +18,9 @@ namespace {
 struct PullOptions {
     std::string name;
     PullerOptions puller;
+    std::string policy = "always";
     bool all_tags = false;
+    bool offline = false;
 };
 
 // Goes on after a tag that cannot be used here, and names those at the end.
@@ -44,6 +47,31 @@ Result<int> pull_all(Context const& context, Puller const& puller,
     return failures.empty() ? exit_code::kSuccess : exit_code::kFailure;
 }
 
+bool has_image(store::Store const& store, store::Reference const& name) {
+    auto const images = store.images();
+    return images.has_value() && images->resolve(name.familiar()).has_value();
+}
+
+// Whether what the store has is all that is wanted; then its name is printed.
+Result<bool> is_settled(Context const& context, store::Store const& store,
+                        PullOptions const& options, store::Reference const& name) {
+    using registry::PullStep;
+    auto const policy = options.offline ? registry::PullPolicy::never
+                                        : OBLEA_TRY(registry::parse_pull_policy(options.policy));
+    auto const images = OBLEA_TRY(store.images());
+    auto const image = images.resolve(name.familiar());
+    auto const present = image.has_value() ? registry::Present::yes : registry::Present::no;
+    PullStep const step = registry::decide_pull(policy, present);
+    if (step == PullStep::refuse) {
+        return fail(Errno::enoent, "",
+                    image.error().message() + ", and the network is not to be used");
+    }
+    if (step == PullStep::use_present) {
+        context.line(name.canonical());
+    }
+    return step == PullStep::use_present;
+}
+
 Result<int> pull(Context& context, PullOptions const& options) {
     auto const typed = OBLEA_TRY(store::Reference::parse(options.name));
     if (typed.path == "library/scratch" && typed.domain == "docker.io") {
@@ -53,6 +81,15 @@ Result<int> pull(Context& context, PullOptions const& options) {
         return fail(Errno::einval, "", "tag can't be used with --all-tags/-a");
     }
     auto const store = OBLEA_TRY(open_store(context));
+    bool done = false;
+    if (!options.all_tags) {
+        done = OBLEA_TRY(is_settled(context, store, options, typed.with_default_tag()));
+    } else if (options.offline) {
+        return fail(Errno::einval, "", "--offline and --all-tags contradict each other");
+    }
+    if (done) {
+        return exit_code::kSuccess;
+    }
     Interrupt const interrupt;
     auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
     Puller const puller{context, options.puller, store, *session, interrupt.flag()};
@@ -64,7 +101,13 @@ Result<int> pull(Context& context, PullOptions const& options) {
     if (reference.tag != typed.tag && !options.puller.quiet) {
         context.line("Using default tag: latest");
     }
-    OBLEA_TRY(puller.pull(reference));
+    auto const pulled = puller.pull(reference);
+    if (!pulled.has_value() && options.policy == "newer" &&
+        pulled.error().code != Errno::ecanceled && has_image(store, reference)) {
+        context.warning(pulled.error().message() + "; what the store has is used");
+        return exit_code::kSuccess;
+    }
+    OBLEA_TRY(pulled);
     return exit_code::kSuccess;
 }
 
@@ -95,7 +138,10 @@ Command pull_command() {
             "podman's "
             "registries.conf and docker's daemon.json say; credentials are those of docker and "
             "podman ('oblea login').\n\n"
-            "Nothing is left behind when it fails or is interrupted.",
+            "What has come when it fails or is interrupted, or when the machine does, is kept for "
+            "a "
+            "week, and the next pull goes on there. Several pulls of the same layer share one "
+            "download.",
         .operands = {{.name = "NAME",
                       .help = "NAME[:TAG] or NAME@DIGEST; without a tag, ':latest' is meant",
                       .target = &options->name}},
@@ -109,12 +155,23 @@ Command pull_command() {
                      .help = "The image of this platform, where there are several",
                      .target = &options->puller.platform,
                      .choices = {}},
+                    {.names = "--policy",
+                     .value_name = "WHEN",
+                     .help = "When the registry is asked: always (default), missing, newer "
+                             "(without an answer, what the store has will do) or never",
+                     .target = &options->policy,
+                     .choices = {"always", "missing", "newer", "never"}},
+                    {.names = "--offline",
+                     .value_name = "",
+                     .help = "The same as --policy never",
+                     .target = &options->offline,
+                     .choices = {}},
                     {.names = "-q,--quiet",
                      .value_name = "",
                      .help = "Only the full name of the image",
                      .target = &options->puller.quiet,
                      .choices = {}},
-                    progress_option(options->puller.progress)},
+                    pull_progress_option(options->puller.progress)},
         .examples = {{"oblea pull debian", "docker.io/library/debian:latest"},
                      {"oblea pull -a localhost:5000/app", "All tags of a repository"}},
         .run = [options](Context& context) { return pull(context, *options); },

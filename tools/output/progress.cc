@@ -231,6 +231,7 @@ std::unique_ptr<Progress> make_progress(ProgressMode mode, ProgressStreams strea
     case ProgressMode::tty:
         return std::make_unique<TerminalProgress>(streams.live);
     case ProgressMode::plain:
+    case ProgressMode::json:
         return std::make_unique<PlainProgress>(streams.plain);
     case ProgressMode::automatic:
     case ProgressMode::none:

@@ -55,7 +55,8 @@ public:
     virtual void update(store::ImportProgress const& progress, Clock::time_point now) = 0;
 };
 
-enum class ProgressMode { automatic, tty, plain, none };
+// json: for commands that have such lines of their own; plain for the others.
+enum class ProgressMode { automatic, tty, plain, json, none };
 
 // Live lines go to standard error, so that results can be piped away from them; plain ones are
 // results themselves and go to standard output, so that standard error has nothing but trouble.

@@ -7,9 +7,13 @@
 #include "store/image/layer_importer.h"
 #include "store/image/publish_images.h"
 #include "store/layer/import_layer.h"
+#include "tools/registry/download/downloads.h"
+
+#include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 namespace oblea::registry {
 
@@ -17,10 +21,14 @@ namespace {
 
 using Clients = std::vector<std::unique_ptr<RegistryClient>>;
 
+// Layers that come at the same time, however few processors there are: most of them wait for the
+// network.
+constexpr unsigned kLayersAtOnce = 6;
+
 // Layers as the files that the import reads, by the digest of their blobs.
 class RemoteLayers final : public store::SeekableFiles {
 public:
-    RemoteLayers(Clients const& clients, store::Manifest const& manifest) : clients_(clients) {
+    RemoteLayers(Downloads& downloads, store::Manifest const& manifest) : downloads_(downloads) {
         for (auto const& layer : manifest.layers) {
             layers_.emplace(layer.digest.to_string(), layer);
         }
@@ -33,20 +41,14 @@ public:
 
     [[nodiscard]] Result<File> open(std::string const& resolved_name) const override {
         store::Descriptor const& layer = layers_.at(resolved_name);
-        auto source = clients_.front()->blob(layer.digest, layer.bytes);
-        // A mirror may have a manifest without its layers.
-        for (std::size_t i = 1; !source.has_value() && i < clients_.size(); ++i) {
-            if (source.error().code == Errno::ecanceled) {
-                break;
-            }
-            source = clients_[i]->blob(layer.digest, layer.bytes);
-        }
-        auto stream = OBLEA_TRY(std::move(source));
-        return File{.source = std::move(stream), .bytes = layer.bytes};
+        auto opened = OBLEA_TRY(downloads_.open(layer.digest, layer.bytes));
+        return File{.source = std::move(opened.source),
+                    .bytes = layer.bytes,
+                    .stream_file = std::move(opened.path)};
     }
 
 private:
-    Clients const& clients_;
+    Downloads& downloads_;
     std::map<std::string, store::Descriptor> layers_;
 };
 
@@ -160,6 +162,109 @@ Result<Clients> clients_for(RegistrySession& session, store::Reference const& re
     return clients;
 }
 
+PullProgress::State state_of(store::ImportProgress::Layer const* imported,
+                             DownloadProgress const* download) {
+    using From = store::ImportProgress::State;
+    using enum PullProgress::State;
+    if (imported != nullptr && imported->state == From::already_there) {
+        return already_there;
+    }
+    if (imported != nullptr && imported->state == From::done) {
+        return done;
+    }
+    if (download == nullptr) {
+        return waiting;
+    }
+    if (download->bytes < download->total_bytes) {
+        return downloading;
+    }
+    return imported != nullptr && imported->bytes > 0 ? extracting : downloaded;
+}
+
+// Import and download know a part each.
+PullProgress joined_progress(store::Manifest const& manifest,
+                             std::vector<DownloadProgress> const& downloads,
+                             store::ImportProgress const& imports) {
+    PullProgress progress;
+    for (auto const& layer : manifest.layers) {
+        auto const download = std::ranges::find(downloads, layer.digest, &DownloadProgress::blob);
+        auto const imported = std::ranges::find(imports.layers, layer.digest.short_hex(),
+                                                &store::ImportProgress::Layer::id);
+        auto const* const one = download == downloads.end() ? nullptr : &*download;
+        auto const* const other = imported == imports.layers.end() ? nullptr : &*imported;
+        auto const state = state_of(other, one);
+        bool const coming = state == PullProgress::State::downloading;
+        std::uint64_t const bytes = coming ? one->bytes : other != nullptr ? other->bytes : 0;
+        progress.layers.push_back({.id = layer.digest.short_hex(),
+                                   .state = state,
+                                   .bytes = bytes,
+                                   .total_bytes = layer.bytes});
+    }
+    return progress;
+}
+
+// The layers of one image, downloaded and imported.
+class LayerPull {
+public:
+    using Listener = std::function<void(PullProgress const&)>;
+    LayerPull(store::Store const& store, Clients const& clients, store::Manifest const& manifest,
+              PullRequest const& request, Listener const& listener)
+        : store_(store), clients_(clients), manifest_(manifest), request_(request),
+          listener_(listener) {}
+
+    Result<store::LayerOutcomes> run(store::PlannedImage const& image) {
+        bool again = false;
+        auto outcomes = attempt(image, again);
+        // What an earlier process left may have been wrong; what comes anew need not be.
+        return again ? attempt(image, again) : std::move(outcomes);
+    }
+
+private:
+    Result<store::LayerOutcomes> attempt(store::PlannedImage const& image, bool& again) {
+        unsigned const jobs = request_.jobs != 0
+                                  ? request_.jobs
+                                  : std::max(kLayersAtOnce, std::thread::hardware_concurrency());
+        tbb::global_control const threads{tbb::global_control::max_allowed_parallelism, jobs};
+        Downloads downloads{clients_, {.root = store_.root(), .cancel = request_.cancel}};
+        std::function<void(store::ImportProgress const&)> told;
+        if (listener_) {
+            told = [&](store::ImportProgress const& imports) {
+                listener_(joined_progress(manifest_, downloads.progress(), imports));
+            };
+        }
+        store::ProgressBoard board{told};
+        auto outcomes = import_from(downloads, board, image, jobs);
+        if (outcomes.has_value()) {
+            downloads.discard_all();
+        } else if (outcomes.error().code == Errno::ebadmsg ||
+                   outcomes.error().code == Errno::einval) {
+            // Another digest, or what cannot be decompressed.
+            again = OBLEA_TRY(downloads.discard_wrong());
+        }
+        return outcomes;
+    }
+
+    Result<store::LayerOutcomes> import_from(Downloads& downloads, store::ProgressBoard& board,
+                                             store::PlannedImage const& image, unsigned jobs) {
+        auto const importer =
+            OBLEA_TRY(store::LayerImporter::create(store_, board, request_.cancel));
+        RemoteLayers const layers{downloads, manifest_};
+        return importer.import_all(layers, {image}, jobs);
+    }
+
+    store::Store const& store_;
+    Clients const& clients_;
+    store::Manifest const& manifest_;
+    PullRequest const& request_;
+    Listener const& listener_;
+};
+
+Status publish(store::Store const& store, store::PlannedImage const& image,
+               store::LayerOutcomes const& outcomes, std::string const& origin) {
+    OBLEA_TRY(store::publish_images(store, {image}, outcomes, origin));
+    return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> list_tags(RegistrySession& session,
@@ -171,7 +276,7 @@ Result<std::vector<std::string>> list_tags(RegistrySession& session,
 
 Result<PulledImage> pull_image(store::Store const& store, RegistrySession& session,
                                PullRequest const& request,
-                               std::function<void(store::ImportProgress const&)> const& progress) {
+                               std::function<void(PullProgress const&)> const& progress) {
     store::Lease const lease = OBLEA_TRY(store.take_lease("pull"));
     Clients clients = OBLEA_TRY(clients_for(session, request.reference));
     FoundManifest const found = OBLEA_TRY(find_manifest(clients, request));
@@ -182,21 +287,11 @@ Result<PulledImage> pull_image(store::Store const& store, RegistrySession& sessi
         return PulledImage{
             .outcome = PulledImage::Outcome::up_to_date, .id = *known, .digest = found.digest};
     }
-    auto image = OBLEA_TRY(plan_image(*clients.front(), found, request));
-    auto const run = [&]() -> Status {
-        std::vector<store::PlannedImage> const images{image};
-        store::LayerOutcomes outcomes;
-        {
-            store::ProgressBoard board{progress};
-            auto const importer =
-                OBLEA_TRY(store::LayerImporter::create(store, board, request.cancel));
-            RemoteLayers const layers{clients, found.manifest};
-            outcomes = OBLEA_TRY(importer.import_all(layers, images, request.jobs));
-        }
-        OBLEA_TRY(store::publish_images(store, images, outcomes, name));
-        return {};
-    };
-    Status const done = run();
+    auto const image = OBLEA_TRY(plan_image(*clients.front(), found, request));
+    LayerPull pull{store, clients, found.manifest, request, progress};
+    auto const outcomes = pull.run(image);
+    Status const done = outcomes.has_value() ? publish(store, image, *outcomes, name)
+                                             : Status{std::unexpected<Error>(outcomes.error())};
     if (!done.has_value()) {
         // What stays behind if this fails too is debris, which gc removes.
         static_cast<void>(store::discard_since(store, lease));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Brings an image from a registry into a store.
 //
-// Every layer streams straight into its import, side by side; layers that the store has are not
-// asked for. All digests and sizes are verified. The image appears only when everything of it is
-// durable; after a failure the store is as it was.
+// Every layer is imported while it comes, side by side; layers that the store has are not asked
+// for. All digests and sizes are verified. The image appears only when everything of it is durable;
+// after a failure the store is as it was, but for what has come of layers, with which the next pull
+// goes on. Processes that pull the same layer share one download.
 // Spec: OCI distribution-spec "Pull".
 #pragma once
 #include "store/image/import_image.h"
@@ -23,17 +24,29 @@ struct PullRequest {
     std::atomic<bool> const* cancel = nullptr;
 };
 
+struct PullProgress {
+    enum class State { waiting, downloading, downloaded, extracting, done, already_there };
+    struct Layer {
+        std::string id;  // short hex of the blob
+        State state = State::waiting;
+        std::uint64_t bytes = 0;  // downloaded, then extracted
+        std::uint64_t total_bytes = 0;
+    };
+    std::vector<Layer> layers;  // bottom first
+};
+
 struct PulledImage {
     enum class Outcome { downloaded, up_to_date } outcome = Outcome::downloaded;
     store::Digest id;
     store::Digest digest;  // of what the name stands for: an index or a manifest
 };
 
-// `progress` may be empty; as import_image() calls it. Errors: those of RegistryClient::manifest
+// `progress` may be empty; it is called from any thread, one call at a time, some times a second.
+// Errors: those of RegistryClient::manifest
 // and blob, of the parsers of store/image/manifest.h, and of import_layer(); all name the image.
 Result<PulledImage> pull_image(store::Store const& store, RegistrySession& session,
                                PullRequest const& request,
-                               std::function<void(store::ImportProgress const&)> const& progress);
+                               std::function<void(PullProgress const&)> const& progress);
 
 // All tags of the repository that `reference` names.
 Result<std::vector<std::string>> list_tags(RegistrySession& session,

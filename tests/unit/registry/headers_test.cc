@@ -46,9 +46,10 @@ TEST_CASE("warnings, ranges, delays and media types", "[registry][headers]") {
     CHECK(parse_warning(R"(299 - "old \"tag\"")") == "old \"tag\"");
     CHECK(parse_warning("299 - \"a\x1b[31mb\"") == "a [31mb");
     CHECK_FALSE(parse_warning(R"(199 - "x")").has_value());
-    CHECK(parse_content_range_start("bytes 5-9/10") == 5U);
-    CHECK_FALSE(parse_content_range_start("bytes */10").has_value());
-    CHECK_FALSE(parse_content_range_start("5-9/10").has_value());
+    CHECK(parse_content_range("bytes 5-9/10") == ContentRange{.begin = 5, .total_bytes = 10});
+    CHECK(parse_content_range("bytes 5-9/*") == ContentRange{.begin = 5, .total_bytes = {}});
+    CHECK_FALSE(parse_content_range("bytes */10").has_value());
+    CHECK_FALSE(parse_content_range("5-9/10").has_value());
     CHECK(parse_retry_after(" 7 ") == 7U);
     CHECK_FALSE(parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT").has_value());
     CHECK_FALSE(parse_retry_after("-1").has_value());

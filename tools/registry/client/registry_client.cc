@@ -161,14 +161,18 @@ Result<std::vector<std::string>> RegistryClient::tags() {
 
 namespace {
 
+std::unexpected<Error> wrong_size(std::string_view blob, std::string_view how,
+                                  std::uint64_t bytes) {
+    return fail(Errno::ebadmsg, "",
+                "blob " + std::string{blob} + " is " + std::string{how} + " than the " +
+                    std::to_string(bytes) + " bytes that the manifest says");
+}
+
 // A blob's bytes over as many connections as it takes.
 class BlobSource final : public base::ByteSource {
 public:
-    using Open = std::function<Result<std::unique_ptr<HttpStream>>(std::uint64_t offset)>;
-    using Wait = std::function<Result<bool>(unsigned attempts, std::string const& why)>;
-
-    BlobSource(std::string name, std::uint64_t bytes, Open open, Wait wait)
-        : name_(std::move(name)), bytes_(bytes), open_(std::move(open)), wait_(std::move(wait)) {}
+    BlobSource(RegistryClient& client, base::Digest const& digest, std::uint64_t bytes)
+        : client_(client), digest_(digest), bytes_(bytes) {}
 
     Result<std::size_t> read(base::MutableBytes buffer) override;
     // Opens the connection, so that what is not there is known early.
@@ -177,32 +181,27 @@ public:
 private:
     Result<std::size_t> read_some(base::MutableBytes buffer);
     Status skip(std::uint64_t count);
-    [[nodiscard]] std::unexpected<Error> wrong_size(std::string_view how) const {
-        return fail(Errno::ebadmsg, "",
-                    "blob " + name_ + " is " + std::string{how} + " than the " +
-                        std::to_string(bytes_) + " bytes that the manifest says");
-    }
     [[nodiscard]] std::unexpected<Error> cut() const {
         return fail(network_error::kReset, "",
-                    "blob " + name_ + ": the connection was cut after " + std::to_string(done_) +
-                        " of " + std::to_string(bytes_) + " bytes");
+                    "blob " + digest_.short_hex() + ": the connection was cut after " +
+                        std::to_string(done_) + " of " + std::to_string(bytes_) + " bytes");
     }
 
-    std::string name_;
+    RegistryClient& client_;
+    base::Digest digest_;
     std::uint64_t bytes_;
     std::uint64_t done_ = 0;
     std::uint64_t connected_at_ = 0;
     unsigned attempts_ = 0;
-    Open open_;
-    Wait wait_;
-    std::unique_ptr<HttpStream> stream_;
+    BlobRange range_;
 };
 
 Status BlobSource::skip(std::uint64_t count) {
     std::array<std::byte, 65536> buffer{};
     while (count > 0) {
         auto const room = static_cast<std::size_t>(std::min<std::uint64_t>(count, buffer.size()));
-        std::size_t const got = OBLEA_TRY(stream_->read(base::MutableBytes{buffer}.first(room)));
+        std::size_t const got =
+            OBLEA_TRY(range_.stream->read(base::MutableBytes{buffer}.first(room)));
         if (got == 0) {
             return cut();
         }
@@ -212,39 +211,24 @@ Status BlobSource::skip(std::uint64_t count) {
 }
 
 Status BlobSource::connect() {
-    stream_ = OBLEA_TRY(open_(done_));
-    HttpHead const& head = stream_->head();
-    if (done_ > 0 && head.status == 416) {
-        return wrong_size("shorter");
-    }
-    if (done_ > 0 && head.status == 206) {
-        if (parse_content_range_start(head.headers.first("content-range")) != done_) {
-            return fail(network_error::kProtocol, "",
-                        head.url.authority() + ": another range came than was asked for");
-        }
-        return {};
-    }
-    // Also in answer to a range, from servers that know none: what we have already is skipped.
-    auto const length = parse_decimal(head.headers.first("content-length"));
-    if (length.has_value() && *length != bytes_) {
-        return wrong_size(*length < bytes_ ? "shorter" : "longer");
-    }
-    return skip(done_);
+    range_ = OBLEA_TRY(
+        client_.blob_range(digest_, {.begin = done_, .end = bytes_, .total_bytes = bytes_}));
+    return skip(done_ - range_.begin);
 }
 
 Result<std::size_t> BlobSource::read_some(base::MutableBytes buffer) {
-    if (stream_ == nullptr) {
+    if (range_.stream == nullptr) {
         OBLEA_TRY(connect());
     }
     if (done_ == bytes_) {
-        std::array<std::byte, 1> more{};
-        auto const extra = stream_->read(more);
-        return extra.has_value() && *extra != 0 ? Result<std::size_t>{wrong_size("longer")}
-                                                : Result<std::size_t>{0};
+        if (!range_.expect_end().has_value()) {
+            return wrong_size(digest_.short_hex(), "longer", bytes_);
+        }
+        return 0;
     }
     auto const room =
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), bytes_ - done_));
-    std::size_t const count = OBLEA_TRY(stream_->read(buffer.first(room)));
+    std::size_t const count = OBLEA_TRY(range_.stream->read(buffer.first(room)));
     if (count == 0) {
         return cut();
     }
@@ -258,13 +242,13 @@ Result<std::size_t> BlobSource::read(base::MutableBytes buffer) {
     }
     for (;;) {
         auto count = read_some(buffer);
-        if (count.has_value() || !is_transient(count.error())) {
+        if (count.has_value() || !may_be_retried(count.error())) {
             return count;
         }
-        stream_.reset();
+        range_.stream.reset();
         attempts_ = done_ - connected_at_ >= kProgressBytes ? 1 : attempts_ + 1;
         connected_at_ = done_;
-        if (!OBLEA_TRY(wait_(attempts_, count.error().message()))) {
+        if (!OBLEA_TRY(client_.wait_to_retry(attempts_, count.error()))) {
             return count;
         }
     }
@@ -272,29 +256,66 @@ Result<std::size_t> BlobSource::read(base::MutableBytes buffer) {
 
 }  // namespace
 
+bool may_be_retried(Error const& error) {
+    return is_transient(error) || error.code == network_error::kRefused;
+}
+
+Status BlobRange::expect_end() const {
+    std::array<std::byte, 1> more{};
+    auto const extra = stream->read(more);
+    if (extra.has_value() && *extra != 0) {
+        return fail(Errno::ebadmsg, "", "more bytes came than the blob has");
+    }
+    return {};
+}
+
+Result<bool> RegistryClient::wait_to_retry(unsigned attempts, Error const& error) {
+    return connection_->wait(attempts, std::nullopt, error.message());
+}
+
+Result<BlobRange> RegistryClient::blob_range(base::Digest const& digest, BlobPart const& part) {
+    std::string const what = connection_->options().familiar_repository + '@' + digest.to_string();
+    auto request = OBLEA_TRY(connection_->request_for("/v2/" + connection_->endpoint().repository +
+                                                      "/blobs/" + digest.to_string()));
+    request.stop = part.stop;
+    bool const whole = part.begin == 0 && part.end == part.total_bytes;
+    if (!whole) {
+        request.headers.push_back("Range: bytes=" + std::to_string(part.begin) + '-' +
+                                  std::to_string(part.end - 1));
+    }
+    auto stream = OBLEA_TRY(connection_->send(request));
+    HttpHead const& head = stream->head();
+    if (!whole && head.status == 416) {
+        return wrong_size(digest.short_hex(), "shorter", part.total_bytes);
+    }
+    if (!whole && head.status == 206) {
+        auto const range = parse_content_range(head.headers.first("content-range"));
+        if (!range.has_value() || range->begin != part.begin) {
+            return fail(network_error::kProtocol, "",
+                        head.url.authority() + ": another range came than was asked for");
+        }
+        if (range->total_bytes.value_or(part.total_bytes) != part.total_bytes) {
+            return wrong_size(digest.short_hex(),
+                              *range->total_bytes < part.total_bytes ? "shorter" : "longer",
+                              part.total_bytes);
+        }
+        return BlobRange{.stream = std::move(stream), .begin = part.begin, .to_end = false};
+    }
+    if (head.status != 200) {
+        return connection_->refused(*stream, Wanted::blob, what);
+    }
+    // Also in answer to a range, from servers that know none.
+    auto const length = parse_decimal(head.headers.first("content-length"));
+    if (length.has_value() && *length != part.total_bytes) {
+        return wrong_size(digest.short_hex(), *length < part.total_bytes ? "shorter" : "longer",
+                          part.total_bytes);
+    }
+    return BlobRange{.stream = std::move(stream), .begin = 0, .to_end = true};
+}
+
 Result<std::unique_ptr<base::ByteSource>> RegistryClient::blob(base::Digest const& digest,
                                                                std::uint64_t bytes) {
-    std::string const what = connection_->options().familiar_repository + '@' + digest.to_string();
-    auto const request = OBLEA_TRY(connection_->request_for(
-        "/v2/" + connection_->endpoint().repository + "/blobs/" + digest.to_string()));
-    auto const open = [connection = connection_.get(), request,
-                       what](std::uint64_t offset) -> Result<std::unique_ptr<HttpStream>> {
-        HttpRequest ranged = request;
-        if (offset > 0) {
-            ranged.headers.push_back("Range: bytes=" + std::to_string(offset) + '-');
-        }
-        auto stream = OBLEA_TRY(connection->send(ranged));
-        unsigned const status = stream->head().status;
-        bool const right = status == 200 || (offset > 0 && (status == 206 || status == 416));
-        if (!right) {
-            return connection->refused(*stream, Wanted::blob, what);
-        }
-        return stream;
-    };
-    auto const wait = [connection = connection_.get()](unsigned attempts, std::string const& why) {
-        return connection->wait(attempts, std::nullopt, why);
-    };
-    auto source = std::make_unique<BlobSource>(digest.short_hex(), bytes, open, wait);
+    auto source = std::make_unique<BlobSource>(*this, digest, bytes);
     OBLEA_TRY(source->connect());
     return std::unique_ptr<base::ByteSource>{std::move(source)};
 }

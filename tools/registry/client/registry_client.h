@@ -8,6 +8,7 @@
 #include "store/base/hash.h"
 #include "tools/registry/client/connection.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,6 +21,24 @@ struct RemoteManifest {
     std::string bytes;
     std::string media_type;  // as the registry says; empty where it says nothing that is a manifest
     base::Digest digest;
+};
+
+// What is wanted of a blob.
+struct BlobPart {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    std::uint64_t total_bytes = 0;            // of the blob
+    std::atomic<bool> const* stop = nullptr;  // may be set at any time; may be null
+};
+
+// What a server sends of it.
+struct BlobRange {
+    std::unique_ptr<HttpStream> stream;
+    std::uint64_t begin = 0;  // before what was asked for, when the server knows no ranges
+    bool to_end = false;      // the stream goes on to the blob's end
+
+    // After the last byte that was wanted. Errors: EBADMSG when more follow.
+    [[nodiscard]] Status expect_end() const;
 };
 
 class RegistryClient {
@@ -44,6 +63,12 @@ public:
     // A cut connection is taken up again where it was.
     Result<std::unique_ptr<base::ByteSource>> blob(base::Digest const& digest, std::uint64_t bytes);
 
+    // The answer of one server, without going on when it is cut. Errors: as blob().
+    Result<BlobRange> blob_range(base::Digest const& digest, BlobPart const& part);
+
+    // After an error in the middle of a blob: waits, or says that there shall be no other attempt.
+    Result<bool> wait_to_retry(unsigned attempts, Error const& error);
+
     // The whole of a small blob, its digest verified.
     Result<std::string> blob_bytes(base::Digest const& digest, std::uint64_t bytes);
 
@@ -53,5 +78,9 @@ public:
 private:
     std::unique_ptr<Connection> connection_;
 };
+
+// Whether a transfer that had begun is worth going on with after the error: the connection was cut,
+// nothing came, or the server is gone for the moment.
+[[nodiscard]] bool may_be_retried(Error const& error);
 
 }  // namespace oblea::registry

@@ -176,12 +176,20 @@ std::optional<std::uint64_t> parse_retry_after(std::string_view field) {
     return parse_decimal(trimmed(field));
 }
 
-std::optional<std::uint64_t> parse_content_range_start(std::string_view field) {
+std::optional<ContentRange> parse_content_range(std::string_view field) {
     if (!field.starts_with("bytes ")) {
         return std::nullopt;
     }
     field.remove_prefix(6);
-    return parse_decimal(trimmed(field.substr(0, field.find('-'))));
+    auto const begin = parse_decimal(trimmed(field.substr(0, field.find('-'))));
+    if (!begin.has_value()) {
+        return std::nullopt;
+    }
+    auto const slash = field.find('/');
+    return ContentRange{.begin = *begin,
+                        .total_bytes = slash == std::string_view::npos
+                                           ? std::nullopt
+                                           : parse_decimal(trimmed(field.substr(slash + 1)))};
 }
 
 std::string media_type_of(std::string_view content_type) {

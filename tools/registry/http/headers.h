@@ -42,8 +42,13 @@ struct Challenge {
 // Seconds; dates are not understood, since the machine's clock may differ.
 [[nodiscard]] std::optional<std::uint64_t> parse_retry_after(std::string_view field);
 
-// The first byte of "bytes 5-9/10".
-[[nodiscard]] std::optional<std::uint64_t> parse_content_range_start(std::string_view field);
+// Of "bytes 5-9/10" or "bytes 5-9/*".
+struct ContentRange {
+    std::uint64_t begin = 0;
+    std::optional<std::uint64_t> total_bytes;
+    bool operator==(ContentRange const&) const = default;
+};
+[[nodiscard]] std::optional<ContentRange> parse_content_range(std::string_view field);
 
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text);
 

@@ -106,7 +106,7 @@ class CurlStream final : public HttpStream {
 public:
     CurlStream(MultiPool& pool, HttpOptions const& options, HttpRequest const& request)
         : pool_(pool), options_(options), head_{.status = 0, .headers = {}, .url = request.url},
-          multi_(pool.take()), easy_(curl_easy_init()) {}
+          multi_(pool.take()), easy_(curl_easy_init()), stop_(request.stop) {}
     CurlStream(CurlStream const&) = delete;
     CurlStream& operator=(CurlStream const&) = delete;
     ~CurlStream() override {
@@ -140,6 +140,7 @@ private:
     Multi multi_;
     Easy easy_;
     List fields_;
+    std::atomic<bool> const* stop_;
     bool added_ = false;
     bool header_done_ = false;
     bool header_too_long_ = false;
@@ -305,7 +306,8 @@ std::size_t CurlStream::on_send(char* data, std::size_t size, std::size_t count,
 }
 
 Status CurlStream::drive() {
-    if (options_.cancel != nullptr && options_.cancel->load()) {
+    bool const stopped = stop_ != nullptr && stop_->load();
+    if (stopped || (options_.cancel != nullptr && options_.cancel->load())) {
         return fail(Errno::ecanceled, "", "interrupted");
     }
     int running = 0;

@@ -50,10 +50,11 @@ struct HttpRequest {
     enum class Method { get, head, post, put, patch, remove };
     Method method = Method::get;
     Url url;
-    std::vector<std::string> headers{};  // "Accept: a/b", without secrets
-    Secret authorization{};              // the value of the Authorization field
-    Secret form{};                       // the body of a post
-    std::optional<HttpBody> body{};      // of put and patch; without one it is empty
+    std::vector<std::string> headers{};       // "Accept: a/b", without secrets
+    Secret authorization{};                   // the value of the Authorization field
+    Secret form{};                            // the body of a post
+    std::optional<HttpBody> body{};           // of put and patch; without one it is empty
+    std::atomic<bool> const* stop = nullptr;  // as HttpOptions::cancel, for this one
 };
 
 struct HttpHead {
