@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Sourced by the tests of registries, after lib.sh: registries on free ports of loopback, ended with the test.
 #
-# All registries of a test share one storage. $HOME is a folder of the test's own.
+# All registries of a test share one storage, unless it sets another one ($storage). $HOME is a folder of the test's own.
 
 need docker-registry skopeo openssl htpasswd python3 jq curl
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}  # the images of the tests stay where they are
@@ -11,6 +11,7 @@ unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
 mkdir -p "$HOME"
 : >"$CONTAINERS_REGISTRIES_CONF"
 
+storage=$work/storage
 servers=()
 test_cleanup() {
     local pid
@@ -26,7 +27,7 @@ start_registry() {
     cat >"$work/$name.yml" <<YAML
 version: 0.1
 log: {level: info}
-storage: {filesystem: {rootdirectory: $work/storage}, delete: {enabled: true}}
+storage: {filesystem: {rootdirectory: $storage}, delete: {enabled: true}}
 http:
   addr: 127.0.0.1:0
   secret: test

@@ -65,6 +65,11 @@ assert_eq "digest of the index" "Digest: sha256:$(sha256sum "$work/index.json" |
 oblea pull -q --platform linux/riscv64 "$host/demo:multi" >/dev/null
 expect_failure "no matching manifest for linux/s390x" oblea pull --platform linux/s390x "$host/demo:multi"
 
+# What a registry says of an image, without pulling it.
+assert_eq "inspect --remote" "$digest" "$(OBLEA_ROOT=$work/none oblea inspect --remote --format '{{.Digest}}' "$host/demo:1")"
+assert_eq "config of inspect --remote" "$architecture" "$(OBLEA_ROOT=$work/none oblea inspect --remote "$host/demo:1" | jq -r '.[0].Config.architecture')"
+assert_missing "$work/none"
+
 # Tags, and all of them; an artifact among them is named and does not stop the others.
 jq '.artifactType = "application/x-test" | .config.mediaType = "application/x-test"' <(manifest 1) >"$work/artifact.json"
 put_manifest artifact application/vnd.oci.image.manifest.v1+json "$work/artifact.json"

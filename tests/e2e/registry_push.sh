@@ -72,6 +72,22 @@ expect_failure "An image does not exist locally with the tag: $host/made:none" o
 oblea tag "$host/made:1" 127.0.0.1:1/made:1
 expect_failure "cannot connect to 127.0.0.1:1: connection refused" oblea push 127.0.0.1:1/made:1
 
+# From repository to repository, and to another registry, with everything that the name stands for.
+first=$host
+skopeo inspect --tls-verify=false --raw "docker://$first/made:1" >"$work/manifest.json"
+jq -n --arg digest "$(digest_of "$first/made:1")" --argjson size "$(stat -c %s "$work/manifest.json")" \
+    '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $digest, size: $size, platform: {os: "linux", architecture: "s390x"}}]}' >"$work/index.json"
+curl -s -f -X PUT -H "Content-Type: application/vnd.oci.image.index.v1+json" --data-binary "@$work/index.json" "http://$first/v2/made/manifests/index"
+oblea copy "$first/made:index" "$first/copied:1" >"$work/copy.out"
+assert_contains "mounted layers" "$(cat "$work/copy.out")" "Mounted from made"
+storage=$work/storage2
+start_registry second
+assert_eq "quiet copy" "$host/copied:1" "$(oblea copy -q "$first/made:index" "$host/copied:1")"
+assert_eq "digest of the copied index" "sha256:$(sha256sum "$work/index.json" | cut -d ' ' -f 1)" \
+    "sha256:$(curl -s -H "Accept: application/vnd.oci.image.index.v1+json" "http://$host/v2/copied/manifests/1" | sha256sum | cut -d ' ' -f 1)"
+skopeo copy -q --src-tls-verify=false --override-arch s390x "docker://$host/copied:1" "oci:$work/copied:1"
+host=$first
+
 # With a password; nothing of it is said.
 htpasswd -Bbn ann vErY-sEcReT >"$work/users"
 start_registry htpasswd "auth: {htpasswd: {realm: test, path: $work/users}}"

@@ -10,6 +10,8 @@ CommandTable command_table() {
     return {
         pull_command(),
         push_command(),
+        search_command(),
+        copy_command(),
         tags_command(),
         login_command(),
         logout_command(),

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/registry_commands.h"
 #include "tools/images/inspect_image.h"
 #include "tools/mount/inspect_container.h"
+#include "tools/registry/pull_image.h"
 #include "tools/template/rows.h"
 #include "tools/template/template.h"
 
+#include <functional>
 #include <memory>
 
 namespace oblea::tools {
@@ -22,6 +26,8 @@ struct InspectOptions {
     std::vector<std::string> names;
     std::string type;
     std::string format;
+    std::string platform;
+    bool remote = false;
 };
 
 Kind kind_of(Kind kind, std::string const& type) {
@@ -132,7 +138,39 @@ Status print_objects(Context const& context, std::vector<ordered_json> const& ob
     return {};
 }
 
+// Manifest and config as they are at the registry.
+Result<ordered_json> inspect_at_registry(registry::RegistrySession& session,
+                                         std::string const& typed, std::string const& platform) {
+    auto const parsed = OBLEA_TRY(store::Reference::parse(typed));
+    store::Reference const reference = parsed.with_default_tag();
+    auto const found = OBLEA_TRY(
+        registry::inspect_remote(session, {.reference = reference, .platform = platform}));
+    return ordered_json{{"Name", reference.canonical()},
+                        {"Digest", found.digest.to_string()},
+                        {"Manifest", ordered_json::parse(found.manifest, nullptr, false)},
+                        {"Config", ordered_json::parse(found.config, nullptr, false)}};
+}
+
+// How an object is found by what was typed.
+using Find = std::function<Result<ordered_json>(std::string const& typed)>;
+
+Result<int> inspect_by(Context& context, InspectOptions const& options, Find const& find);
+
 Result<int> inspect(Context& context, InspectOptions const& options, Kind fixed) {
+    if (!options.remote) {
+        auto const store = OBLEA_TRY(open_store(context));
+        return inspect_by(context, options, [&](std::string const& typed) {
+            return inspect_one(store, typed, kind_of(fixed, options.type));
+        });
+    }
+    Interrupt const interrupt;
+    auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
+    return inspect_by(context, options, [&](std::string const& typed) {
+        return inspect_at_registry(*session, typed, options.platform);
+    });
+}
+
+Result<int> inspect_by(Context& context, InspectOptions const& options, Find const& find) {
     bool const is_json = options.format == "json";
     std::optional<templates::Template> format;
     if (!options.format.empty() && !is_json) {
@@ -143,11 +181,10 @@ Result<int> inspect(Context& context, InspectOptions const& options, Kind fixed)
         }
         format = *std::move(parsed);
     }
-    auto const store = OBLEA_TRY(open_store(context));
     std::vector<ordered_json> objects;
     std::vector<Error> errors;
     for (auto const& name : options.names) {
-        auto object = inspect_one(store, name, kind_of(fixed, options.type));
+        auto object = find(name);
         if (object.has_value()) {
             objects.push_back(*std::move(object));
         } else {
@@ -189,6 +226,19 @@ Command make_command(Kind kind) {
                      {"oblea " + word + " -f '{{.Id}}' debian", "Its id only"}},
         .run = [options, kind](Context& context) { return inspect(context, *options, kind); },
     };
+    if (kind != Kind::container) {
+        command.options.push_back({.names = "--remote",
+                                   .value_name = "",
+                                   .help = "What the registry says of the image: manifest and "
+                                           "config, without pulling it",
+                                   .target = &options->remote,
+                                   .choices = {}});
+        command.options.push_back({.names = "--platform",
+                                   .value_name = "OS/ARCH",
+                                   .help = "With --remote: the image of this platform",
+                                   .target = &options->platform,
+                                   .choices = {}});
+    }
     if (kind == Kind::any) {
         command.options.push_back({.names = "--type",
                                    .value_name = "TYPE",

@@ -267,6 +267,15 @@ Status publish(store::Store const& store, store::PlannedImage const& image,
 
 }  // namespace
 
+Result<RemoteImage> inspect_remote(RegistrySession& session, PullRequest const& request) {
+    Clients clients = OBLEA_TRY(clients_for(session, request.reference));
+    FoundManifest found = OBLEA_TRY(find_manifest(clients, request));
+    store::Descriptor const& config = found.manifest.config;
+    std::string bytes = OBLEA_TRY(clients.front()->blob_bytes(config.digest, config.bytes));
+    return RemoteImage{
+        .digest = found.digest, .manifest = std::move(found.bytes), .config = std::move(bytes)};
+}
+
 Result<std::vector<std::string>> list_tags(RegistrySession& session,
                                            store::Reference const& reference) {
     // Mirrors need not know all tags: the registry itself is asked.

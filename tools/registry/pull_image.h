@@ -48,6 +48,16 @@ Result<PulledImage> pull_image(store::Store const& store, RegistrySession& sessi
                                PullRequest const& request,
                                std::function<void(PullProgress const&)> const& progress);
 
+// What a registry says of an image.
+struct RemoteImage {
+    store::Digest digest;  // of what the name stands for: an index or a manifest
+    std::string manifest;  // the platform's
+    std::string config;
+};
+
+// Without pulling it. Errors: as pull_image().
+Result<RemoteImage> inspect_remote(RegistrySession& session, PullRequest const& request);
+
 // All tags of the repository that `reference` names.
 Result<std::vector<std::string>> list_tags(RegistrySession& session,
                                            store::Reference const& reference);

@@ -34,18 +34,6 @@ private:
     base::FileRangeSource range_;
 };
 
-std::string words_for(PushedBlob const& pushed) {
-    switch (pushed.outcome) {
-    case PushedBlob::Outcome::present:
-        return "Layer already exists";
-    case PushedBlob::Outcome::mounted:
-        return "Mounted from " + pushed.mounted_from;
-    case PushedBlob::Outcome::uploaded:
-        break;
-    }
-    return "Pushed";
-}
-
 class Uploads {
 public:
     Uploads(Connection& connection, PushListener const& listener)
@@ -116,7 +104,7 @@ private:
                 upload.slot->state = pushed->outcome == PushedBlob::Outcome::uploaded
                                          ? store::ImportProgress::State::done
                                          : store::ImportProgress::State::already_there;
-                tell(upload.id, words_for(*pushed));
+                tell(upload.id, words_for(*pushed, "Pushed"));
             }
         }
     }

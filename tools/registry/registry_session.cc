@@ -103,6 +103,10 @@ RegistrySession::endpoints(store::Reference const& reference) const {
     return plan_endpoints(impl_->conf, reference, impl_->has_certificates());
 }
 
+PlannedEndpoint RegistrySession::registry(std::string const& domain) const {
+    return plan_login(impl_->conf, domain, impl_->has_certificates());
+}
+
 ClientOptions RegistrySession::Impl::options_for(PlannedEndpoint const& planned,
                                                  std::string familiar_repository) {
     allow_insecure(planned.endpoint);
@@ -134,7 +138,7 @@ std::unique_ptr<Connection> RegistrySession::connection(PlannedEndpoint const& p
 
 Result<Credential> RegistrySession::log_in(std::string const& domain,
                                            Credential const& credential) {
-    PlannedEndpoint const planned = plan_login(impl_->conf, domain, impl_->has_certificates());
+    PlannedEndpoint const planned = registry(domain);
     impl_->allow_insecure(planned.endpoint);
     ClientOptions options = impl_->client_options(domain);
     options.credential = credential;

@@ -34,6 +34,9 @@ public:
     // As plan_endpoints() with this machine's configuration.
     Result<std::vector<PlannedEndpoint>> endpoints(store::Reference const& reference) const;
 
+    // The registry itself, for what is about no repository. Errors of configuration come later.
+    [[nodiscard]] PlannedEndpoint registry(std::string const& domain) const;
+
     // A client with the credentials that this machine has for the repository.
     std::unique_ptr<RegistryClient> client(PlannedEndpoint const& planned,
                                            std::string familiar_repository);

@@ -101,6 +101,29 @@ TEST_CASE("a manifest comes with its type and digest", "[registry][client]") {
     CHECK(f.log.warnings[0] == f.server.host() + ": this tag goes away");
 }
 
+TEST_CASE("a rate limit is told once, when little of it is left", "[registry][client]") {
+    Fixture f;
+    f.serve_ping();
+    auto const [left, warnings] =
+        GENERATE(table<int, std::size_t>({{76, 0}, {11, 0}, {10, 1}, {0, 1}}));
+    CAPTURE(left);
+    f.server.get(kManifestPath, [left = left](auto const&, auto& response) {
+        response.set_header("RateLimit-Limit", "100;w=21600");
+        response.set_header("RateLimit-Remaining", std::to_string(left) + ";w=21600");
+        response.set_content(kManifest, kManifestType);
+    });
+    f.server.start();
+    auto client = f.client();
+    REQUIRE(client.manifest("latest").has_value());
+    REQUIRE(client.manifest("latest").has_value());
+    REQUIRE(f.log.warnings.size() == warnings);
+    if (warnings == 1) {
+        CHECK(f.log.warnings[0] == f.server.host() + ": " + std::to_string(left) +
+                                       " of 100 pulls are left within 6 hour(s); 'oblea login' "
+                                       "raises the limit");
+    }
+}
+
 TEST_CASE("a manifest of another digest is refused", "[registry][client]") {
     Fixture f;
     f.serve_ping();

@@ -6,6 +6,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/unit/registry/mock_registry.h"
 
+#include <condition_variable>
 #include <set>
 
 using namespace oblea;
@@ -246,6 +247,98 @@ TEST_CASE("only what is missing is asked for", "[registry][download]") {
     REQUIRE(opened.has_value());
     CHECK(read_all(*opened->source) == server.content);
     CHECK(server.sent == server.content.size() - 6000);
+}
+
+TEST_CASE("a blob that does not end, or ends too soon, is refused", "[registry][download]") {
+    Root const root;
+    std::string const content = blob_of(1000);
+    std::size_t const streamed = GENERATE(as<std::size_t>{}, 999, 1001, 50U << 20U);
+    CAPTURE(streamed);
+    MockRegistry server;
+    HttpClient http{HttpOptions{}};
+    test::ClientLog log;
+    server.get("/v2/", [](auto const&, auto&) {});
+    server.get("/v2/demo/blobs/.*", [&](httplib::Request const& request, auto& response) {
+        const_cast<httplib::Request&>(request).ranges.clear();
+        if (request.has_header("Range")) {
+            response.status = 416;
+            return;
+        }
+        response.set_chunked_content_provider(
+            "application/octet-stream", [&](std::size_t offset, httplib::DataSink& sink) {
+                std::string const piece(std::min<std::size_t>(streamed - offset, 65536), 'x');
+                bool const taken = sink.write(piece.data(), piece.size());
+                if (offset + piece.size() == streamed) {
+                    sink.done();
+                }
+                return taken;
+            });
+    });
+    server.start();
+    Downloads::Clients clients;
+    clients.push_back(std::make_unique<RegistryClient>(http, test::endpoint_of(server.host()),
+                                                       test::client_options(log)));
+    Downloads downloads{clients, {.root = root.fd.get(), .connections = 1}};
+    auto const opened = downloads.open(base::sha256(std::string_view{content}), content.size());
+    REQUIRE(opened.has_value());
+    base::Bytes buffer(4096);
+    Result<std::size_t> count{1};
+    std::size_t total = 0;
+    while (count.has_value() && *count > 0 && total < content.size()) {
+        count = opened->source->read(buffer);
+        total += count.value_or(0);
+    }
+    // What is too long has all its bytes; its digest tells.
+    CHECK((streamed > 1000 ? count.has_value()
+                           : !count.has_value() && count.error().code == Errno::ebadmsg));
+    static_cast<void>(downloads.discard_wrong());
+    CHECK(root.files() == 0);
+}
+
+TEST_CASE("a server that falls silent is asked again for the rest", "[registry][download]") {
+    Root const root;
+    std::string const content = blob_of(100'000);
+    MockRegistry server;
+    HttpClient http{HttpOptions{.stall_timeout_s = 1}};
+    test::ClientLog log;
+    std::mutex mutex;
+    std::condition_variable asked_again;
+    bool silent_no_more = false;
+    std::string second_range;
+    server.get("/v2/", [](auto const&, auto&) {});
+    server.get("/v2/demo/blobs/.*", [&](httplib::Request const& request, auto& response) {
+        const_cast<httplib::Request&>(request).ranges.clear();
+        std::string const range = request.get_header_value("Range");
+        if (!range.empty()) {
+            std::lock_guard const lock{mutex};
+            second_range = range;
+            silent_no_more = true;
+            asked_again.notify_all();
+            response.status = 206;
+            response.set_header("Content-Range", "bytes 30000-99999/100000");
+            response.set_content(content.substr(30'000), "application/octet-stream");
+            return;
+        }
+        response.set_content_provider(
+            content.size(), "application/octet-stream",
+            [&](std::size_t offset, std::size_t, httplib::DataSink& sink) {
+                if (offset < 30'000) {
+                    return sink.write(content.data() + offset, 30'000 - offset);
+                }
+                std::unique_lock lock{mutex};
+                asked_again.wait(lock, [&] { return silent_no_more; });
+                return false;
+            });
+    });
+    server.start();
+    Downloads::Clients clients;
+    clients.push_back(std::make_unique<RegistryClient>(http, test::endpoint_of(server.host()),
+                                                       test::client_options(log)));
+    Downloads downloads{clients, {.root = root.fd.get(), .connections = 1}};
+    auto const opened = downloads.open(base::sha256(std::string_view{content}), content.size());
+    REQUIRE(opened.has_value());
+    CHECK(read_all(*opened->source) == content);
+    CHECK(second_range == "bytes=30000-99999");
 }
 
 TEST_CASE("another place is asked when one has no such blob", "[registry][download]") {

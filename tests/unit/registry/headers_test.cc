@@ -50,6 +50,9 @@ TEST_CASE("warnings, ranges, delays and media types", "[registry][headers]") {
     CHECK(parse_content_range("bytes 5-9/*") == ContentRange{.begin = 5, .total_bytes = {}});
     CHECK_FALSE(parse_content_range("bytes */10").has_value());
     CHECK_FALSE(parse_content_range("5-9/10").has_value());
+    CHECK(parse_rate_limit("76;w=21600") == RateLimit{.count = 76, .window_seconds = 21600});
+    CHECK(parse_rate_limit("76") == RateLimit{.count = 76});
+    CHECK_FALSE(parse_rate_limit("many").has_value());
     CHECK(parse_retry_after(" 7 ") == 7U);
     CHECK_FALSE(parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT").has_value());
     CHECK_FALSE(parse_retry_after("-1").has_value());

@@ -3,6 +3,7 @@
 #include "store/image/manifest.h"
 #include "tests/unit/registry/mock_registry.h"
 #include "tools/registry/client/push_blob.h"
+#include "tools/registry/copy_image.h"
 #include "tools/registry/push_plan.h"
 
 #include <atomic>
@@ -273,4 +274,32 @@ TEST_CASE("layers are mounted from repositories of the same registry", "[registr
     auto const target = store::Reference::parse("me/app:2").value();
     CHECK(mount_candidates(images, target, layer.blob) == std::vector<std::string>{"library/base"});
     CHECK(mount_candidates(images, target, digest_of("none")).empty());
+}
+
+TEST_CASE("what a manifest refers to is copied, artifacts and indexes too", "[registry][copy]") {
+    std::string const digest = digest_of("x").to_string();
+    std::string const other = digest_of("y").to_string();
+    auto const descriptor = [](std::string const& name, char const* type) {
+        return R"({"mediaType":")" + std::string{type} + R"(","digest":")" + name +
+               R"(","size":7})";
+    };
+    auto const layer = descriptor(other, "application/x");
+    auto const manifest =
+        parse_referred(R"({"config":)" + descriptor(digest, "application/y") + R"(,"layers":[)" +
+                           layer + "," + layer + "," +
+                           descriptor(digest_of("z").to_string(),
+                                      "application/vnd.oci.image.layer.nondistributable.v1.tar") +
+                           "]}",
+                       "m");
+    REQUIRE(manifest.has_value());
+    CHECK(manifest->blobs == std::vector<ReferredBlob>{{digest_of("x"), 7}, {digest_of("y"), 7}});
+    auto const index = parse_referred(R"({"manifests":[)" + layer + "]}", "i");
+    REQUIRE(index.has_value());
+    CHECK(index->manifests == std::vector<ReferredBlob>{{digest_of("y"), 7}});
+    for (char const* const wrong :
+         {"", "[]", "{}", R"({"config":{},"layers":[]})", R"({"manifests":7})",
+          R"({"manifests":[{"digest":"sha256:x","size":1}]})"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(parse_referred(wrong, "m").has_value());
+    }
 }

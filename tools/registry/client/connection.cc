@@ -57,6 +57,27 @@ void Connection::warn_once(Headers const& headers) {
     }
 }
 
+// Near its end only: the last tenth of what one may pull.
+void Connection::warn_of_limit(Headers const& headers) {
+    auto const limit = parse_rate_limit(headers.first("ratelimit-limit"));
+    auto const left = parse_rate_limit(headers.first("ratelimit-remaining"));
+    if (!options_.warn || !limit.has_value() || !left.has_value() ||
+        left->count > limit->count / 10) {
+        return;
+    }
+    {
+        std::lock_guard const lock{mutex_};
+        if (!warned_.insert("ratelimit").second) {
+            return;
+        }
+    }
+    std::string const hours = std::to_string((limit->window_seconds + 3599) / 3600);
+    options_.warn(endpoint_.host + ": " + std::to_string(left->count) + " of " +
+                  std::to_string(limit->count) + " pulls are left" +
+                  (limit->window_seconds > 0 ? " within " + hours + " hour(s)" : "") +
+                  (options_.credential.has_value() ? "" : "; 'oblea login' raises the limit"));
+}
+
 // https, or plain http where that is allowed and nobody speaks TLS.
 Result<Url> Connection::find_base_url() {
     Url const secure = OBLEA_TRY(with_context(Url::parse("https://" + endpoint_.host + "/v2/"),
@@ -148,6 +169,7 @@ Result<std::unique_ptr<HttpStream>> Connection::send(HttpRequest const& request)
         }
         HttpHead const& head = (*stream)->head();
         warn_once(head.headers);
+        warn_of_limit(head.headers);
         if (!is_transient_status(head.status) ||
             !OBLEA_TRY(wait(attempts, parse_retry_after(head.headers.first("retry-after")),
                             endpoint_.host + ": status " + std::to_string(head.status)))) {

@@ -71,6 +71,7 @@ private:
     Result<Url> base_url();
     Result<Url> find_base_url();
     void warn_once(Headers const& headers);
+    void warn_of_limit(Headers const& headers);
     double jitter();
 
     HttpClient& http_;

@@ -251,6 +251,18 @@ Result<PushedBlob> Uploader::run() {
 
 }  // namespace
 
+std::string words_for(PushedBlob const& pushed, char const* uploaded) {
+    switch (pushed.outcome) {
+    case PushedBlob::Outcome::present:
+        return "Layer already exists";
+    case PushedBlob::Outcome::mounted:
+        return "Mounted from " + pushed.mounted_from;
+    case PushedBlob::Outcome::uploaded:
+        break;
+    }
+    return uploaded;
+}
+
 std::uint64_t parse_upload_range(std::string_view field) {
     if (field.starts_with("bytes=")) {
         field.remove_prefix(6);

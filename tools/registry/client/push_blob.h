@@ -31,6 +31,9 @@ struct PushedBlob {
     std::string mounted_from{};
 };
 
+// "Layer already exists", "Mounted from library/debian", or `uploaded`.
+[[nodiscard]] std::string words_for(PushedBlob const& pushed, char const* uploaded);
+
 // Errors: EACCES "push access denied ..."; EBADMSG when the registry has got other bytes; those of
 // the source and the connection.
 Result<PushedBlob> push_blob(Connection& connection, BlobUpload const& upload);

@@ -171,8 +171,9 @@ std::unexpected<Error> wrong_size(std::string_view blob, std::string_view how,
 // A blob's bytes over as many connections as it takes.
 class BlobSource final : public base::ByteSource {
 public:
-    BlobSource(RegistryClient& client, base::Digest const& digest, std::uint64_t bytes)
-        : client_(client), digest_(digest), bytes_(bytes) {}
+    BlobSource(RegistryClient& client, base::Digest const& digest, std::uint64_t bytes,
+               std::uint64_t offset)
+        : client_(client), digest_(digest), bytes_(bytes), done_(offset), connected_at_(offset) {}
 
     Result<std::size_t> read(base::MutableBytes buffer) override;
     // Opens the connection, so that what is not there is known early.
@@ -190,8 +191,8 @@ private:
     RegistryClient& client_;
     base::Digest digest_;
     std::uint64_t bytes_;
-    std::uint64_t done_ = 0;
-    std::uint64_t connected_at_ = 0;
+    std::uint64_t done_;
+    std::uint64_t connected_at_;
     unsigned attempts_ = 0;
     BlobRange range_;
 };
@@ -313,9 +314,9 @@ Result<BlobRange> RegistryClient::blob_range(base::Digest const& digest, BlobPar
     return BlobRange{.stream = std::move(stream), .begin = 0, .to_end = true};
 }
 
-Result<std::unique_ptr<base::ByteSource>> RegistryClient::blob(base::Digest const& digest,
-                                                               std::uint64_t bytes) {
-    auto source = std::make_unique<BlobSource>(*this, digest, bytes);
+Result<std::unique_ptr<base::ByteSource>>
+RegistryClient::blob(base::Digest const& digest, std::uint64_t bytes, std::uint64_t offset) {
+    auto source = std::make_unique<BlobSource>(*this, digest, bytes, offset);
     OBLEA_TRY(source->connect());
     return std::unique_ptr<base::ByteSource>{std::move(source)};
 }

@@ -60,8 +60,9 @@ public:
     Result<RemoteManifest> manifest(std::string const& reference);
 
     // The stream of exactly `bytes` bytes, or an error: ENOENT, EBADMSG for a blob of another size.
-    // A cut connection is taken up again where it was.
-    Result<std::unique_ptr<base::ByteSource>> blob(base::Digest const& digest, std::uint64_t bytes);
+    // A cut connection is taken up again where it was. With an offset only what follows it.
+    Result<std::unique_ptr<base::ByteSource>> blob(base::Digest const& digest, std::uint64_t bytes,
+                                                   std::uint64_t offset = 0);
 
     // The answer of one server, without going on when it is cut. Errors: as blob().
     Result<BlobRange> blob_range(base::Digest const& digest, BlobPart const& part);

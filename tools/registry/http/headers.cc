@@ -176,6 +176,17 @@ std::optional<std::uint64_t> parse_retry_after(std::string_view field) {
     return parse_decimal(trimmed(field));
 }
 
+std::optional<RateLimit> parse_rate_limit(std::string_view field) {
+    auto const semicolon = std::min(field.find(';'), field.size());
+    auto const count = parse_decimal(trimmed(field.substr(0, semicolon)));
+    if (!count.has_value()) {
+        return std::nullopt;
+    }
+    std::string_view const rest = trimmed(field.substr(std::min(semicolon + 1, field.size())));
+    auto const window = rest.starts_with("w=") ? parse_decimal(rest.substr(2)) : std::nullopt;
+    return RateLimit{.count = *count, .window_seconds = window.value_or(0)};
+}
+
 std::optional<ContentRange> parse_content_range(std::string_view field) {
     if (!field.starts_with("bytes ")) {
         return std::nullopt;

@@ -50,6 +50,14 @@ struct ContentRange {
 };
 [[nodiscard]] std::optional<ContentRange> parse_content_range(std::string_view field);
 
+// Of Docker Hub's "76;w=21600": how many, in how many seconds (0: not said).
+struct RateLimit {
+    std::uint64_t count = 0;
+    std::uint64_t window_seconds = 0;
+    bool operator==(RateLimit const&) const = default;
+};
+[[nodiscard]] std::optional<RateLimit> parse_rate_limit(std::string_view field);
+
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text);
 
 // "text/html" of "Text/HTML; charset=utf-8".
