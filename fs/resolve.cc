@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From numbers and names to what they mean now: nodes, places, descriptors.
+#include "fs/lower/follow_redirect.h"
 #include "fs/union_impl.h"
 
 #include <sys/stat.h>
@@ -168,34 +169,6 @@ Result<UnionFs::Impl::Peeked> UnionFs::Impl::peek(Ino folder, std::string const&
     seen.child = OBLEA_TRY(find_child(seen.folder, name));
     return seen;
 }
-
-namespace {
-
-// The lower folder that a redirect of overlayfs names: a path from the root, or a new last
-// component.
-Result<std::optional<InodeNo>> follow_redirect(LowerTree const& lower, InodeNo parent,
-                                               std::string_view redirect) {
-    InodeNo at = parent;
-    if (redirect.starts_with('/')) {
-        at = InodeNo::root;
-    } else if (parent == InodeNo::none) {
-        return std::optional<InodeNo>{};
-    }
-    auto const path = store::RelPath::parse(redirect);
-    if (!path.has_value()) {
-        return std::unexpected<Error>(path.error());
-    }
-    for (std::string_view const component : path->components()) {
-        auto const next = OBLEA_TRY(lower.lookup(at, component));
-        if (!next.has_value() || next->type != FileType::directory) {
-            return std::optional<InodeNo>{};
-        }
-        at = next->ino;
-    }
-    return std::optional{at};
-}
-
-}  // namespace
 
 Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std::string const& name,
                                          FileType type, std::uint64_t upper_ino) {

@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "store/image/tar_encode.h"
 
+#include <linux/openat2.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -88,8 +89,13 @@ struct FolderTar::Impl {
         std::uint64_t bytes = 0;
     };
 
+    enum class Depth { this_one, all };
+
     UniqueFd root;
-    std::optional<std::int64_t> latest;
+    FolderTarOptions options;
+    std::deque<TarStep> steps;
+    enum class Names { all, of_a_layer } names_allowed = Names::all;
+    std::optional<TarOwner> owner;  // of the step that is under way
     dev_t device = 0;
     enum class State { fresh, running, ended } state = State::fresh;
     std::vector<Level> levels;
@@ -104,12 +110,10 @@ struct FolderTar::Impl {
         taken = 0;
         if (state == State::fresh) {
             state = State::running;
-            return begin();
+            device = OBLEA_TRY(sys::fstat(root.get())).st_dev;
         }
         if (levels.empty()) {
-            pending = tar_end();
-            state = State::ended;
-            return {};
+            return next_step();
         }
         Level& level = levels.back();
         if (level.names.empty()) {
@@ -119,17 +123,78 @@ struct FolderTar::Impl {
         std::string const name = std::move(level.names.back());
         level.names.pop_back();
         std::string const path = level.path.empty() ? name : level.path + '/' + name;
-        return with_context(add(level.folder.get(), name, path), [&] { return path; });
+        return with_context(add(level.folder.get(), name, path, Depth::all), [&] { return path; });
     }
 
-    Status begin() {
+    Status next_step() {
+        if (steps.empty()) {
+            pending = tar_end();
+            state = State::ended;
+            return {};
+        }
+        TarStep const step = std::move(steps.front());
+        steps.pop_front();
+        owner = step.owner.has_value() ? step.owner : options.owner;
+        auto done = carry_out(step);
+        owner = options.owner;
+        return with_context(std::move(done), [&] { return step.path.string(); });
+    }
+
+    Status carry_out(TarStep const& step) {
+        switch (step.kind) {
+        case TarStep::Kind::whiteout:
+            OBLEA_TRY(check_name(std::string{step.path.filename()}));
+            return add_mark(step.path.parent(), ".wh." + std::string{step.path.filename()});
+        case TarStep::Kind::opaque_tree:
+            OBLEA_TRY(add_from_root(step.path, Depth::all));
+            // When the folder is gone so is the mark.
+            return levels.empty() ? Status{} : add_mark(step.path, ".wh..wh..opq");
+        case TarStep::Kind::member:
+            return add_from_root(step.path, Depth::this_one);
+        case TarStep::Kind::tree:
+            return add_from_root(step.path, Depth::all);
+        }
+        return {};
+    }
+
+    Status add_from_root(RelPath const& path, Depth depth) {
+        if (path.is_root()) {
+            return add_root(depth);
+        }
+        auto const parent = sys::openat2(root.get(), path.parent().c_str(), O_PATH | O_DIRECTORY,
+                                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        if (!parent.has_value()) {
+            bool const gone =
+                parent.error().code == Errno::enoent || parent.error().code == Errno::enotdir;
+            return gone ? Status{} : Status{std::unexpected<Error>(parent.error())};
+        }
+        return add(parent->get(), std::string{path.filename()}, path.string(), depth);
+    }
+
+    // An empty file that says something of the layers below.
+    Status add_mark(RelPath const& folder, std::string const& name) {
+        TarMemberHeader header;
+        header.path = folder.is_root() ? name : folder.string() + '/' + name;
+        header.permissions = 0600;
+        pending += OBLEA_TRY(encode_tar_header(header));
+        return {};
+    }
+
+    [[nodiscard]] Status check_name(std::string const& name) const {
+        if (names_allowed == Names::of_a_layer && name.starts_with(".wh.")) {
+            return fail(Errno::einval, "",
+                        "a layer cannot hold a file whose name begins with .wh.: rename it");
+        }
+        return {};
+    }
+
+    Status add_root(Depth depth) {
         struct stat const info = OBLEA_TRY(sys::fstat(root.get()));
-        device = info.st_dev;
         TarMemberHeader header = header_of(info, FileType::directory, ".");
         header.xattrs = OBLEA_TRY(xattrs_of(root.get()));
         pending = OBLEA_TRY(encode_tar_header(header));
         UniqueFd folder = OBLEA_TRY(sys::openat(root.get(), ".", O_RDONLY | O_DIRECTORY));
-        return enter(std::move(folder), "");
+        return depth == Depth::all ? enter(std::move(folder), "") : Status{};
     }
 
     Status enter(UniqueFd folder, std::string path) {
@@ -148,12 +213,12 @@ struct FolderTar::Impl {
         header.path = std::move(path);
         header.type = type;
         header.permissions = info.st_mode & 07777U;
-        header.uid = info.st_uid;
-        header.gid = info.st_gid;
+        header.uid = owner.has_value() ? owner->uid : info.st_uid;
+        header.gid = owner.has_value() ? owner->gid : info.st_gid;
         header.size = type == FileType::regular ? static_cast<std::uint64_t>(info.st_size) : 0;
         header.mtime = {info.st_mtim.tv_sec, static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
-        if (latest.has_value() && header.mtime > Timestamp{*latest, 0}) {
-            header.mtime = {*latest, 0};
+        if (options.latest.has_value() && header.mtime > Timestamp{*options.latest, 0}) {
+            header.mtime = {*options.latest, 0};
         }
         header.device = {major(info.st_rdev), minor(info.st_rdev)};
         return header;
@@ -192,7 +257,8 @@ struct FolderTar::Impl {
                            [&](char const* key) { return sys::lgetxattr(path, key); });
     }
 
-    Status add(int folder, std::string const& name, std::string const& path) {
+    Status add(int folder, std::string const& name, std::string const& path, Depth depth) {
+        OBLEA_TRY(check_name(name));
         auto const info = OBLEA_TRY(sys::stat_if_exists(folder, name.c_str()));
         auto const type = info.has_value() ? type_of(info->st_mode) : std::nullopt;
         if (!type.has_value()) {
@@ -213,7 +279,8 @@ struct FolderTar::Impl {
             header.link_target = OBLEA_TRY(sys::readlinkat(folder, name.c_str()));
         }
         if (*type == FileType::directory) {
-            return add_folder(folder, name, std::move(header), info->st_dev);
+            return add_folder(folder, name, std::move(header),
+                              info->st_dev == device ? depth : Depth::this_one);
         }
         if (*type == FileType::regular) {
             return add_file(folder, name, std::move(header));
@@ -223,12 +290,12 @@ struct FolderTar::Impl {
         return {};
     }
 
-    Status add_folder(int folder, std::string const& name, TarMemberHeader header, dev_t on) {
+    Status add_folder(int folder, std::string const& name, TarMemberHeader header, Depth depth) {
         UniqueFd opened =
             OBLEA_TRY(sys::openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         header.xattrs = OBLEA_TRY(xattrs_of(opened.get()));
         pending = OBLEA_TRY(encode_tar_header(header));
-        return on == device ? enter(std::move(opened), header.path) : Status{};
+        return depth == Depth::all ? enter(std::move(opened), header.path) : Status{};
     }
 
     Status add_file(int folder, std::string const& name, TarMemberHeader header) {
@@ -276,10 +343,19 @@ struct FolderTar::Impl {
     }
 };
 
-FolderTar::FolderTar(UniqueFd folder, std::optional<std::int64_t> latest)
+FolderTar::FolderTar(UniqueFd folder, FolderTarOptions options) : impl_(std::make_unique<Impl>()) {
+    impl_->root = std::move(folder);
+    impl_->options = options;
+    impl_->steps.push_back({.path = {}, .kind = TarStep::Kind::tree});
+}
+
+FolderTar::FolderTar(UniqueFd folder, std::vector<TarStep> steps, FolderTarOptions options)
     : impl_(std::make_unique<Impl>()) {
     impl_->root = std::move(folder);
-    impl_->latest = latest;
+    impl_->options = options;
+    impl_->steps.assign(std::make_move_iterator(steps.begin()),
+                        std::make_move_iterator(steps.end()));
+    impl_->names_allowed = Impl::Names::of_a_layer;
 }
 
 FolderTar::~FolderTar() = default;

@@ -140,7 +140,8 @@ private:
         if (request_.as == As::automatic && OBLEA_TRY(sys::list_dir(folder.get())).empty()) {
             return fail(Errno::einval, "", std::string{"an empty folder is "} + kLookedFor);
         }
-        FolderTar tar{std::move(folder), OBLEA_TRY(source_date_epoch())};
+        FolderTarOptions const options{.latest = OBLEA_TRY(source_date_epoch())};
+        FolderTar tar{std::move(folder), options};
         return from_rootfs(tar, 0, "root file system (folder)");
     }
 

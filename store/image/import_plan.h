@@ -26,6 +26,7 @@ struct PlannedImage {
     std::vector<PlannedLayer> layers;           // bottom first
     std::vector<std::string> names;             // full and canonical
     std::vector<std::string> warnings;
+    std::optional<Digest> parent = {};  // the image that it was made from
 };
 
 struct ImportSelection {

@@ -41,6 +41,7 @@ Image image_of(PlannedImage const& planned, LayerOutcomes const& outcomes,
     image.variant = planned.config.variant;
     image.imported = rfc3339(now_seconds());
     image.origin = origin;
+    image.parent = planned.parent;
     return image;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/images/image_uses.h"
 
+#include "tools/container/container_state.h"
 #include "tools/mount/containers.h"
 #include "tools/mount/mount_image.h"
 
@@ -14,8 +15,10 @@ Result<std::vector<ImageUse>> image_uses(store::Store const& store) {
     auto const containers = OBLEA_TRY(list_containers(store));
     uses.reserve(mounts.size() + containers.all.size());
     for (auto const& container : containers.all) {
-        bool const mounted = std::ranges::any_of(
+        bool const shown = std::ranges::any_of(
             mounts, [&](MountInfo const& mount) { return mount.container_id == container.id; });
+        auto const state = observe_state(store, container);
+        bool const mounted = shown || (state.has_value() && state->is_active());
         uses.push_back({.image = container.image,
                         .holder = "container " + container.name,
                         .release = (mounted ? "oblea rm -f " : "oblea rm ") + container.name,

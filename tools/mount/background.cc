@@ -24,27 +24,9 @@ using nlohmann::json;
 constexpr char kSuccess = 'S';
 constexpr char kFailure = 'E';
 
-// Everything but 0, 1, 2 and the two that are kept.
-void close_others(int first, int second) {
-    auto const [low, high] = std::minmax(first, second);
-    constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
-    unsigned from = 3;
-    for (int const kept : {low, high}) {
-        if (kept < 3) {
-            continue;
-        }
-        auto const number = static_cast<unsigned>(kept);
-        if (number > from) {
-            static_cast<void>(::close_range(from, number - 1, 0));
-        }
-        from = number + 1;
-    }
-    static_cast<void>(::close_range(from, kLast, 0));
-}
-
 [[noreturn]] void run_child(base::UniqueFd pipe, int keep,
                             std::function<int(Report&)> const& body) noexcept {
-    close_others(pipe.get(), keep);
+    close_all_but(pipe.get(), keep);
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     int status = 1;
     {
@@ -146,6 +128,23 @@ Result<Child> start_child(Parentage parentage, int keep, std::function<int(Repor
     }
     std::string text = OBLEA_TRY(std::move(report));
     return Child{.pid = parentage == Parentage::detached ? -1 : pid, .report = std::move(text)};
+}
+
+void close_all_but(int first, int second) {
+    auto const [low, high] = std::minmax(first, second);
+    constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
+    unsigned from = 3;
+    for (int const kept : {low, high}) {
+        if (kept < 3) {
+            continue;
+        }
+        auto const number = static_cast<unsigned>(kept);
+        if (number > from) {
+            static_cast<void>(::close_range(from, number - 1, 0));
+        }
+        from = number + 1;
+    }
+    static_cast<void>(::close_range(from, kLast, 0));
 }
 
 Status redirect_standard_streams(int log) {

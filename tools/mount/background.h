@@ -47,6 +47,9 @@ Result<Child> start_child(Parentage parentage, int keep, std::function<int(Repor
 // Standard input from /dev/null, output and errors to `log` (or /dev/null when that is -1).
 Status redirect_standard_streams(int log);
 
+// In a child: closes every descriptor above 2 but these (-1: none).
+void close_all_but(int first, int second);
+
 // Waits; returns the status as waitpid(2) has it.
 Result<int> wait_for_child(pid_t pid);
 

@@ -82,6 +82,9 @@ Result<Container> container_of(json const& document) {
     container.created = OBLEA_TRY(fields::text(document, "created", kFile));
     std::string const ids = OBLEA_TRY(fields::text(document, "owner_ids", kFile));
     container.owner_ids = OBLEA_TRY(parse_owner_ids(ids));
+    if (json const* run = OBLEA_TRY(fields::object_if(document, "run", kFile))) {
+        container.run = fields::encode(*run, fields::Layout::compact);
+    }
     for (json const& layer : *OBLEA_TRY(fields::array(document, "layers", kFile))) {
         container.layers.push_back(
             OBLEA_TRY(Digest::parse(layer.is_string() ? layer.get<std::string>() : "")));
@@ -122,6 +125,14 @@ Result<std::string> free_name(std::vector<Container> const& taken) {
     }
 }
 
+Status check_new_name(std::vector<Container> const& existing, std::string const& name) {
+    OBLEA_TRY(check_container_name(name));
+    if (std::ranges::find(existing, name, &Container::name) != existing.end()) {
+        return fail(Errno::eexist, "", name_taken(name));
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string Container::folder() const {
@@ -133,14 +144,17 @@ std::string encode_container(Container const& container) {
     for (Digest const& layer : container.layers) {
         layers.push_back(layer.to_string());
     }
-    json const document = {{"version", kVersion},
-                           {"id", container.id},
-                           {"name", container.name},
-                           {"image", container.image.to_string()},
-                           {"image_name", container.image_name},
-                           {"layers", std::move(layers)},
-                           {"created", container.created},
-                           {"owner_ids", text_of(container.owner_ids)}};
+    json document = {{"version", kVersion},
+                     {"id", container.id},
+                     {"name", container.name},
+                     {"image", container.image.to_string()},
+                     {"image_name", container.image_name},
+                     {"layers", std::move(layers)},
+                     {"created", container.created},
+                     {"owner_ids", text_of(container.owner_ids)}};
+    if (json run = json::parse(container.run, nullptr, false); run.is_object()) {
+        document["run"] = std::move(run);
+    }
     return fields::encode(document, fields::Layout::indented) + '\n';
 }
 
@@ -222,6 +236,14 @@ Result<std::optional<Container>> find_container(store::Store const& store, std::
     return *candidates.front();
 }
 
+Result<Container> need_container(store::Store const& store, std::string_view typed) {
+    auto container = OBLEA_TRY(find_container(store, typed));
+    if (!container.has_value()) {
+        return fail(Errno::enoent, "", fmt::format("no such container: {}", typed));
+    }
+    return *std::move(container);
+}
+
 Result<Container> create_container(store::Store const& store, NewContainer const& what) {
     auto const lock = OBLEA_TRY(lock_containers(store));
     std::vector<Container> const existing = OBLEA_TRY(list_containers(store)).all;
@@ -230,18 +252,16 @@ Result<Container> create_container(store::Store const& store, NewContainer const
     container.name = what.name;
     container.image = what.image.id;
     container.image_name = what.image_name;
-    container.created = rfc3339_now();
+    container.created = rfc3339_now_exact();
     container.owner_ids = what.owner_ids;
+    container.run = what.run;
     for (store::ImageLayer const& layer : what.image.layers) {
         container.layers.push_back(layer.diff_id);
     }
     if (container.name.empty()) {
         container.name = OBLEA_TRY(free_name(existing));
     }
-    OBLEA_TRY(check_container_name(container.name));
-    if (std::ranges::find(existing, container.name, &Container::name) != existing.end()) {
-        return fail(Errno::eexist, "", name_taken(container.name));
-    }
+    OBLEA_TRY(check_new_name(existing, container.name));
     // A folder without container.json is no container; the rename at the end of replace_file makes
     // it one.
     std::string const folder = container.folder();
@@ -251,6 +271,17 @@ Result<Container> create_container(store::Store const& store, NewContainer const
                                 encode_container(container), 0600, sys::Sync::yes));
     OBLEA_TRY(sys::fsync(lock.get()));  // the folder of containers: its new name
     return container;
+}
+
+Status rename_container(store::Store const& store, Container const& container,
+                        std::string const& name) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    ContainerList const list = OBLEA_TRY(list_containers(store));
+    OBLEA_TRY(check_new_name(list.all, name));
+    Container renamed = OBLEA_TRY(read_container(store, container.id));
+    renamed.name = name;
+    return sys::replace_file(store.root(), (renamed.folder() + "/" + kFile).c_str(),
+                             encode_container(renamed), 0600, sys::Sync::yes);
 }
 
 }  // namespace oblea::tools

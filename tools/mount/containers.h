@@ -29,6 +29,8 @@ struct Container {
     std::vector<store::Digest> layers;  // diff IDs of that image, bottom first
     std::string created;                // RFC 3339
     OwnerIds owner_ids = OwnerIds::real;
+    // What it runs, as an object of JSON (tools/container/run_config.h); empty: made by a mount.
+    std::string run = {};
 
     [[nodiscard]] std::string folder() const;  // relative to the store's root
 };
@@ -38,6 +40,7 @@ struct NewContainer {
     store::Image image;
     std::string image_name;
     OwnerIds owner_ids = OwnerIds::real;
+    std::string run = {};
 };
 
 // Text of container.json and back. Errors: EUCLEAN.
@@ -58,9 +61,16 @@ Result<ContainerList> list_containers(store::Store const& store);
 // ambiguous prefix, naming the candidates.
 Result<std::optional<Container>> find_container(store::Store const& store, std::string_view typed);
 
+// The same where it must be there. Errors: ENOENT "no such container: NAME".
+Result<Container> need_container(store::Store const& store, std::string_view typed);
+
 // Makes the folders and container.json. Errors: EEXIST when the name is taken, EINVAL for a bad
 // one.
 Result<Container> create_container(store::Store const& store, NewContainer const& what);
+
+// Gives it another name. Errors: as create_container.
+Status rename_container(store::Store const& store, Container const& container,
+                        std::string const& name);
 
 // Removes the container and all that was written to it. Errors: EBUSY while it is mounted.
 // Files of other ids are removed in a user namespace where that is needed.

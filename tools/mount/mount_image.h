@@ -77,6 +77,10 @@ Result<MountInfo> mount_image(store::Store const& store, MountRequest const& req
 Status serve_image(store::Store const& store, MountRequest const& request,
                    std::function<void(MountInfo const&)> const& mounted);
 
+// The server that has this container's layer mounted, in whatever mount namespace; nullopt: none.
+Result<std::optional<MountInfo>> find_server(store::Store const& store,
+                                             std::string_view container_id);
+
 // The mounts of this store whose server lives and that this mount namespace shows, by mount point.
 Result<std::vector<MountInfo>> list_mounts(store::Store const& store);
 

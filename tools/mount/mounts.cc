@@ -3,6 +3,7 @@
 #include "fs/fuse/mountinfo.h"
 #include "store/base/sys.h"
 #include "store/layer/layout.h"
+#include "store/lease_files.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/mount_info.h"
 
@@ -49,28 +50,30 @@ Ended wait_for_end(base::UniqueFd const& process, int timeout_ms) {
 // The server's descriptor is open before anything is asked of it, so that the number cannot have
 // been given to another process meanwhile.
 struct LiveMount {
+    std::string lease;  // name of the description's file
     DescribedMount mount;
     base::UniqueFd process;
 };
 
-Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
+// Mounts whose server lives, in whatever namespace.
+Result<std::vector<LiveMount>> served_mounts(store::Store const& store) {
     std::vector<LiveMount> live;
     auto const folder =
         OBLEA_TRY(sys::openat(store.root(), layout::kLeases, O_RDONLY | O_DIRECTORY));
-    auto const table = OBLEA_TRY(fs::read_mountinfo());
     for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder.get()))) {
         if (!entry.name.ends_with(".json")) {
             continue;
         }
         auto const text = sys::read_file(folder.get(), entry.name.c_str(), kDescriptionBytesMax);
         auto mount = text.has_value() ? parse_mount(*text) : std::nullopt;
-        if (!mount || !is_shown(*mount, table)) {
+        if (!mount) {
             continue;
         }
         auto process = open_process(mount->info.pid);
         // One that has ended stays openable until its parent has waited for it.
         if (process.has_value() && wait_for_end(*process, 0) == Ended::not_yet) {
-            live.push_back({.mount = *std::move(mount), .process = *std::move(process)});
+            live.push_back(
+                {.lease = entry.name, .mount = *std::move(mount), .process = *std::move(process)});
         }
     }
     std::ranges::sort(live, {}, [](LiveMount const& one) { return one.mount.info.mount_point; });
@@ -86,6 +89,26 @@ std::optional<fs::RequestCounts> requests_of(LiveMount const& live) {
     }
     auto counts = fs::read_counts(memory->get());
     return counts.has_value() ? std::optional{*std::move(counts)} : std::nullopt;
+}
+
+Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
+    auto live = OBLEA_TRY(served_mounts(store));
+    auto const table = OBLEA_TRY(fs::read_mountinfo());
+    std::erase_if(live, [&](LiveMount const& one) { return !is_shown(one.mount, table); });
+    return live;
+}
+
+// A dead server's number may have been given to another process; its lease is free.
+Result<bool> is_held(store::Store const& store, LiveMount const& mount) {
+    std::string const lease =
+        store::lease_files::lease_of(std::string{layout::kLeases} + '/' + mount.lease);
+    auto const file = sys::openat(store.root(), lease.c_str(), O_RDWR);
+    if (!file.has_value()) {
+        return file.error().code == Errno::enoent
+                   ? Result<bool>{false}
+                   : Result<bool>{std::unexpected<Error>(file.error())};
+    }
+    return !OBLEA_TRY(sys::try_lock(file->get(), sys::LockKind::exclusive));
 }
 
 std::string resolved(std::string const& path) {
@@ -114,6 +137,17 @@ LiveMount const* find_mount(std::vector<LiveMount> const& live, std::string cons
 }
 
 }  // namespace
+
+Result<std::optional<MountInfo>> find_server(store::Store const& store,
+                                             std::string_view container_id) {
+    auto served = OBLEA_TRY(served_mounts(store));
+    for (LiveMount& one : served) {
+        if (one.mount.info.container_id == container_id && OBLEA_TRY(is_held(store, one))) {
+            return std::move(one.mount.info);
+        }
+    }
+    return std::optional<MountInfo>{};
+}
 
 Result<std::vector<MountInfo>> list_mounts(store::Store const& store) {
     std::vector<MountInfo> mounts;

@@ -7,5 +7,7 @@ namespace oblea::tools {
 
 // "2026-11-21T04:32:42Z"
 std::string rfc3339_now();
+// "2026-11-21T04:32:42.123456789Z", by which what was made in one second is told apart.
+std::string rfc3339_now_exact();
 
 }  // namespace oblea::tools

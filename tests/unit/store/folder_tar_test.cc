@@ -19,7 +19,7 @@ namespace sys = oblea::base::sys;
 namespace {
 
 std::string tar_of_folder(std::string const& folder, std::optional<std::int64_t> latest = {}) {
-    FolderTar tar{value_of(sys::open(folder, O_RDONLY | O_DIRECTORY)), latest};
+    FolderTar tar{value_of(sys::open(folder, O_RDONLY | O_DIRECTORY)), {.latest = latest}};
     std::string text;
     base::Bytes buffer(10'000);
     for (;;) {

@@ -7,7 +7,7 @@
 
 namespace oblea::tools {
 
-// Errors: those of listing mounts.
+// One that is mounted counts as running. Errors: those of listing mounts, and of damaged state.
 Result<nlohmann::ordered_json> describe_container(store::Store const& store,
                                                   Container const& container);
 

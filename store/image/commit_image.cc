@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "store/image/commit_image.h"
+
+#include "store/base/limits.h"
+#include "store/image/json_fields.h"
+
+#include <nlohmann/json.hpp>
+
+namespace oblea::store {
+
+using nlohmann::json;
+
+namespace {
+
+json describe(std::string const& type, Digest const& digest, std::uint64_t bytes) {
+    return {{"mediaType", type}, {"digest", digest.to_string()}, {"size", bytes}};
+}
+
+std::string member_of(ImageLayer const& layer) {
+    return "layer " + layer.diff_id.to_string();
+}
+
+json history_entry(CommitFacts const& facts) {
+    json entry = {{"created", facts.created}, {"created_by", facts.created_by}};
+    if (!facts.author.empty()) {
+        entry["author"] = facts.author;
+    }
+    if (!facts.comment.empty()) {
+        entry["comment"] = facts.comment;
+    }
+    return entry;
+}
+
+// Images whose history does not tell of all their layers exist; the new entry would be taken for
+// one of theirs.
+void complete_history(json& config, std::size_t layers) {
+    if (!config.contains("history") || !config["history"].is_array()) {
+        config["history"] = json::array();
+    }
+    std::size_t told = 0;
+    for (json const& entry : config["history"]) {
+        bool const empty = entry.is_object() && entry.value("empty_layer", false);
+        told += empty ? 0U : 1U;
+    }
+    for (; told < layers; ++told) {
+        config["history"].push_back(json{{"created_by", ""}});
+    }
+}
+
+std::string encode_manifest(PlannedImage const& image, std::vector<ImageLayer> const& layers) {
+    json list = json::array();
+    for (ImageLayer const& layer : layers) {
+        list.push_back(describe(layer.media_type, layer.blob, layer.blob_bytes));
+    }
+    json const manifest = {
+        {"schemaVersion", 2},
+        {"mediaType", media_type::kOciManifest},
+        {"config", describe(media_type::kOciConfig, image.id, image.config_bytes.size())},
+        {"layers", std::move(list)}};
+    return json_fields::encode(manifest, json_fields::Layout::compact);
+}
+
+}  // namespace
+
+Result<PlannedImage> make_committed_image(CommitParent const& parent, json const& run_config,
+                                          CommitFacts const& facts,
+                                          std::optional<ImageLayer> const& layer,
+                                          std::string const& member) {
+    constexpr std::string_view kWhat = "config of the container's image";
+    json config =
+        OBLEA_TRY(json_fields::parse_object(parent.config_bytes, kWhat, limits::kConfigBytesMax));
+    std::vector<ImageLayer> layers = parent.image.layers;
+    complete_history(config, layers.size());
+    json entry = history_entry(facts);
+    if (layer.has_value()) {
+        layers.push_back(*layer);
+        config["rootfs"]["diff_ids"].push_back(layer->diff_id.to_string());
+    } else {
+        entry["empty_layer"] = true;
+    }
+    config["history"].push_back(std::move(entry));
+    config["created"] = facts.created;
+    config["config"] = run_config;
+    if (!facts.author.empty()) {
+        config["author"] = facts.author;
+    }
+    // What docker's configs say of a container that is not this one.
+    config.erase("container");
+    config.erase("container_config");
+
+    PlannedImage image;
+    image.config_bytes = json_fields::encode(config, json_fields::Layout::compact);
+    image.id = base::sha256(image.config_bytes);
+    image.config = OBLEA_TRY(parse_config(image.config_bytes, kWhat));
+    image.manifest_bytes = encode_manifest(image, layers);
+    image.parent = parent.image.id;
+    for (ImageLayer const& one : layers) {
+        LayerClaims claims;
+        claims.diff_id = one.diff_id;
+        bool const is_new =
+            layer.has_value() && one.diff_id == layer->diff_id && &one == &layers.back();
+        image.layers.push_back({is_new ? member : member_of(one), claims, one.diff_id});
+    }
+    return image;
+}
+
+}  // namespace oblea::store

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// What containers decide without touching anything: options, state, restarts, keys, copies.
+#include "tests/support/catch.h"
+#include "tools/container/bundle.h"
+#include "tools/container/container_state.h"
+#include "tools/container/copy_tree.h"
+#include "tools/container/run_config.h"
+#include "tools/monitor/attach.h"
+#include "tools/monitor/log_file.h"
+#include "tools/monitor/monitor.h"
+#include "tools/monitor/pasta.h"
+#include "tools/monitor/wire.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace oblea;
+using namespace oblea::tools;
+using nlohmann::json;
+
+namespace {
+
+constexpr char const* kImage = R"({"architecture":"amd64","os":"linux","config":{
+    "Env":["PATH=/bin","A=image"],"Entrypoint":["/init"],"Cmd":["serve"],"WorkingDir":"/srv",
+    "User":"www","Labels":{"from":"image"},"StopSignal":"SIGQUIT"},
+    "rootfs":{"type":"layers","diff_ids":[]}})";
+
+Result<RunConfig> planned(RunRequest request) {
+    return plan_run_config(kImage, std::move(request));
+}
+
+RunRequest with_command(std::vector<std::string> command) {
+    RunRequest request;
+    request.command = std::move(command);
+    return request;
+}
+
+RunRequest with_entrypoint(std::string entrypoint) {
+    RunRequest request;
+    request.entrypoint = std::move(entrypoint);
+    return request;
+}
+
+PortMapping port(std::string address, std::uint16_t outside, std::uint16_t inside,
+                 PortMapping::Protocol protocol = PortMapping::Protocol::tcp) {
+    PortMapping mapping;
+    mapping.host_address = std::move(address);
+    mapping.host_port = outside;
+    mapping.container_port = inside;
+    mapping.protocol = protocol;
+    return mapping;
+}
+
+}  // namespace
+
+TEST_CASE("the image's defaults hold unless others are asked for", "[container][run_config]") {
+    auto const plain = planned({});
+    REQUIRE(plain.has_value());
+    CHECK(plain->arguments() == std::vector<std::string>{"/init", "serve"});
+    CHECK(plain->workdir == "/srv");
+    CHECK(plain->user == "www");
+    CHECK(plain->stop_signal == 3);
+    CHECK(plain->labels.at("from") == "image");
+
+    RunRequest request = with_command({"other"});
+    request.env = {"A=asked", "B"};
+    request.caller_env = {"B=mine"};
+    request.labels = {"from=asked", "bare"};
+    auto const asked = planned(request);
+    REQUIRE(asked.has_value());
+    CHECK(asked->arguments() == std::vector<std::string>{"/init", "other"});
+    CHECK(asked->env == std::vector<std::string>{"PATH=/bin", "A=asked", "B=mine"});
+    CHECK(asked->labels.at("from") == "asked");
+    CHECK(asked->labels.at("bare").empty());
+
+    // The image's command suits its own entrypoint only.
+    CHECK(planned(with_entrypoint("/bin/sh"))->arguments() == std::vector<std::string>{"/bin/sh"});
+    CHECK(planned(with_entrypoint(""))->arguments() == std::vector<std::string>{"/bin/sh"});
+}
+
+TEST_CASE("options that contradict each other are refused", "[container][run_config]") {
+    RunRequest ports;
+    ports.plain.ports.push_back(port("", 1, 1));
+    CHECK(planned(ports)->network == Network::published);
+    ports.network = "host";
+    CHECK(planned(ports).error().code == Errno::einval);
+    RunRequest remove;
+    remove.plain.remove_at_end = true;
+    remove.plain.restart.kind = RestartPolicy::Kind::always;
+    CHECK(planned(remove).error().code == Errno::einval);
+    RunRequest relative;
+    relative.workdir = "relative";
+    CHECK(planned(relative).error().code == Errno::einval);
+}
+
+TEST_CASE("what a container runs is kept as it was settled", "[container][run_config]") {
+    RunRequest request = with_command({"a", "b c"});
+    request.plain.binds.push_back({"/a", "/b", BindMount::Access::read_only});
+    request.plain.ports.push_back(port("127.0.0.1", 8080, 80, PortMapping::Protocol::udp));
+    request.plain.ports.push_back(port("", 1, 2));
+    request.plain.restart = {.kind = RestartPolicy::Kind::on_failure, .retries_max = 3};
+    request.plain.terminal = true;
+    request.plain.hostname = "box";
+    auto const config = planned(request);
+    REQUIRE(config.has_value());
+    auto const again = parse_run_config(encode_run_config(*config).dump());
+    REQUIRE(again.has_value());
+    CHECK(*again == *config);
+    CHECK(parse_run_config("{}").error().code == Errno::einval);
+    CHECK(parse_run_config("[]").error().code == Errno::einval);
+}
+
+TEST_CASE("ports, volumes, policies and signals are read as docker writes them",
+          "[container][run_config]") {
+    CHECK(parse_port_mapping("8080:80")->to_string() == "0.0.0.0:8080->80/tcp");
+    CHECK(parse_port_mapping("127.0.0.1:53:53/udp")->to_string() == "127.0.0.1:53->53/udp");
+    for (char const* bad : {"80", "a:80", "80:0", "80:70000", "80:80/sctp", ":80", "80:"}) {
+        CAPTURE(bad);
+        CHECK(parse_port_mapping(bad).error().code == Errno::einval);
+    }
+    CHECK(parse_bind_mount("/a:/b:ro")->access == BindMount::Access::read_only);
+    for (char const* bad : {"/a", "name:/b", "/a:b", "/a:/b:x"}) {
+        CAPTURE(bad);
+        CHECK(parse_bind_mount(bad).error().code == Errno::einval);
+    }
+    for (char const* good : {"no", "always", "unless-stopped", "on-failure", "on-failure:4"}) {
+        CHECK(to_string(parse_restart_policy(good).value()) == good);
+    }
+    for (char const* bad : {"never", "always:3", "on-failure:x"}) {
+        CAPTURE(bad);
+        CHECK(parse_restart_policy(bad).error().code == Errno::einval);
+    }
+    CHECK(parse_signal("TERM").value() == 15);
+    CHECK(parse_signal("SIGKILL").value() == 9);
+    CHECK(parse_signal("1").value() == 1);
+    CHECK(parse_signal("NONE").error().code == Errno::einval);
+    CHECK(parse_env_file("# no\n\nA=1\r\n  B=two words\n") ==
+          std::vector<std::string>{"A=1", "B=two words"});
+}
+
+TEST_CASE("state is told in docker's words", "[container][state]") {
+    ContainerState state;
+    CHECK(status_text(state, 0) == "Created");
+    state.status = ContainerState::Status::running;
+    state.started = "1970-01-01T00:00:00Z";
+    CHECK(status_text(state, 4 * 3600) == "Up 4 hours");
+    state.status = ContainerState::Status::exited;
+    state.exit_code = 130;
+    state.finished = state.started;
+    CHECK(status_text(state, 5) == "Exited (130) 5 seconds ago");
+    auto const again = parse_state(encode_state(state));
+    REQUIRE(again.has_value());
+    CHECK(again->exit_code == 130);
+    CHECK(again->status == ContainerState::Status::exited);
+    CHECK(parse_state("{}").error().code == Errno::euclean);
+    CHECK(parse_state("").error().code == Errno::euclean);
+}
+
+TEST_CASE("restarts follow the policy, slower each time", "[container][restart]") {
+    using Kind = RestartPolicy::Kind;
+    using Stopped = EndOfRun::Stopped;
+    auto const end = [](int code, unsigned restarts = 0, Stopped stopped = Stopped::by_itself) {
+        return EndOfRun{.exit_code = code, .restarts = restarts, .stopped = stopped};
+    };
+    CHECK_FALSE(decide_restart_ms({}, end(1)).has_value());
+    CHECK(decide_restart_ms({Kind::always, 0}, end(0)) == 100);
+    CHECK(decide_restart_ms({Kind::always, 0}, end(0, 2)) == 400);
+    CHECK(decide_restart_ms({Kind::always, 0}, end(0, 1000)) == 60'000);
+    CHECK_FALSE(decide_restart_ms({Kind::always, 0}, end(0, 0, Stopped::by_user)).has_value());
+    CHECK_FALSE(decide_restart_ms({Kind::on_failure, 0}, end(0)).has_value());
+    CHECK(decide_restart_ms({Kind::on_failure, 2}, end(1, 1)).has_value());
+    CHECK_FALSE(decide_restart_ms({Kind::on_failure, 2}, end(1, 2)).has_value());
+}
+
+TEST_CASE("detach keys are found in what is typed", "[container][attach]") {
+    auto keys = DetachKeys::parse(kDefaultDetachKeys);
+    REQUIRE(keys.has_value());
+    CHECK(keys->feed("ab").pass == "ab");
+    CHECK(keys->feed("\x10").pass.empty());        // waits for the next
+    CHECK(keys->feed("x").pass == "\x10x");        // which is another one
+    CHECK(keys->feed("\x10\x10").pass == "\x10");  // the second may begin them
+    CHECK(keys->feed("\x11").detached);
+    CHECK(DetachKeys::parse("a,ctrl-],ctrl-@").has_value());
+    CHECK(DetachKeys::parse("ctrl-1").error().code == Errno::einval);
+    CHECK(DetachKeys::parse("meta-x").error().code == Errno::einval);
+}
+
+TEST_CASE("frames come back whole, however they arrive", "[container][wire]") {
+    std::string const sent =
+        encode_frame(Frame::Kind::output, "text") + encode_frame(Frame::Kind::exit, "");
+    std::string buffer;
+    std::vector<Frame> received;
+    for (char const c : sent) {
+        buffer += c;
+        auto frame = take_frame(buffer);
+        REQUIRE(frame.has_value());
+        if (frame->has_value()) {
+            received.push_back(**frame);
+        }
+    }
+    REQUIRE(received.size() == 2);
+    CHECK(received[0].payload == "text");
+    CHECK(received[1].kind == Frame::Kind::exit);
+    std::string huge{"O\xff\xff\xff\xff"};
+    CHECK(take_frame(huge).error().code == Errno::ebadmsg);
+}
+
+TEST_CASE("a copy goes where docker's rules put it", "[container][cp]") {
+    using Source = CopySource::Kind;
+    using Target = CopyTarget::Kind;
+    using Into = CopyPlan::Into;
+    CHECK(plan_copy({"f", Source::file}, {Target::folder, "d", false})->into == Into::target);
+    CHECK(plan_copy({"f", Source::file}, {Target::missing, "new", false})->rename == "new");
+    CHECK(plan_copy({"f", Source::file}, {Target::file, "old", false})->rename == "old");
+    CHECK(plan_copy({"d", Source::folder}, {Target::missing, "new", false})->into ==
+          Into::new_folder);
+    CHECK(plan_copy({".", Source::contents}, {Target::folder, "d", false})->into == Into::target);
+    CHECK_FALSE(plan_copy({"f", Source::file}, {Target::missing, "new", true}).has_value());
+    CHECK_FALSE(plan_copy({"d", Source::folder}, {Target::file, "f", false}).has_value());
+    CHECK(parse_copy_end("web:/etc").container == "web");
+    CHECK(parse_copy_end("./a:b").container.empty());
+    CHECK(parse_copy_end("/a:b").path == "/a:b");
+}
+
+TEST_CASE("a bundle gives capabilities to root alone", "[container][bundle]") {
+    RunConfig config;
+    config.command = {"true"};
+    auto const process = [&](std::uint32_t uid) {
+        Identity identity;
+        identity.uid = uid;
+        identity.gid = uid;
+        return json::parse(make_bundle_config({.config = config,
+                                               .root = "/r",
+                                               .hostname = "h",
+                                               .identity = identity,
+                                               .capabilities = {"CAP_CHOWN"},
+                                               .files = {}}))["process"];
+    };
+    CHECK(process(0)["capabilities"]["effective"] == json{"CAP_CHOWN"});
+    CHECK(process(33)["capabilities"]["effective"].empty());
+    CHECK(process(33)["capabilities"]["bounding"] == json{"CAP_CHOWN"});
+    CHECK(process(33)["cwd"] == "/");
+}
+
+TEST_CASE("pasta is told the ports, and nothing else is forwarded", "[container][pasta]") {
+    auto const command = pasta_command({port("127.0.0.1", 8080, 80)}, "/proc/7/ns/net");
+    auto const has = [&](std::string const& option, std::string const& value) {
+        for (std::size_t i = 0; i + 1 < command.size(); ++i) {
+            if (command[i] == option && command[i + 1] == value) {
+                return true;
+            }
+        }
+        return false;
+    };
+    CHECK(has("-t", "127.0.0.1/8080:80"));
+    CHECK(has("-u", "none"));
+    CHECK(has("-T", "none"));
+    CHECK(has("--netns", "/proc/7/ns/net"));
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "store/base/sys.h"
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/container/container_view.h"
+#include "tools/container/copy_tree.h"
+#include "tools/mount/private_mounts.h"
+#include "tools/output/human.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+struct CpOptions {
+    std::string source;
+    std::string target;
+    bool archive = false;
+    bool follow = false;
+    bool quiet = false;
+};
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
+
+// A path as its folder and the last component.
+struct Split {
+    std::string folder;
+    std::string name;
+    bool slash = false;
+    bool contents = false;  // "PATH/."
+};
+
+Split split(std::string path) {
+    Split parts;
+    if (path == "." || path.ends_with("/.")) {
+        parts.contents = true;
+        path.pop_back();
+    }
+    parts.slash = path.ends_with('/');
+    while (path.size() > 1 && path.ends_with('/')) {
+        path.pop_back();
+    }
+    auto const last = path.rfind('/');
+    if (path.empty() || path == "/" || path == "..") {
+        parts.folder = path.empty() ? "." : path;
+        parts.name = ".";
+        parts.contents = true;
+    } else if (last == std::string::npos) {
+        parts.folder = ".";
+        parts.name = path;
+    } else {
+        parts.folder = last == 0 ? "/" : path.substr(0, last);
+        parts.name = path.substr(last + 1);
+    }
+    return parts;
+}
+
+// Opens a folder; on the machine or in a container's tree.
+using OpenFolder = std::function<Result<UniqueFd>(std::string const& path)>;
+
+struct Source {
+    UniqueFd folder;
+    CopySource what;
+};
+
+constexpr int kLinksMax = 40;
+
+// Where a path leads when its last component is a link; for --follow-link.
+Result<std::string> follow_links(OpenFolder const& open, std::string path) {
+    for (int links = 0; links < kLinksMax; ++links) {
+        Split const parts = split(path);
+        auto const folder = OBLEA_TRY(open(parts.folder));
+        auto const info = OBLEA_TRY(sys::stat_if_exists(folder.get(), parts.name.c_str()));
+        if (!info.has_value() || !S_ISLNK(info->st_mode)) {
+            return path;
+        }
+        std::string target = OBLEA_TRY(sys::readlinkat(folder.get(), parts.name.c_str()));
+        path = target.starts_with('/') ? std::move(target) : parts.folder + '/' + target;
+    }
+    return fail(Errno::eloop, "", path);
+}
+
+Result<Source> find_source(OpenFolder const& open, std::string const& typed, bool follow) {
+    std::string const path = follow ? OBLEA_TRY(follow_links(open, typed)) : typed;
+    Split const parts = split(path);
+    Source source;
+    if (parts.contents) {
+        source.folder = OBLEA_TRY(open(path));
+        source.what = {.name = ".", .kind = CopySource::Kind::contents};
+        return source;
+    }
+    source.folder = OBLEA_TRY(open(parts.folder));
+    auto const info = OBLEA_TRY(
+        with_context(sys::fstatat(source.folder.get(), parts.name.c_str()), [&] { return path; }));
+    bool const folder = S_ISDIR(info.st_mode);
+    if (parts.slash && !folder) {
+        return fail(Errno::enotdir, "", path + ": not a directory");
+    }
+    source.what = {.name = parts.name,
+                   .kind = folder ? CopySource::Kind::folder : CopySource::Kind::file};
+    return source;
+}
+
+struct Target {
+    UniqueFd folder;  // the target itself when it is one, else the one that it is in
+    CopyTarget what;
+};
+
+Result<Target> find_target(OpenFolder const& open, std::string const& path) {
+    Split const parts = split(path);
+    Target target;
+    target.what = {.kind = CopyTarget::Kind::missing, .name = parts.name, .slash = parts.slash};
+    auto folder = open(path);
+    if (folder.has_value()) {
+        target.folder = *std::move(folder);
+        target.what.kind = CopyTarget::Kind::folder;
+        return target;
+    }
+    target.folder = OBLEA_TRY(with_context(open(parts.folder), [&] { return parts.folder; }));
+    if (sys::fstatat(target.folder.get(), parts.name.c_str()).has_value()) {
+        target.what.kind = CopyTarget::Kind::file;
+    }
+    return target;
+}
+
+Result<UniqueFd> open_here(std::string const& path) {
+    return sys::open(path, O_RDONLY | O_DIRECTORY);
+}
+
+OpenFolder open_inside(UniqueFd const& root) {
+    return [&root](std::string const& path) {
+        return open_in_root(root, path.empty() ? "/" : path.c_str(), O_RDONLY | O_DIRECTORY);
+    };
+}
+
+// What is copied, as a stream; of folders that become a new one, their contents.
+Result<std::unique_ptr<store::FolderTar>> stream_of(Source& source, CopyPlan::Into into,
+                                                    store::FolderTarOptions options) {
+    if (into == CopyPlan::Into::new_folder && source.what.kind == CopySource::Kind::folder) {
+        auto inner = OBLEA_TRY(
+            sys::openat(source.folder.get(), source.what.name.c_str(), O_RDONLY | O_DIRECTORY));
+        return tar_of(std::move(inner), ".", options);
+    }
+    return tar_of(std::move(source.folder), source.what.name, options);
+}
+
+Result<std::uint64_t> copy(Source& source, Target const& target, UnpackWish::Owners owners,
+                           store::FolderTarOptions const& options) {
+    CopyPlan const plan = OBLEA_TRY(plan_copy(source.what, target.what));
+    auto const tar = OBLEA_TRY(stream_of(source, plan.into, options));
+    CountingSource counted{*tar};
+    if (plan.into == CopyPlan::Into::new_folder) {
+        OBLEA_TRY(sys::mkdirat(target.folder.get(), plan.rename.c_str(), 0755));
+        auto const folder = OBLEA_TRY(
+            sys::openat(target.folder.get(), plan.rename.c_str(), O_RDONLY | O_DIRECTORY));
+        OBLEA_TRY(unpack_tar(counted, {.target = folder.get(), .rename = {}, .owners = owners}));
+    } else {
+        OBLEA_TRY(unpack_tar(
+            counted, {.target = target.folder.get(), .rename = plan.rename, .owners = owners}));
+    }
+    return counted.bytes();
+}
+
+Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, CopyTarget const& to,
+                             CpOptions const& options) {
+    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    Source source = OBLEA_TRY(find_source(open_inside(root), from.path, options.follow));
+    Target const target{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = to};
+    auto const owners = options.archive ? UnpackWish::Owners::kept : UnpackWish::Owners::caller;
+    return std::to_string(OBLEA_TRY(copy(source, target, owners, {})));
+}
+
+Result<std::string> stream_out(ContainerView const& view, CopyEnd const& from,
+                               CpOptions const& options) {
+    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    Source source = OBLEA_TRY(find_source(open_inside(root), from.path, options.follow));
+    auto const tar = OBLEA_TRY(stream_of(source, CopyPlan::Into::target, {}));
+    std::vector<std::byte> buffer(kBufferBytes);
+    for (;;) {
+        std::size_t const count = OBLEA_TRY(tar->read(buffer));
+        if (count == 0) {
+            return std::string{"0"};
+        }
+        OBLEA_TRY(sys::write_all(view.extra, base::ByteView{buffer}.first(count)));
+    }
+}
+
+Result<std::string> copy_in(ContainerView const& view, CopySource const& from, CopyEnd const& to,
+                            CpOptions const& options) {
+    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    Source source{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = from};
+    Target const target = OBLEA_TRY(find_target(open_inside(root), to.path));
+    store::FolderTarOptions tar;
+    if (!options.archive) {
+        tar.owner = store::TarOwner{};
+    }
+    return std::to_string(OBLEA_TRY(copy(source, target, UnpackWish::Owners::kept, tar)));
+}
+
+Result<std::string> stream_in(ContainerView const& view, CopyEnd const& to) {
+    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    Target const target = OBLEA_TRY(find_target(open_inside(root), to.path));
+    if (target.what.kind != CopyTarget::Kind::folder) {
+        return fail(
+            Errno::enotdir, "",
+            fmt::format("destination \"{}:{}\" must be a directory", to.container, to.path));
+    }
+    base::FdSource stream{OBLEA_TRY(sys::duplicate(view.extra))};
+    OBLEA_TRY(unpack_tar(
+        stream, {.target = target.folder.get(), .rename = {}, .owners = UnpackWish::Owners::kept}));
+    return std::string{"0"};
+}
+
+Result<std::string> carry_out(Context const& context, CopyEnd const& from, CopyEnd const& to,
+                              CpOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    if (!from.container.empty()) {
+        Container const container = OBLEA_TRY(need_container(store, from.container));
+        if (to.path == "-") {
+            return look_into(store, container, STDOUT_FILENO, [&](ContainerView const& view) {
+                return stream_out(view, from, options);
+            });
+        }
+        Target const target = OBLEA_TRY(find_target(open_here, to.path));
+        return look_into(store, container, target.folder.get(), [&](ContainerView const& view) {
+            return copy_out(view, from, target.what, options);
+        });
+    }
+    Container const container = OBLEA_TRY(need_container(store, to.container));
+    if (from.path == "-") {
+        return look_into(store, container, STDIN_FILENO,
+                         [&](ContainerView const& view) { return stream_in(view, to); });
+    }
+    Source const source = OBLEA_TRY(find_source(open_here, from.path, options.follow));
+    return look_into(store, container, source.folder.get(), [&](ContainerView const& view) {
+        return copy_in(view, source.what, to, options);
+    });
+}
+
+Result<int> cp(Context& context, CpOptions const& options) {
+    CopyEnd const from = parse_copy_end(options.source);
+    CopyEnd const to = parse_copy_end(options.target);
+    if (!from.container.empty() && !to.container.empty()) {
+        return fail(Errno::einval, "", "copying between containers is not supported");
+    }
+    if (from.container.empty() && to.container.empty()) {
+        return fail(Errno::einval, "", "must specify at least one container source");
+    }
+    bool const streamed = from.path == "-" || to.path == "-";
+    if (to.container.empty() && to.path == "-" && ::isatty(STDOUT_FILENO) != 0) {
+        return fail(Errno::einval, "", "cowardly refusing to copy to a terminal; redirect it");
+    }
+    std::string const counted = OBLEA_TRY(carry_out(context, from, to, options));
+    if (!options.quiet && !streamed) {
+        std::uint64_t bytes = 0;
+        std::from_chars(counted.data(), counted.data() + counted.size(), bytes);
+        fmt::print(context.streams().err, "Successfully copied {} to {}\n", human_size(bytes),
+                   options.target);
+    }
+    return exit_code::kSuccess;
+}
+
+}  // namespace
+
+Command cp_command() {
+    auto options = std::make_shared<CpOptions>();
+    return {
+        .name = "cp",
+        .aliases = {"container cp"},
+        .section = Command::Section::containers,
+        .summary = "Copy files between a container and the machine",
+        .description =
+            "One side is CONTAINER:PATH, the other a path of the machine, or - for a tar on "
+            "standard input or output. The container may be running or not. A folder is copied "
+            "into a folder that exists, else under the new name; SOURCE/. copies what is in it.\n\n"
+            "What is copied in belongs to root, and what is copied out to you, unless --archive is "
+            "given.",
+        .operands = {{.name = "SOURCE",
+                      .help = "CONTAINER:PATH, a path, or -",
+                      .target = &options->source},
+                     {.name = "TARGET",
+                      .help = "CONTAINER:PATH, a path, or -",
+                      .target = &options->target}},
+        .options = {{.names = "-a,--archive",
+                     .value_name = "",
+                     .help = "Keep owners",
+                     .target = &options->archive,
+                     .choices = {}},
+                    {.names = "-L,--follow-link",
+                     .value_name = "",
+                     .help = "Copy what SOURCE leads to, where it is a link",
+                     .target = &options->follow,
+                     .choices = {}},
+                    {.names = "-q,--quiet",
+                     .value_name = "",
+                     .help = "Say nothing",
+                     .target = &options->quiet,
+                     .choices = {}}},
+        .examples = {{"oblea cp info.php web:/var/www/html", "Into a container"},
+                     {"oblea cp web:/var/log .", "Out of it"},
+                     {"oblea cp web:/etc - | tar t", "As a tar"}},
+        .run = [options](Context& context) { return cp(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "store/base/sys.h"
+#include "store/image/folder_tar.h"
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/container/container_changes.h"
+
+#include <unistd.h>
+
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+namespace sys = base::sys;
+
+struct ExportOptions {
+    std::string container;
+    std::string output;
+};
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
+
+Result<std::string> write_tar(ContainerView const& view) {
+    auto root = OBLEA_TRY(sys::duplicate(view.root));
+    store::FolderTar tar{std::move(root), layer_options(view.container, std::nullopt)};
+    std::vector<std::byte> buffer(kBufferBytes);
+    for (;;) {
+        std::size_t const count = OBLEA_TRY(tar.read(buffer));
+        if (count == 0) {
+            return std::string{};
+        }
+        OBLEA_TRY(sys::write_all(view.extra, base::ByteView{buffer}.first(count)));
+    }
+}
+
+Result<int> write_export(Context& context, ExportOptions const& options) {
+    if (options.output.empty() && ::isatty(::fileno(context.streams().out)) != 0) {
+        return fail(Errno::einval, "",
+                    "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+    }
+    auto const store = OBLEA_TRY(open_store(context));
+    auto const container = OBLEA_TRY(need_container(store, options.container));
+    if (options.output.empty()) {
+        auto const out = OBLEA_TRY(sys::duplicate(::fileno(context.streams().out)));
+        OBLEA_TRY(look_into(store, container, out.get(), write_tar));
+        return exit_code::kSuccess;
+    }
+    std::string const staged = options.output + ".partial";
+    auto const file =
+        OBLEA_TRY(sys::open(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode_t{0600}));
+    auto written = [&]() -> Status {
+        OBLEA_TRY(look_into(store, container, file.get(), write_tar));
+        return sys::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, options.output.c_str());
+    }();
+    if (!written.has_value()) {
+        static_cast<void>(sys::unlink_if_exists(AT_FDCWD, staged.c_str()));
+    }
+    OBLEA_TRY(std::move(written));
+    return exit_code::kSuccess;
+}
+
+}  // namespace
+
+Command export_command() {
+    auto options = std::make_shared<ExportOptions>();
+    return {
+        .name = "export",
+        .aliases = {"container export"},
+        .section = Command::Section::containers,
+        .summary = "Write the whole tree of a container as a tar",
+        .description = "As a program in the container sees it, without history or config: 'oblea "
+                       "import' makes "
+                       "an image of one layer of it. The same tree gives the same bytes.",
+        .operands = {{.name = "CONTAINER", .help = "Name or id", .target = &options->container}},
+        .options = {{.names = "-o,--output",
+                     .value_name = "FILE",
+                     .help = "Write to this file; default: standard output",
+                     .target = &options->output,
+                     .choices = {}}},
+        .examples = {{"oblea export -o web.tar web", "The tree of 'web' as web.tar"},
+                     {"oblea export web | oblea import - web:flat", "As an image of one layer"}},
+        .run = [options](Context& context) { return write_export(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools

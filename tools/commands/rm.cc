@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// `rm` and `container prune`.
+#include "tools/cli/confirm.h"
+#include "tools/cli/each_name.h"
+#include "tools/cli/filters.h"
+#include "tools/cli/open_store.h"
+#include "tools/commands/commands.h"
+#include "tools/container/container_rows.h"
+#include "tools/monitor/remove.h"
+#include "tools/output/human.h"
+
+#include <ctime>
+#include <memory>
+
+namespace oblea::tools {
+
+namespace {
+
+struct RmOptions {
+    std::vector<std::string> names;
+    bool force = false;
+    bool volumes = false;
+};
+
+Result<int> remove(Context& context, RmOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    EndFirst const end = options.force ? EndFirst::yes : EndFirst::no;
+    Force const force = options.force ? Force::yes : Force::no;
+    return for_each_name(context, options.names, force, [&](std::string const& name) -> Status {
+        Container const container = OBLEA_TRY(need_container(store, name));
+        OBLEA_TRY(remove_unused(store, container, end));
+        context.line(name);
+        return {};
+    });
+}
+
+struct PruneOptions {
+    bool force = false;
+    std::vector<std::string> filters;
+};
+
+Result<int> prune(Context& context, PruneOptions const& options) {
+    Filters const filters =
+        OBLEA_TRY(Filters::parse(options.filters, {"label", "label!", "until"}));
+    auto const until = OBLEA_TRY(filters.time("until", std::time(nullptr)));
+    auto const store = OBLEA_TRY(open_store(context));
+    if (!options.force && !confirm(context, "WARNING! This will remove all stopped containers.")) {
+        return exit_code::kSuccess;
+    }
+    ContainerRows const found = OBLEA_TRY(container_rows(store));
+    std::uint64_t reclaimed = 0;
+    std::string deleted;
+    int status = exit_code::kSuccess;
+    for (ContainerRow const& row : found.rows) {
+        Labels const labels = row.run.has_value() ? row.run->labels : Labels{};
+        auto const created = parse_rfc3339(row.container.created);
+        bool const kept = row.is_active() || !has_labels(labels, filters.of("label")) ||
+                          (filters.has("label!") && has_labels(labels, filters.of("label!"))) ||
+                          (until.has_value() && created.value_or(0) >= *until);
+        if (kept) {
+            continue;
+        }
+        ContainerSize const size = OBLEA_TRY(container_size(store, row.container));
+        auto const removed = remove_unused(store, row.container, EndFirst::no);
+        if (!removed.has_value()) {
+            context.error(removed.error());
+            status = exit_code::kFailure;
+            continue;
+        }
+        reclaimed += size.own;
+        deleted += row.container.id + '\n';
+    }
+    if (!deleted.empty()) {
+        context.print("Deleted Containers:\n" + deleted + '\n');
+    }
+    context.line("Total reclaimed space: " + human_size_exact(reclaimed));
+    return status;
+}
+
+}  // namespace
+
+Command rm_command() {
+    auto options = std::make_shared<RmOptions>();
+    return {
+        .name = "rm",
+        .aliases = {"container rm", "container remove"},
+        .section = Command::Section::containers,
+        .summary = "Remove containers, with all that was written to them",
+        .description = "The image stays. With several names, those that cannot be removed do not "
+                       "keep the others.",
+        .operands = {{.name = "NAME", .help = "Name or id", .target = &options->names}},
+        .options = {{.names = "-f,--force",
+                     .value_name = "",
+                     .help = "Kill or unmount it first, even while it is in use",
+                     .target = &options->force,
+                     .choices = {}},
+                    {.names = "-v,--volumes",
+                     .value_name = "",
+                     .help = "For docker's sake: there are no volumes to remove",
+                     .target = &options->volumes,
+                     .choices = {}}},
+        .examples = {{"oblea rm web", "Drop the container web"},
+                     {"oblea rm $(oblea ps -aq)", "Drop all that do not run"}},
+        .run = [options](Context& context) { return remove(context, *options); },
+    };
+}
+
+Command container_prune_command() {
+    auto options = std::make_shared<PruneOptions>();
+    return {
+        .name = "container prune",
+        .aliases = {},
+        .section = Command::Section::containers,
+        .summary = "Remove all containers that do not run",
+        .description = "Mounted ones stay too. Filters: until=TIME, label=KEY[=VALUE], "
+                       "label!=KEY[=VALUE].",
+        .operands = {},
+        .options = {{.names = "-f,--force",
+                     .value_name = "",
+                     .help = "Do not ask",
+                     .target = &options->force,
+                     .choices = {}},
+                    {.names = "--filter",
+                     .value_name = "KEY=VALUE",
+                     .help = "Only those that pass; may be given several times",
+                     .target = &options->filters,
+                     .choices = {}}},
+        .examples = {{"oblea container prune -f --filter until=24h", "Those of yesterday"}},
+        .run = [options](Context& context) { return prune(context, *options); },
+    };
+}
+
+}  // namespace oblea::tools

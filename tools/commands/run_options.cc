@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "tools/commands/run_options.h"
+
+#include "store/base/limits.h"
+#include "store/base/sys.h"
+#include "store/image/reference.h"
+#include "tools/monitor/pasta.h"
+#include "tools/mount/background.h"
+#include "tools/mount/served_image.h"
+#include "tools/mount/user_namespace.h"
+#include "tools/registry/ensure_image.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace oblea::tools {
+namespace {
+
+namespace sys = base::sys;
+
+constexpr std::size_t kEnvFileBytesMax = 4U << 20U;
+
+std::vector<std::string> own_environment() {
+    std::vector<std::string> list;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        list.emplace_back(*entry);
+    }
+    return list;
+}
+
+// With which owners a monitor started by this user will write: it enters a user namespace where it
+// may not mount, so that is tried in a child.
+Result<OwnerIds> owner_ids_of_monitors() {
+    if (may_mount()) {
+        return owner_ids_here();
+    }
+    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [](Report& report) {
+        auto const entered = enter_user_namespace();
+        if (!entered.has_value()) {
+            report.failure(entered.error());
+            return 1;
+        }
+        bool const real = entered->ids == OwnerIds::real;
+        return report.success(real ? "real" : "squashed").has_value() ? 0 : 1;
+    }));
+    OBLEA_TRY(wait_for_child(child.pid));
+    return child.report == "real" ? OwnerIds::real : OwnerIds::squashed;
+}
+
+// Relative folders are the caller's, and what does not exist is made, as docker does.
+Result<BindMount> volume(std::string const& typed) {
+    std::string text = typed;
+    auto const colon = text.find(':');
+    std::string const source = text.substr(0, colon);
+    if (colon != std::string::npos &&
+        (source == "." || source.starts_with("./") || source.starts_with("../"))) {
+        std::error_code code;
+        auto const full = std::filesystem::absolute(source, code).lexically_normal().string();
+        text = full + text.substr(colon);
+    }
+    BindMount bind = OBLEA_TRY(parse_bind_mount(text));
+    if (!sys::fstatat(AT_FDCWD, bind.source.c_str(), 0).has_value()) {
+        OBLEA_TRY(sys::mkdir_all(bind.source, 0755));
+    }
+    return bind;
+}
+
+Result<RunRequest> request_of(RunOptions const& options) {
+    RunRequest request;
+    request.command = options.command;
+    request.entrypoint = options.entrypoint;
+    for (std::string const& file : options.env_files) {
+        std::string const text = OBLEA_TRY(with_context(
+            sys::read_file(AT_FDCWD, file.c_str(), kEnvFileBytesMax), [&] { return file; }));
+        for (std::string& line : parse_env_file(text)) {
+            request.env.push_back(std::move(line));
+        }
+    }
+    request.env.insert(request.env.end(), options.env.begin(), options.env.end());
+    request.caller_env = own_environment();
+    request.workdir = options.workdir;
+    request.user = options.user;
+    request.labels = options.labels;
+    request.network = options.network;
+    RunConfig& plain = request.plain;
+    plain.hostname = options.hostname;
+    for (std::string const& one : options.volumes) {
+        plain.binds.push_back(OBLEA_TRY(volume(one)));
+    }
+    for (std::string const& one : options.ports) {
+        plain.ports.push_back(OBLEA_TRY(parse_port_mapping(one)));
+    }
+    plain.restart = OBLEA_TRY(parse_restart_policy(options.restart));
+    if (!options.stop_signal.empty()) {
+        plain.stop_signal = OBLEA_TRY(parse_signal(options.stop_signal));
+    }
+    plain.terminal = options.terminal;
+    plain.open_input = options.input;
+    plain.read_only = options.read_only;
+    plain.remove_at_end = options.remove;
+    return request;
+}
+
+}  // namespace
+
+std::vector<Operand> run_operands(RunOptions& options) {
+    return {{.name = "IMAGE", .help = "Name or id of an image", .target = &options.image},
+            {.name = "COMMAND",
+             .help = "The command and its arguments; default: the image's",
+             .target = &options.command,
+             .least = 0}};
+}
+
+std::vector<Option> run_option_list(RunOptions& options) {
+    return {
+        {.names = "--name",
+         .value_name = "NAME",
+         .help = "Name of the container; default: one is made up",
+         .target = &options.name,
+         .choices = {}},
+        {.names = "-i,--interactive",
+         .value_name = "",
+         .help = "Keep standard input open",
+         .target = &options.input,
+         .choices = {}},
+        {.names = "-t,--tty",
+         .value_name = "",
+         .help = "Give it a terminal",
+         .target = &options.terminal,
+         .choices = {}},
+        {.names = "--rm",
+         .value_name = "",
+         .help = "Remove the container when it ends",
+         .target = &options.remove,
+         .choices = {}},
+        {.names = "-e,--env",
+         .value_name = "NAME=VALUE",
+         .help = "Set a variable; NAME alone hands yours on",
+         .target = &options.env,
+         .choices = {}},
+        {.names = "--env-file",
+         .value_name = "FILE",
+         .help = "Set the variables of a file, one a line",
+         .target = &options.env_files,
+         .choices = {}},
+        {.names = "-w,--workdir",
+         .value_name = "DIR",
+         .help = "Working folder inside",
+         .target = &options.workdir,
+         .choices = {}},
+        {.names = "-u,--user",
+         .value_name = "USER[:GROUP]",
+         .help = "User inside, by name or number",
+         .target = &options.user,
+         .choices = {}},
+        {.names = "-v,--volume",
+         .value_name = "DIR:TARGET[:ro]",
+         .help = "Show a folder or file of the machine inside",
+         .target = &options.volumes,
+         .choices = {}},
+        {.names = "-p,--publish",
+         .value_name = "[ADDRESS:]PORT:PORT[/udp]",
+         .help = "Publish a port of the container on the machine",
+         .target = &options.ports,
+         .choices = {}},
+        {.names = "--entrypoint",
+         .value_name = "PROGRAM",
+         .help = "In place of the image's entrypoint",
+         .target = &options.entrypoint,
+         .choices = {}},
+        {.names = "--hostname",
+         .value_name = "NAME",
+         .help = "Its host name; default: the beginning of its id",
+         .target = &options.hostname,
+         .choices = {}},
+        {.names = "--network,--net",
+         .value_name = "NETWORK",
+         .help = "host: the machine's (default, unless ports are published); none: a loopback only",
+         .target = &options.network,
+         .choices = {"host", "none"}},
+        {.names = "--read-only",
+         .value_name = "",
+         .help = "Its tree cannot be changed",
+         .target = &options.read_only,
+         .choices = {}},
+        {.names = "--restart",
+         .value_name = "POLICY",
+         .help = "Start it again when it ends: no, on-failure[:N], always, unless-stopped",
+         .target = &options.restart,
+         .choices = {}},
+        {.names = "--stop-signal",
+         .value_name = "SIGNAL",
+         .help = "What 'oblea stop' sends; default: the image's, else TERM",
+         .target = &options.stop_signal,
+         .choices = {}},
+        {.names = "-l,--label",
+         .value_name = "NAME=VALUE",
+         .help = "Set a label",
+         .target = &options.labels,
+         .choices = {}},
+        pull_policy_option(options.pull),
+    };
+}
+
+Result<Container> make_container(Context const& context, store::Store const& store,
+                                 RunOptions const& options, MountedBy mounted_by) {
+    RunRequest request = OBLEA_TRY(request_of(options));
+    if (!request.plain.ports.empty()) {
+        OBLEA_TRY(need_pasta());
+    }
+    registry::PullPolicy const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
+    OBLEA_TRY(ensure_image(context, store, {.image = options.image, .policy = policy}));
+    store::Lease const lease = OBLEA_TRY(store.take_lease("create"));
+    ResolvedSource const source =
+        OBLEA_TRY(resolve_source(store, {.image = options.image, .container = {}}));
+    auto const config = OBLEA_TRY(store.read_blob(source.image, limits::kConfigBytesMax));
+    if (!config.has_value() || !source.known.has_value()) {
+        return fail(Errno::enoent, "", "the image's config is not in the store: import it again");
+    }
+    RunConfig const run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
+    OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_of_monitors())
+                                                          : OBLEA_TRY(owner_ids_here());
+    return create_container(store, {.name = options.name,
+                                    .image = *source.known,
+                                    .image_name = source.image_name,
+                                    .owner_ids = ids,
+                                    .run = encode_run_config(run).dump()});
+}
+
+}  // namespace oblea::tools

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "tools/container/bundle.h"
+
+#include "store/image/json_fields.h"
+
+#include <linux/capability.h>
+#include <nlohmann/json.hpp>
+#include <sys/prctl.h>
+
+#include <array>
+
+namespace oblea::tools {
+namespace {
+
+using nlohmann::json;
+
+struct Capability {
+    char const* name;
+    int number;
+};
+constexpr std::array kDefaultCapabilities{Capability{"CAP_CHOWN", CAP_CHOWN},
+                                          Capability{"CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE},
+                                          Capability{"CAP_FSETID", CAP_FSETID},
+                                          Capability{"CAP_FOWNER", CAP_FOWNER},
+                                          Capability{"CAP_MKNOD", CAP_MKNOD},
+                                          Capability{"CAP_NET_RAW", CAP_NET_RAW},
+                                          Capability{"CAP_SETGID", CAP_SETGID},
+                                          Capability{"CAP_SETUID", CAP_SETUID},
+                                          Capability{"CAP_SETFCAP", CAP_SETFCAP},
+                                          Capability{"CAP_SETPCAP", CAP_SETPCAP},
+                                          Capability{"CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE},
+                                          Capability{"CAP_SYS_CHROOT", CAP_SYS_CHROOT},
+                                          Capability{"CAP_KILL", CAP_KILL},
+                                          Capability{"CAP_AUDIT_WRITE", CAP_AUDIT_WRITE}};
+
+constexpr std::array kMaskedPaths{
+    "/proc/asound",     "/proc/acpi",        "/proc/interrupts",
+    "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+    "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
+constexpr std::array kReadOnlyPaths{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                    "/proc/sysrq-trigger"};
+
+json mount(char const* target, char const* type, std::string source,
+           std::vector<std::string> options) {
+    return {{"destination", target},
+            {"type", type},
+            {"source", std::move(source)},
+            {"options", std::move(options)}};
+}
+
+json bind(BindMount const& from) {
+    char const* access = from.access == BindMount::Access::read_only ? "ro" : "rw";
+    return {{"destination", from.target},
+            {"type", "bind"},
+            {"source", from.source},
+            {"options", {"rbind", "rprivate", access}}};
+}
+
+json mounts_of(BundleFacts const& facts) {
+    std::vector<std::string> pts{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
+    if (facts.ids == OwnerIds::real) {
+        pts.emplace_back("gid=5");  // tty
+    }
+    json mounts = json::array(
+        {mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+         mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+         mount("/dev/pts", "devpts", "devpts", std::move(pts)),
+         mount("/dev/shm", "tmpfs", "shm",
+               {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+         mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"})});
+    // A sysfs of its own can only be mounted by the owner of the network namespace.
+    bool const own_sysfs =
+        facts.rights == Rights::machine_root || facts.config.network != Network::host;
+    mounts.push_back(own_sysfs
+                         ? mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"})
+                         : mount("/sys", "bind", "/sys",
+                                 {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"}));
+    for (BindMount const& file : facts.files) {
+        mounts.push_back(bind(file));
+    }
+    for (BindMount const& asked : facts.config.binds) {
+        mounts.push_back(bind(asked));
+    }
+    return mounts;
+}
+
+json linux_of(BundleFacts const& facts, json namespaces) {
+    json linux = {{"maskedPaths", kMaskedPaths}, {"readonlyPaths", kReadOnlyPaths}};
+    if (facts.user_namespace.has_value()) {
+        auto const map = [](std::uint32_t outside) {
+            return json::array({{{"containerID", 0}, {"hostID", outside}, {"size", 1}}});
+        };
+        namespaces.push_back({{"type", "user"}});
+        linux["uidMappings"] = map(facts.user_namespace->uid);
+        linux["gidMappings"] = map(facts.user_namespace->gid);
+    }
+    linux["namespaces"] = std::move(namespaces);
+    return linux;
+}
+
+json namespaces_of(RunConfig const& config) {
+    json list = json::array();
+    for (char const* type : {"pid", "ipc", "uts", "mount"}) {
+        list.push_back({{"type", type}});
+    }
+    if (config.network != Network::host) {
+        list.push_back({{"type", "network"}});
+    }
+    return list;
+}
+
+json process_of(ProcessFacts const& facts) {
+    std::vector<std::string> env = facts.env;
+    env.push_back("HOME=" + facts.identity.home);
+    json user = {{"uid", facts.identity.uid}, {"gid", facts.identity.gid}};
+    if (!facts.identity.groups.empty()) {
+        user["additionalGids"] = facts.identity.groups;
+    }
+    // Only root has them to begin with; others may get them by set-user-id programs.
+    bool const root = facts.identity.uid == 0;
+    std::vector<std::string> const held = root ? facts.capabilities : std::vector<std::string>{};
+    return {{"terminal", facts.terminal},
+            {"user", std::move(user)},
+            {"args", facts.arguments},
+            {"env", std::move(env)},
+            {"cwd", facts.workdir.empty() ? "/" : facts.workdir},
+            {"capabilities",
+             {{"bounding", facts.capabilities}, {"effective", held}, {"permitted", held}}}};
+}
+
+}  // namespace
+
+std::vector<std::string> grantable_capabilities() {
+    std::vector<std::string> names;
+    for (Capability const& one : kDefaultCapabilities) {
+        if (::prctl(PR_CAPBSET_READ, one.number) == 1) {
+            names.emplace_back(one.name);
+        }
+    }
+    return names;
+}
+
+std::string make_process_config(ProcessFacts const& facts) {
+    return store::json_fields::encode(process_of(facts), store::json_fields::Layout::indented);
+}
+
+std::string make_bundle_config(BundleFacts const& facts) {
+    RunConfig const& config = facts.config;
+    json const document = {{"ociVersion", "1.0.2"},
+                           {"root", {{"path", facts.root}, {"readonly", config.read_only}}},
+                           {"hostname", facts.hostname},
+                           {"process", process_of({.arguments = config.arguments(),
+                                                   .env = config.env,
+                                                   .workdir = config.workdir,
+                                                   .identity = facts.identity,
+                                                   .capabilities = facts.capabilities,
+                                                   .terminal = config.terminal})},
+                           {"mounts", mounts_of(facts)},
+                           {"annotations", config.labels},
+                           {"linux", linux_of(facts, namespaces_of(config))}};
+    return store::json_fields::encode(document, store::json_fields::Layout::indented) + '\n';
+}
+
+}  // namespace oblea::tools

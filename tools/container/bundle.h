@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The config.json of an OCI runtime bundle for a container.
+//
+// Pure. Spec: OCI runtime-spec config.md, config-linux.md; image-spec conversion.md. Capabilities,
+// masked and read-only paths are those that docker gives.
+#pragma once
+#include "tools/container/run_config.h"
+#include "tools/mount/containers.h"
+#include "tools/mount/private_mounts.h"
+#include "tools/mount/user_spec.h"
+
+#include <string>
+#include <vector>
+
+namespace oblea::tools {
+
+struct BundleFacts {
+    RunConfig const& config;
+    std::string root;  // as the runtime sees it; relative to the bundle or absolute
+    std::string hostname;
+    Identity identity;  // of the command
+    Rights rights = Rights::machine_root;
+    OwnerIds ids = OwnerIds::real;
+    std::vector<std::string> capabilities;  // "CAP_CHOWN", ...: those that this process has itself
+    std::vector<BindMount> files;           // of the machine, shown inside: resolv.conf, hosts, ...
+    // For a runtime that is started outside of any user namespace by an ordinary user: the one id
+    // that root inside is. None: no user namespace.
+    struct OneId {
+        std::uint32_t uid = 0;
+        std::uint32_t gid = 0;
+    };
+    std::optional<OneId> user_namespace = {};
+};
+
+std::string make_bundle_config(BundleFacts const& facts);
+
+// The part of it that `exec` wants for a further command.
+struct ProcessFacts {
+    std::vector<std::string> arguments;
+    std::vector<std::string> env;
+    std::string workdir;
+    Identity identity;
+    std::vector<std::string> capabilities;
+    bool terminal = false;
+};
+std::string make_process_config(ProcessFacts const& facts);
+
+// Those of docker's default set that this process may hand on.
+std::vector<std::string> grantable_capabilities();
+
+}  // namespace oblea::tools

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "tools/container/inspect_container.h"
+
+#include "tools/container/container_state.h"
+#include "tools/container/run_config.h"
+#include "tools/mount/mount_image.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace oblea::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr char const* kNever = "0001-01-01T00:00:00Z";
+
+std::string or_never(std::string const& time) {
+    return time.empty() ? kNever : time;
+}
+
+char const* status_name(ContainerState const& state) {
+    switch (state.status) {
+    case ContainerState::Status::running:
+        return "running";
+    case ContainerState::Status::restarting:
+        return "restarting";
+    case ContainerState::Status::exited:
+        return "exited";
+    case ContainerState::Status::created:
+        break;
+    }
+    return "created";
+}
+
+ordered_json state_json(ContainerState const& state) {
+    bool const running = state.status == ContainerState::Status::running;
+    return {{"Status", status_name(state)},
+            {"Running", running},
+            {"Paused", false},
+            {"Restarting", state.status == ContainerState::Status::restarting},
+            {"OOMKilled", false},
+            {"Dead", false},
+            {"Pid", running ? state.init_pid : 0},
+            {"ExitCode", state.exit_code},
+            {"Error", state.error},
+            {"StartedAt", or_never(state.started)},
+            {"FinishedAt", or_never(state.finished)}};
+}
+
+ordered_json mounts_json(RunConfig const& run) {
+    ordered_json list = ordered_json::array();
+    for (BindMount const& bind : run.binds) {
+        bool const writable = bind.access == BindMount::Access::read_write;
+        list.push_back({{"Type", "bind"},
+                        {"Source", bind.source},
+                        {"Destination", bind.target},
+                        {"Mode", writable ? "" : "ro"},
+                        {"RW", writable},
+                        {"Propagation", "rprivate"}});
+    }
+    return list;
+}
+
+ordered_json ports_json(RunConfig const& run) {
+    ordered_json ports = ordered_json::object();
+    for (PortMapping const& port : run.ports) {
+        bool const tcp = port.protocol == PortMapping::Protocol::tcp;
+        std::string const key = fmt::format("{}/{}", port.container_port, tcp ? "tcp" : "udp");
+        ports[key].push_back(
+            {{"HostIp", port.host_address}, {"HostPort", std::to_string(port.host_port)}});
+    }
+    return ports;
+}
+
+ordered_json config_json(Container const& container, RunConfig const& run) {
+    return {{"Hostname", run.hostname.empty() ? container.id.substr(0, 12) : run.hostname},
+            {"User", run.user},
+            {"Tty", run.terminal},
+            {"OpenStdin", run.open_input},
+            {"Env", run.env},
+            {"Cmd", run.command},
+            {"Image", container.image_name},
+            {"WorkingDir", run.workdir},
+            {"Entrypoint", run.entrypoint},
+            {"Labels", run.labels},
+            {"StopSignal", std::to_string(run.stop_signal)}};
+}
+
+ordered_json host_config_json(RunConfig const& run) {
+    char const* network = run.network == Network::host   ? "host"
+                          : run.network == Network::none ? "none"
+                                                         : "pasta";
+    std::string const policy = to_string(run.restart);
+    return {{"NetworkMode", network},
+            {"PortBindings", ports_json(run)},
+            {"RestartPolicy",
+             {{"Name", policy.substr(0, policy.find(':'))},
+              {"MaximumRetryCount", run.restart.retries_max}}},
+            {"AutoRemove", run.remove_at_end},
+            {"ReadonlyRootfs", run.read_only}};
+}
+
+}  // namespace
+
+Result<ordered_json> describe_container(store::Store const& store, Container const& container) {
+    auto const mounts = OBLEA_TRY(list_mounts(store));
+    auto const mount = std::ranges::find(mounts, container.id, &MountInfo::container_id);
+    ContainerState state = OBLEA_TRY(observe_state(store, container));
+    if (mount != mounts.end() && !state.is_active()) {
+        state.status = ContainerState::Status::running;
+        state.started = mount->started;
+        state.init_pid = mount->pid;
+    }
+    RunConfig run;
+    if (!container.run.empty()) {
+        run = OBLEA_TRY(parse_run_config(container.run));
+    }
+    auto const arguments = run.arguments();
+    ordered_json layers = ordered_json::array();
+    for (auto const& layer : container.layers) {
+        layers.push_back(layer.to_string());
+    }
+    std::string const folder = store.path() + '/' + container.folder();
+    ordered_json result = {
+        {"Id", container.id},
+        {"Created", container.created},
+        {"Path", arguments.empty() ? "" : arguments.front()},
+        {"Args", std::vector<std::string>{arguments.begin() + (arguments.empty() ? 0 : 1),
+                                          arguments.end()}},
+        {"State", state_json(state)},
+        {"Image", container.image.to_string()},
+        {"LogPath", container.run.empty() ? "" : folder + "/output.log"},
+        {"Name", '/' + container.name},
+        {"RestartCount", state.restarts},
+        {"Driver", "oblea"},
+        {"HostConfig", host_config_json(run)},
+        {"GraphDriver",
+         {{"Name", "oblea"},
+          {"Data",
+           {{"Layers", std::move(layers)},
+            {"UpperDir", folder + "/upper"},
+            {"WorkDir", folder + "/work"},
+            {"MergedDir", mount != mounts.end() ? mount->mount_point : ""}}}}},
+        {"Mounts", mounts_json(run)},
+        {"Config", config_json(container, run)},
+        {"NetworkSettings", {{"Ports", ports_json(run)}}}};
+    return result;
+}
+
+}  // namespace oblea::tools

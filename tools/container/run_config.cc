@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+#include "tools/container/run_config.h"
+
+#include "store/base/limits.h"
+#include "store/image/json_fields.h"
+#include "tools/mount/command_plan.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+
+namespace oblea::tools {
+namespace {
+
+namespace fields = store::json_fields;
+using nlohmann::json;
+
+constexpr char const* kWhat = "container.json";
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+    unsigned number = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size() || number == 0 || number > 65535) {
+        return fail(Errno::einval, "", fmt::format("invalid port \"{}\"", text));
+    }
+    return static_cast<std::uint16_t>(number);
+}
+
+Result<std::vector<std::string>> texts(json const& object, char const* key) {
+    std::vector<std::string> list;
+    for (json const& one : *OBLEA_TRY(fields::array(object, key, kWhat))) {
+        if (!one.is_string()) {
+            return fields::invalid(kWhat, std::string{key} + " is not a list of texts");
+        }
+        list.push_back(one.get<std::string>());
+    }
+    return list;
+}
+
+constexpr std::array kNetworks{std::pair{Network::host, "host"}, std::pair{Network::none, "none"},
+                               std::pair{Network::published, "published"}};
+
+std::string_view text_of(Network network) {
+    return std::ranges::find(kNetworks, network, &std::pair<Network, char const*>::first)->second;
+}
+
+Result<Network> parse_network(std::string_view text) {
+    auto const found =
+        std::ranges::find_if(kNetworks, [&](auto const& one) { return one.second == text; });
+    if (found == kNetworks.end()) {
+        return fields::invalid(kWhat, fmt::format("unknown network \"{}\"", text));
+    }
+    return found->first;
+}
+
+std::string bind_text(BindMount const& bind) {
+    return fmt::format("{}:{}:{}", bind.source, bind.target,
+                       bind.access == BindMount::Access::read_only ? "ro" : "rw");
+}
+
+std::string port_text(PortMapping const& port) {
+    return fmt::format("{}:{}:{}/{}", port.host_address, port.host_port, port.container_port,
+                       port.protocol == PortMapping::Protocol::tcp ? "tcp" : "udp");
+}
+
+std::pair<std::string, std::string> split_at(std::string const& text, char separator) {
+    auto const at = text.find(separator);
+    return at == std::string::npos ? std::pair{text, std::string{}}
+                                   : std::pair{text.substr(0, at), text.substr(at + 1)};
+}
+
+}  // namespace
+
+std::string PortMapping::to_string() const {
+    return fmt::format("{}:{}->{}/{}", host_address.empty() ? "0.0.0.0" : host_address, host_port,
+                       container_port, protocol == Protocol::tcp ? "tcp" : "udp");
+}
+
+std::vector<std::string> RunConfig::arguments() const {
+    std::vector<std::string> all = entrypoint;
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+}
+
+json encode_run_config(RunConfig const& config) {
+    json binds = json::array();
+    std::ranges::transform(config.binds, std::back_inserter(binds), bind_text);
+    json ports = json::array();
+    std::ranges::transform(config.ports, std::back_inserter(ports), port_text);
+    return {{"entrypoint", config.entrypoint},
+            {"command", config.command},
+            {"env", config.env},
+            {"workdir", config.workdir},
+            {"user", config.user},
+            {"hostname", config.hostname},
+            {"labels", config.labels},
+            {"binds", std::move(binds)},
+            {"ports", std::move(ports)},
+            {"network", text_of(config.network)},
+            {"restart", to_string(config.restart)},
+            {"stop_signal", config.stop_signal},
+            {"terminal", config.terminal},
+            {"open_input", config.open_input},
+            {"read_only", config.read_only},
+            {"remove_at_end", config.remove_at_end}};
+}
+
+Result<RunConfig> parse_run_config(std::string_view text) {
+    json const document = OBLEA_TRY(fields::parse_object(text, kWhat, limits::kConfigBytesMax));
+    RunConfig config;
+    config.entrypoint = OBLEA_TRY(texts(document, "entrypoint"));
+    config.command = OBLEA_TRY(texts(document, "command"));
+    config.env = OBLEA_TRY(texts(document, "env"));
+    config.workdir = OBLEA_TRY(fields::text(document, "workdir", kWhat));
+    config.user = OBLEA_TRY(fields::text(document, "user", kWhat));
+    config.hostname = OBLEA_TRY(fields::text(document, "hostname", kWhat));
+    if (json const* labels = OBLEA_TRY(fields::object_if(document, "labels", kWhat))) {
+        for (auto const& [name, value] : labels->items()) {
+            config.labels[name] = value.is_string() ? value.get<std::string>() : "";
+        }
+    }
+    auto const binds = OBLEA_TRY(texts(document, "binds"));
+    for (std::string const& bind : binds) {
+        config.binds.push_back(OBLEA_TRY(parse_bind_mount(bind)));
+    }
+    auto const ports = OBLEA_TRY(texts(document, "ports"));
+    for (std::string const& port : ports) {
+        config.ports.push_back(OBLEA_TRY(parse_port_mapping(port)));
+    }
+    std::string const network = OBLEA_TRY(fields::text(document, "network", kWhat));
+    config.network = OBLEA_TRY(parse_network(network));
+    std::string const restart = OBLEA_TRY(fields::text(document, "restart", kWhat));
+    config.restart = OBLEA_TRY(parse_restart_policy(restart));
+    config.stop_signal =
+        static_cast<int>(OBLEA_TRY(fields::number(document, "stop_signal", kWhat)));
+    config.terminal = OBLEA_TRY(fields::flag(document, "terminal", kWhat));
+    config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kWhat));
+    config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kWhat));
+    config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kWhat));
+    return config;
+}
+
+Result<PortMapping> parse_port_mapping(std::string_view text) {
+    auto const wrong = [&] {
+        return fail(Errno::einval, "",
+                    fmt::format("\"{}\" is no port to publish: write [ADDRESS:]HOST_PORT:PORT[/tcp|"
+                                "/udp], as in 8080:80",
+                                text));
+    };
+    PortMapping port;
+    std::string_view rest = text;
+    if (auto const slash = rest.rfind('/'); slash != std::string_view::npos) {
+        std::string_view const protocol = rest.substr(slash + 1);
+        if (protocol != "tcp" && protocol != "udp") {
+            return wrong();
+        }
+        port.protocol = protocol == "udp" ? PortMapping::Protocol::udp : PortMapping::Protocol::tcp;
+        rest = rest.substr(0, slash);
+    }
+    auto const last = rest.rfind(':');
+    if (last == std::string_view::npos) {
+        return wrong();
+    }
+    auto const inside = parse_port(rest.substr(last + 1));
+    rest = rest.substr(0, last);
+    auto const before = rest.rfind(':');
+    std::string_view const host = before == std::string_view::npos ? rest : rest.substr(before + 1);
+    if (before != std::string_view::npos) {
+        std::string_view address = rest.substr(0, before);
+        if (address.starts_with('[') && address.ends_with(']')) {
+            address = address.substr(1, address.size() - 2);
+        }
+        port.host_address = address;
+    }
+    auto const outside = parse_port(host);
+    if (!inside.has_value() || !outside.has_value()) {
+        return wrong();
+    }
+    port.container_port = *inside;
+    port.host_port = *outside;
+    return port;
+}
+
+Result<BindMount> parse_bind_mount(std::string_view text) {
+    BindMount bind;
+    auto const first = text.find(':');
+    if (first != std::string_view::npos) {
+        bind.source = text.substr(0, first);
+        std::string_view rest = text.substr(first + 1);
+        auto const second = rest.find(':');
+        bind.target = rest.substr(0, second);
+        std::string_view const mode =
+            second == std::string_view::npos ? std::string_view{"rw"} : rest.substr(second + 1);
+        if (mode != "ro" && mode != "rw") {
+            return fail(Errno::einval, "", fmt::format("\"{}\": invalid mode: {}", text, mode));
+        }
+        bind.access = mode == "ro" ? BindMount::Access::read_only : BindMount::Access::read_write;
+    }
+    if (!bind.source.starts_with('/') || !bind.target.starts_with('/')) {
+        return fail(Errno::einval, "",
+                    fmt::format("\"{}\" is no volume: write /FOLDER:/TARGET[:ro]; named volumes "
+                                "do not exist here",
+                                text));
+    }
+    return bind;
+}
+
+Result<RestartPolicy> parse_restart_policy(std::string_view text) {
+    using Kind = RestartPolicy::Kind;
+    auto const colon = text.find(':');
+    std::string_view const name = text.substr(0, colon);
+    RestartPolicy policy;
+    if (name == "on-failure") {
+        policy.kind = Kind::on_failure;
+        if (colon != std::string_view::npos) {
+            std::string_view const count = text.substr(colon + 1);
+            auto const [end, error] =
+                std::from_chars(count.data(), count.data() + count.size(), policy.retries_max);
+            if (error != std::errc{} || end != count.data() + count.size()) {
+                return fail(Errno::einval, "",
+                            "maximum retry count must be an integer: " + std::string{count});
+            }
+        }
+        return policy;
+    }
+    if (colon != std::string_view::npos) {
+        return fail(Errno::einval, "",
+                    "a maximum retry count can only be used with on-failure: " + std::string{text});
+    }
+    if (name == "always") {
+        policy.kind = Kind::always;
+    } else if (name == "unless-stopped") {
+        policy.kind = Kind::unless_stopped;
+    } else if (name != "no" && !name.empty()) {
+        return fail(Errno::einval, "", fmt::format("invalid restart policy '{}'", text));
+    }
+    return policy;
+}
+
+std::string to_string(RestartPolicy const& policy) {
+    switch (policy.kind) {
+    case RestartPolicy::Kind::always:
+        return "always";
+    case RestartPolicy::Kind::unless_stopped:
+        return "unless-stopped";
+    case RestartPolicy::Kind::on_failure:
+        return policy.retries_max == 0 ? "on-failure"
+                                       : fmt::format("on-failure:{}", policy.retries_max);
+    case RestartPolicy::Kind::no:
+        break;
+    }
+    return "no";
+}
+
+Result<int> parse_signal(std::string_view text) {
+    int number = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc{} && end == text.data() + text.size() && number > 0 && number < NSIG) {
+        return number;
+    }
+    std::string_view const name = text.starts_with("SIG") ? text.substr(3) : text;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        char const* abbreviation = ::sigabbrev_np(signal);
+        if (abbreviation != nullptr && name == abbreviation) {
+            return signal;
+        }
+    }
+    return fail(Errno::einval, "", fmt::format("invalid signal: {}", text));
+}
+
+std::vector<std::string> parse_env_file(std::string_view text) {
+    std::vector<std::string> list;
+    while (!text.empty()) {
+        auto const end = text.find('\n');
+        std::string_view line = text.substr(0, end);
+        text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+        auto const first = line.find_first_not_of(" \t\r");
+        if (first == std::string_view::npos || line[first] == '#') {
+            continue;
+        }
+        line.remove_prefix(first);
+        if (line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        list.emplace_back(line);
+    }
+    return list;
+}
+
+Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest request) {
+    ImageDefaults const image = OBLEA_TRY(parse_image_defaults(image_config));
+    RunConfig config = std::move(request.plain);
+    config.entrypoint = image.entrypoint;
+    config.command = image.command;
+    if (request.entrypoint.has_value()) {
+        config.entrypoint.clear();
+        config.command.clear();  // the image's command suits its own entrypoint
+        if (!request.entrypoint->empty()) {
+            config.entrypoint.push_back(*request.entrypoint);
+        }
+    }
+    if (!request.command.empty()) {
+        config.command = request.command;
+    }
+    if (config.arguments().empty()) {
+        config.command = {"/bin/sh"};
+    }
+    config.env = OBLEA_TRY(plan_environment(
+        {.image = image.env, .asked = request.env, .caller = request.caller_env, .home = ""}));
+    std::erase(config.env, "HOME=");
+    // The caller's terminal is not the container's.
+    bool const asked_term = std::ranges::any_of(request.env, [](std::string const& one) {
+        return one == "TERM" || one.starts_with("TERM=");
+    });
+    if (!asked_term) {
+        std::erase_if(config.env, [](std::string const& one) { return one.starts_with("TERM="); });
+        if (config.terminal) {
+            config.env.emplace_back("TERM=xterm");
+        }
+    }
+    config.workdir = request.workdir.empty() ? image.workdir : request.workdir;
+    config.user = request.user.empty() ? image.user : request.user;
+    if (!config.workdir.empty() && !config.workdir.starts_with('/')) {
+        return fail(Errno::einval, "",
+                    fmt::format("the working directory '{}' is invalid, it needs to be an absolute "
+                                "path",
+                                config.workdir));
+    }
+    json const document = json::parse(image_config, nullptr, false);
+    if (document.is_object() && document.contains("config") && document["config"].is_object()) {
+        json const& defaults = document["config"];
+        if (defaults.contains("Labels") && defaults["Labels"].is_object()) {
+            for (auto const& [name, value] : defaults["Labels"].items()) {
+                config.labels[name] = value.is_string() ? value.get<std::string>() : "";
+            }
+        }
+        if (defaults.contains("StopSignal") && defaults["StopSignal"].is_string()) {
+            config.stop_signal =
+                OBLEA_TRY(parse_signal(defaults["StopSignal"].get_ref<std::string const&>()));
+        }
+    }
+    for (std::string const& label : request.labels) {
+        auto [name, value] = split_at(label, '=');
+        config.labels[std::move(name)] = std::move(value);
+    }
+    if (request.network == "host" || request.network == "none") {
+        if (!config.ports.empty()) {
+            return fail(Errno::einval, "",
+                        "ports are published from a network of the container's own: leave out "
+                        "--network, or -p");
+        }
+        config.network = request.network == "none" ? Network::none : Network::host;
+    } else if (!config.ports.empty()) {
+        config.network = Network::published;
+    }
+    if (config.remove_at_end && config.restart.kind != RestartPolicy::Kind::no) {
+        return fail(Errno::einval, "", "conflicting options: --restart and --rm");
+    }
+    return config;
+}
+
+}  // namespace oblea::tools

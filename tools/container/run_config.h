@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// What runs in a container and how: settled when the container is made, kept in container.json.
+//
+// Pure. Spec: OCI image-spec config.md "config"; docker's `run`.
+#pragma once
+#include "store/base/error.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oblea::tools {
+
+struct PortMapping {
+    std::string host_address;  // empty: all
+    std::uint16_t host_port = 0;
+    std::uint16_t container_port = 0;
+    enum class Protocol { tcp, udp } protocol = Protocol::tcp;
+
+    [[nodiscard]] std::string to_string() const;  // "0.0.0.0:8080->80/tcp"
+    auto operator<=>(PortMapping const&) const = default;
+};
+
+struct BindMount {
+    std::string source;  // absolute
+    std::string target;  // absolute, inside
+    enum class Access { read_write, read_only } access = Access::read_write;
+    auto operator<=>(BindMount const&) const = default;
+};
+
+struct RestartPolicy {
+    enum class Kind { no, on_failure, always, unless_stopped } kind = Kind::no;
+    unsigned retries_max = 0;  // on_failure; 0: any number
+    auto operator<=>(RestartPolicy const&) const = default;
+};
+
+enum class Network {
+    host,       // the machine's own
+    none,       // one with nothing but a loopback interface
+    published,  // one of its own, connected by pasta, with published ports
+};
+
+struct RunConfig {
+    std::vector<std::string> entrypoint;
+    std::vector<std::string> command;
+    std::vector<std::string> env;  // complete, but for HOME
+    std::string workdir;
+    std::string user;
+    std::string hostname;  // empty: the beginning of the id
+    std::map<std::string, std::string> labels;
+    std::vector<BindMount> binds;
+    std::vector<PortMapping> ports;
+    Network network = Network::host;
+    RestartPolicy restart;
+    int stop_signal = 15;
+    bool terminal = false;
+    bool open_input = false;  // -i
+    bool read_only = false;
+    bool remove_at_end = false;
+
+    [[nodiscard]] std::vector<std::string> arguments() const;  // entrypoint and command
+    bool operator==(RunConfig const&) const = default;
+};
+
+// Of container.json's "run" and back. Errors: EINVAL.
+nlohmann::json encode_run_config(RunConfig const& config);
+Result<RunConfig> parse_run_config(std::string_view json);
+
+// As typed on a command line; nothing else is in these texts. Errors: EINVAL with the form wanted.
+Result<PortMapping> parse_port_mapping(std::string_view text);  // [ADDRESS:][HOST:]PORT[/PROTOCOL]
+Result<BindMount> parse_bind_mount(std::string_view text);      // SOURCE:TARGET[:ro|rw]
+Result<RestartPolicy> parse_restart_policy(std::string_view text);  // no, on-failure[:N], ...
+std::string to_string(RestartPolicy const& policy);
+Result<int> parse_signal(std::string_view text);  // "TERM", "SIGTERM", "15"
+// Lines "NAME=VALUE" or "NAME"; '#' begins a comment.
+std::vector<std::string> parse_env_file(std::string_view text);
+
+// What a user asks for; what is empty is the image's.
+struct RunRequest {
+    std::vector<std::string> command;
+    std::optional<std::string> entrypoint;  // empty text: none
+    std::vector<std::string> env;           // "NAME=VALUE", or "NAME" to hand the caller's value on
+    std::vector<std::string> caller_env;
+    std::string workdir;
+    std::string user;
+    std::vector<std::string> labels;  // "NAME=VALUE" or "NAME"
+    std::string network;              // "", "host", "none"
+    RunConfig plain;                  // everything that is taken as it is
+};
+
+// `image_config` are the bytes of the image's config. Without entrypoint and command anywhere it is
+// /bin/sh. Errors: EINVAL.
+Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest request);
+
+}  // namespace oblea::tools

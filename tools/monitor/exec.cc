@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "tools/monitor/exec.h"
+
+#include "store/base/sys.h"
+#include "tools/container/bundle.h"
+#include "tools/container/container_state.h"
+#include "tools/monitor/find_command.h"
+#include "tools/monitor/monitor.h"
+#include "tools/monitor/runtime.h"
+#include "tools/mount/background.h"
+#include "tools/mount/command_plan.h"
+#include "tools/mount/private_server.h"
+#include "tools/mount/user_spec.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace oblea::tools {
+namespace {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+constexpr int kSignalBase = 128;
+
+std::vector<std::string> own_environment() {
+    std::vector<std::string> list;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        list.emplace_back(*entry);
+    }
+    return list;
+}
+
+struct Prepared {
+    ExecResult early;     // of a command that cannot be run
+    std::string process;  // the file with its description
+    UniqueFd folder;
+};
+
+// In the child, in the container's namespaces.
+Result<Prepared> prepare(store::Store const& store, Container const& container,
+                         ContainerState const& state, ExecRequest const& request) {
+    RunConfig const config = OBLEA_TRY(run_config_of(container));
+    Prepared prepared;
+    prepared.folder =
+        OBLEA_TRY(sys::openat(store.root(), container.folder().c_str(), O_RDONLY | O_DIRECTORY));
+    OBLEA_TRY(join_namespaces(state.monitor_pid));
+    UniqueFd const root =
+        OBLEA_TRY(sys::open(fmt::format("/proc/{}/root", state.init_pid), O_RDONLY | O_DIRECTORY));
+    std::string const passwd = OBLEA_TRY(read_in_root(root, "etc/passwd"));
+    std::string const group = OBLEA_TRY(read_in_root(root, "etc/group"));
+    Identity const identity =
+        OBLEA_TRY(resolve_user(request.user.empty() ? config.user : request.user, passwd, group));
+    auto env = OBLEA_TRY(plan_environment(
+        {.image = config.env, .asked = request.env, .caller = own_environment(), .home = ""}));
+    std::erase(env, "HOME=");
+    std::string const workdir = request.workdir.empty() ? config.workdir : request.workdir;
+    std::string const& program = request.command.front();
+    auto const found =
+        OBLEA_TRY(find_command(root, {.program = program, .env = env, .workdir = workdir}));
+    if (found == CommandFound::no) {
+        prepared.early = {.exit_status = 127, .problem = program + ": not found in the container"};
+    } else if (found == CommandFound::not_executable) {
+        prepared.early = {.exit_status = 126,
+                          .problem = program + ": cannot be executed: Permission denied"};
+    }
+    prepared.process = fmt::format("exec.{}.json", ::getpid());
+    std::string const text = make_process_config({.arguments = request.command,
+                                                  .env = std::move(env),
+                                                  .workdir = workdir,
+                                                  .identity = identity,
+                                                  .capabilities = grantable_capabilities(),
+                                                  .terminal = request.terminal});
+    OBLEA_TRY(sys::replace_file(prepared.folder.get(), prepared.process.c_str(), text, 0600,
+                                sys::Sync::no));
+    return prepared;
+}
+
+std::string encode(ExecResult const& result) {
+    nlohmann::json const document = {{"exit_status", result.exit_status},
+                                     {"problem", result.problem}};
+    return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Waits for the command with the caller's own streams; its exit status.
+int run_command(Runtime const& runtime, Container const& container, Prepared const& prepared,
+                ExecRequest const& request) {
+    std::vector<std::string> options;
+    if (request.detached) {
+        options.emplace_back("--detach");
+    }
+    // Ctrl-C is for the command; whoever waits for it stays.
+    static_cast<void>(std::signal(SIGINT, SIG_IGN));
+    static_cast<void>(std::signal(SIGQUIT, SIG_IGN));
+    bool const silent = request.detached;
+    auto const pid = spawn(runtime.exec_command(container.id, prepared.process, std::move(options)),
+                           prepared.folder.get(),
+                           {.in = request.input || request.terminal ? STDIN_FILENO : -1,
+                            .out = silent ? -1 : STDOUT_FILENO,
+                            .err = silent ? -1 : STDERR_FILENO});
+    int code = 125;
+    if (pid.has_value()) {
+        int const status = wait_for_child(*pid).value_or(125 << 8);
+        code = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    static_cast<void>(sys::unlink_if_exists(prepared.folder.get(), prepared.process.c_str()));
+    return code;
+}
+
+}  // namespace
+
+Result<ExecResult> exec_in_container(store::Store const& store, Container const& container,
+                                     ExecRequest const& request) {
+    ContainerState const state = OBLEA_TRY(observe_state(store, container));
+    if (state.status != ContainerState::Status::running) {
+        return fail(Errno{ESRCH}, "", fmt::format("container {} is not running", container.name));
+    }
+    Runtime const runtime = OBLEA_TRY(Runtime::find());
+    std::string const store_path = store.path();
+    static_cast<void>(std::signal(SIGINT, SIG_IGN));
+    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
+        auto const there = store::Store::open(store_path, store::Store::Create::no);
+        auto const prepared = there.has_value()
+                                  ? prepare(*there, container, state, request)
+                                  : Result<Prepared>{std::unexpected<Error>(there.error())};
+        if (!prepared.has_value()) {
+            report.failure(prepared.error());
+            return 125;
+        }
+        bool const run = prepared->early.exit_status == 0;
+        static_cast<void>(report.success(encode(prepared->early)));
+        return run ? run_command(runtime, container, *prepared, request)
+                   : prepared->early.exit_status;
+    }));
+    int const status = OBLEA_TRY(wait_for_child(child.pid));
+    auto const early = nlohmann::json::parse(child.report, nullptr, false);
+    ExecResult result{.exit_status = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status)
+                                                         : WEXITSTATUS(status),
+                      .problem = {}};
+    if (early.is_object()) {
+        result.problem = early.value("problem", "");
+    }
+    return result;
+}
+
+}  // namespace oblea::tools

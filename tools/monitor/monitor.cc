@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: MIT
+#include "tools/monitor/monitor.h"
+
+#include "store/base/sys.h"
+#include "tools/container/bundle.h"
+#include "tools/container/container_state.h"
+#include "tools/monitor/clients.h"
+#include "tools/monitor/find_command.h"
+#include "tools/monitor/guard.h"
+#include "tools/monitor/log_file.h"
+#include "tools/monitor/pasta.h"
+#include "tools/monitor/runtime.h"
+#include "tools/monitor/standard_io.h"
+#include "tools/mount/leftovers.h"
+#include "tools/mount/private_server.h"
+#include "tools/mount/rfc3339.h"
+#include "tools/mount/serve_process.h"
+#include "tools/mount/user_spec.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+
+namespace oblea::tools {
+namespace {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kSignalBase = 128;
+constexpr int kDrainMs = 2000;
+constexpr int kKillWaitMs = 10'000;
+constexpr int kRestartFirstMs = 100;
+constexpr int kRestartMaxMs = 60'000;
+// One that has run so long counts as having started well.
+constexpr auto kGoodRun = std::chrono::seconds{10};
+constexpr std::size_t kSmallFileBytesMax = 1U << 20U;
+
+std::string encode_outcome(StartOutcome const& outcome) {
+    nlohmann::json const document = {{"exit_status", outcome.exit_status},
+                                     {"problem", outcome.problem}};
+    return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<StartOutcome> parse_outcome(std::string const& text) {
+    auto const document = nlohmann::json::parse(text, nullptr, false);
+    if (!document.is_object()) {
+        return fail(Errno::eio, "", "the monitor's report cannot be read: " + text);
+    }
+    return StartOutcome{.exit_status = document.value("exit_status", 1),
+                        .problem = document.value("problem", "")};
+}
+
+int number_in(std::string_view text) {
+    int number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+class Monitor {
+public:
+    Monitor(store::Store const& store, Container const& container, RunConfig config, Begin begin,
+            Runtime runtime)
+        : store_(store), container_(container), config_(std::move(config)), begin_(begin),
+          runtime_(std::move(runtime)) {}
+
+    // From the lock to the end. What goes wrong before the container is ready is reported.
+    int run(Report& report) {
+        auto const prepared = prepare();
+        if (!prepared.has_value()) {
+            report.failure(prepared.error());
+            return 1;
+        }
+        auto ready = make_ready();
+        if (!ready.has_value() || ready->exit_status != 0) {
+            settle_failure(ready);
+            finish(ready.has_value() ? ready->exit_status : 1);
+            if (!ready.has_value()) {
+                report.failure(ready.error());
+            } else {
+                static_cast<void>(report.success(encode_outcome(*ready)));
+            }
+            return 1;
+        }
+        if (begin_ == Begin::at_once) {
+            if (auto const begun = start_command(); !begun.has_value()) {
+                tidy_run();
+                finish(1);
+                report.failure(begun.error());
+                return 1;
+            }
+        }
+        // From here on nobody waits for us, and nobody reads what we print.
+        static_cast<void>(redirect_standard_streams(log_.get()));
+        static_cast<void>(report.success(encode_outcome({})));
+        int const code = live();
+        finish(code);
+        return 0;
+    }
+
+private:
+    // --- once
+
+    Status prepare() {
+        OBLEA_TRY(settle_process());
+        folder_ = OBLEA_TRY(
+            sys::openat(store_.root(), container_.folder().c_str(), O_RDONLY | O_DIRECTORY));
+        // Puts in order what a lost monitor left, as long as we have no lock.
+        state_ = OBLEA_TRY(observe_state(store_, container_));
+        state_.restarts = 0;
+        auto lock = OBLEA_TRY(try_monitor_lock(store_, container_));
+        if (!lock.has_value()) {
+            return fail(Errno::ebusy, "", "container " + container_.name + " runs already");
+        }
+        lock_ = *std::move(lock);
+        log_ = OBLEA_TRY(sys::openat(folder_.get(), "log", O_WRONLY | O_CREAT | O_APPEND));
+        signals_ = OBLEA_TRY(block_signals());
+        rights_ = OBLEA_TRY(enter_private_namespaces(
+            [](std::string const& message) { fmt::print(stderr, "oblea: {}\n", message); }));
+        OBLEA_TRY(runtime_.prepare_namespace());
+        server_ =
+            OBLEA_TRY(serve_privately(store_.path(), {.image = {}, .container = container_.id},
+                                      RemoveAtUnmount::when_untouched));
+        clients_.emplace(OBLEA_TRY(listen_for_clients(store_, container_)));
+        return {};
+    }
+
+    static Result<UniqueFd> block_signals() {
+        sigset_t wanted;
+        ::sigemptyset(&wanted);
+        for (int const signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) {
+            ::sigaddset(&wanted, signal);
+        }
+        ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
+        UniqueFd signals{::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK)};
+        if (!signals.valid()) {
+            return fail(sys::last_errno(), "signalfd");
+        }
+        return signals;
+    }
+
+    // --- for each run
+
+    // Up to a first process that waits for start_command().
+    Result<StartOutcome> make_ready() {
+        UniqueFd const root =
+            OBLEA_TRY(sys::open(server_->info.mount_point, O_RDONLY | O_DIRECTORY));
+        std::string const passwd = OBLEA_TRY(read_in_root(root, "etc/passwd"));
+        std::string const group = OBLEA_TRY(read_in_root(root, "etc/group"));
+        Identity const identity = OBLEA_TRY(resolve_user(config_.user, passwd, group));
+        OBLEA_TRY(make_workdir(root, config_.workdir));
+        CommandFound const found =
+            OBLEA_TRY(find_command(root, {.program = config_.arguments().front(),
+                                          .env = config_.env,
+                                          .workdir = config_.workdir}));
+        // What a volume brings is only there later: then the runtime is the one to say.
+        if (found != CommandFound::yes && config_.binds.empty()) {
+            return cannot_run(found);
+        }
+        OBLEA_TRY(write_bundle(identity));
+        io_.emplace(OBLEA_TRY(StandardIo::make({.folder = folder_.get(),
+                                                .terminal = config_.terminal,
+                                                .open_input = config_.open_input})));
+        pid_t const init = OBLEA_TRY(runtime_.create(folder_.get(), container_.id,
+                                                     io_->container_side(), io_->console_socket()));
+        init_ = init;
+        guard_.emplace(OBLEA_TRY(Guard::start(init)));
+        OBLEA_TRY(io_->attach());
+        if (config_.network == Network::published) {
+            pasta_ = OBLEA_TRY(start_pasta(config_.ports, init, folder_.get()));
+        }
+        return StartOutcome{};
+    }
+
+    StartOutcome cannot_run(CommandFound found) const {
+        std::string const program = config_.arguments().front();
+        return found == CommandFound::no
+                   ? StartOutcome{127, program + ": not found in the image"}
+                   : StartOutcome{126, program + ": cannot be executed: Permission denied"};
+    }
+
+    Status write_bundle(Identity const& identity) {
+        std::string const hostname =
+            config_.hostname.empty() ? container_.id.substr(0, 12) : config_.hostname;
+        std::vector<BindMount> files;
+        auto const add = [&](char const* name, std::string_view text) -> Status {
+            files.push_back({.source = store_.path() + '/' + container_.folder() + '/' + name,
+                             .target = std::string{"/etc/"} + name});
+            return sys::replace_file(folder_.get(), name, text, 0644, sys::Sync::no);
+        };
+        auto const machine = [](char const* path) {
+            return sys::read_file(AT_FDCWD, path, kSmallFileBytesMax).value_or("");
+        };
+        OBLEA_TRY(add("hostname", hostname + '\n'));
+        OBLEA_TRY(add("hosts", machine("/etc/hosts") + "127.0.1.1\t" + hostname + '\n'));
+        OBLEA_TRY(add("resolv.conf", machine("/etc/resolv.conf")));
+        std::string const text = make_bundle_config({.config = config_,
+                                                     .root = server_->info.mount_point,
+                                                     .hostname = hostname,
+                                                     .identity = identity,
+                                                     .rights = rights_,
+                                                     .ids = container_.owner_ids,
+                                                     .capabilities = grantable_capabilities(),
+                                                     .files = std::move(files)});
+        return sys::replace_file(folder_.get(), "config.json", text, 0600, sys::Sync::no);
+    }
+
+    Status start_command() {
+        OBLEA_TRY(runtime_.start(folder_.get(), container_.id));
+        begin_ = Begin::at_once;
+        begun_ = true;
+        began_ = Clock::now();
+        state_.status = ContainerState::Status::running;
+        state_.monitor_pid = ::getpid();
+        state_.init_pid = init_;
+        state_.init_started = process_start(init_).value_or(0);
+        state_.started = rfc3339_now();
+        state_.finished.clear();
+        state_.exit_code = 0;
+        state_.error.clear();
+        OBLEA_TRY(open_output_log());
+        return write_state(store_, container_, state_);
+    }
+
+    Status open_output_log() {
+        if (output_log_.has_value()) {
+            return {};
+        }
+        output_log_.emplace(
+            OBLEA_TRY(sys::openat(folder_.get(), kContainerLog, O_WRONLY | O_CREAT | O_APPEND)));
+        return {};
+    }
+
+    // Runs, and runs again where that is asked for; the last exit status.
+    int live() {
+        for (;;) {
+            while (!wait_status_.has_value()) {
+                turn(-1);
+                if (told_to_begin_ && !begun_) {
+                    begin_or_give_up();
+                }
+            }
+            drain();
+            int const code = settle_end();
+            unsigned const restarts = Clock::now() - began_ > kGoodRun ? 0 : restarts_in_a_row_;
+            auto const wait_ms = decide_restart_ms(
+                config_.restart, {.exit_code = code, .restarts = restarts, .stopped = stopped_});
+            if (!wait_ms.has_value() || server_lost_ || !restart_after(*wait_ms, restarts)) {
+                return code;
+            }
+        }
+    }
+
+    void begin_or_give_up() {
+        auto const begun = start_command();
+        if (!begun.has_value()) {
+            state_.error = begun.error().message();
+            clients_->send_output(LogStream::err, "oblea: " + state_.error + "\r\n");
+            signal_init(SIGKILL);
+            told_to_begin_ = false;
+        }
+    }
+
+    bool restart_after(int wait_ms, unsigned restarts) {
+        state_.status = ContainerState::Status::restarting;
+        ++state_.restarts;
+        restarts_in_a_row_ = restarts + 1;
+        static_cast<void>(write_state(store_, container_, state_));
+        auto const until = Clock::now() + std::chrono::milliseconds{wait_ms};
+        while (Clock::now() < until && stopped_ == EndOfRun::Stopped::by_itself && !server_lost_) {
+            auto const left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+            turn(std::max(1, static_cast<int>(left.count())));
+        }
+        bool again = stopped_ == EndOfRun::Stopped::by_itself && !server_lost_;
+        if (again) {
+            begun_ = false;
+            auto const ready = make_ready();
+            again = ready.has_value() && ready->exit_status == 0 && start_command().has_value();
+            if (!again) {
+                settle_failure(ready);
+                tidy_run();
+            }
+        }
+        if (!again) {
+            state_.status = ContainerState::Status::exited;
+            static_cast<void>(write_state(store_, container_, state_));
+        }
+        return again;
+    }
+
+    // What is left to read when the first process has ended.
+    void drain() {
+        auto const until = Clock::now() + std::chrono::milliseconds{kDrainMs};
+        while (io_->has_output() && Clock::now() < until) {
+            turn(50);
+        }
+    }
+
+    // Notes the end of a run; its exit status.
+    int settle_end() {
+        int const status = *wait_status_;
+        int const code = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
+        tidy_run();
+        if (output_log_.has_value()) {
+            output_log_->finish();
+        }
+        state_.status = ContainerState::Status::exited;
+        state_.exit_code = code;
+        state_.finished = rfc3339_now();
+        state_.init_pid = 0;
+        if (server_lost_) {
+            state_.error = "the file system's server was lost";
+        }
+        static_cast<void>(write_state(store_, container_, state_));
+        return code;
+    }
+
+    void settle_failure(Result<StartOutcome> const& ready) {
+        state_.error = ready.has_value() ? ready->problem : ready.error().message();
+        state_.exit_code = ready.has_value() ? ready->exit_status : 125;
+        static_cast<void>(write_state(store_, container_, state_));
+        tidy_run();
+    }
+
+    // Ends what belongs to one run.
+    void tidy_run() {
+        if (init_ > 0) {
+            static_cast<void>(runtime_.remove(folder_.get(), container_.id));
+            auto const until = Clock::now() + std::chrono::milliseconds{kKillWaitMs};
+            while (!wait_status_.has_value() && Clock::now() < until) {
+                turn(100);
+            }
+        }
+        init_ = 0;
+        wait_status_.reset();
+        if (pasta_ > 0) {
+            ::kill(pasta_, SIGTERM);
+            pasta_ = 0;
+        }
+        guard_.reset();
+        io_.reset();
+    }
+
+    // The end of it all: nothing stays mounted. Clients hear of it last.
+    void finish(int code) {
+        if (server_.has_value() && !server_lost_) {
+            if (auto const ended = end_private_server(*server_); !ended.has_value()) {
+                fmt::print(stderr, "oblea: {}\n", ended.error().message());
+            }
+        }
+        if (server_lost_) {
+            end_leftovers(-1);  // what it has left serving
+        }
+        if (config_.remove_at_end) {
+            if (auto const removed = remove_container(store_, container_); !removed.has_value()) {
+                fmt::print(stderr, "oblea: {}\n", removed.error().message());
+            }
+        }
+        lock_.reset();
+        if (clients_.has_value()) {
+            clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
+            clients_->flush(kDrainMs);
+        }
+    }
+
+    // --- one turn of the loop
+
+    void turn(int timeout_ms) {
+        std::vector<pollfd> waiting;
+        waiting.push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
+        bool const room = clients_->has_room();
+        std::size_t const io_at = waiting.size();
+        if (io_.has_value()) {
+            io_->add_to(waiting, room ? StandardIo::Output::read : StandardIo::Output::leave);
+        }
+        std::size_t const clients_at = waiting.size();
+        bool const input_room = !io_.has_value() || io_->has_input_room();
+        clients_->add_to(waiting, input_room ? Clients::Input::read : Clients::Input::leave);
+        if (::poll(waiting.data(), waiting.size(), timeout_ms) < 0) {
+            return;
+        }
+        std::span<pollfd const> const seen{waiting};
+        if (io_.has_value()) {
+            io_->handle(seen.subspan(io_at, clients_at - io_at),
+                        [&](LogStream stream, std::string_view bytes) {
+                            if (output_log_.has_value()) {
+                                output_log_->add(stream, bytes);
+                            }
+                            clients_->send_output(stream, bytes);
+                        });
+        }
+        clients_->handle(seen.subspan(clients_at), [&](Frame const& frame) { obey(frame); });
+        if (waiting[0].revents != 0) {
+            handle_signals();
+        }
+    }
+
+    void handle_signals() {
+        signalfd_siginfo info{};
+        while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+            if (info.ssi_signo != SIGCHLD) {
+                stop(config_.stop_signal);
+            }
+        }
+        int status = 0;
+        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+            if (pid == init_) {
+                wait_status_ = status;
+            } else if (server_.has_value() && pid == server_->process.pid) {
+                server_lost_ = true;
+                signal_init(SIGKILL);  // its files are gone
+            }
+        }
+    }
+
+    void obey(Frame const& frame) {
+        switch (frame.kind) {
+        case Frame::Kind::begin:
+            told_to_begin_ = true;
+            break;
+        case Frame::Kind::input:
+            if (io_.has_value()) {
+                io_->give(frame.payload);
+            }
+            break;
+        case Frame::Kind::input_end:
+            if (io_.has_value()) {
+                io_->end_input();
+            }
+            break;
+        case Frame::Kind::resize:
+            if (io_.has_value()) {
+                auto const space = frame.payload.find(' ');
+                io_->resize(number_in(frame.payload),
+                            space == std::string::npos
+                                ? 0
+                                : number_in(std::string_view{frame.payload}.substr(space + 1)));
+            }
+            break;
+        case Frame::Kind::signal:
+            signal_init(number_in(frame.payload));
+            break;
+        case Frame::Kind::stop:
+            stop(number_in(frame.payload));
+            break;
+        case Frame::Kind::attach:
+        case Frame::Kind::output:
+        case Frame::Kind::errors:
+        case Frame::Kind::exit:
+            break;
+        }
+    }
+
+    void stop(int signal) {
+        stopped_ = EndOfRun::Stopped::by_user;
+        signal_init(signal);
+    }
+
+    void signal_init(int signal) {
+        // A first process that waits to be told takes nothing but the last of signals.
+        if (init_ > 0 && !wait_status_.has_value() && signal > 0) {
+            ::kill(init_, begun_ ? signal : SIGKILL);
+        }
+    }
+
+    store::Store const& store_;
+    Container const& container_;
+    RunConfig config_;
+    Begin begin_;
+    Runtime runtime_;
+    UniqueFd folder_, lock_, log_, signals_;
+    Rights rights_ = Rights::machine_root;
+    std::optional<PrivateServer> server_;
+    bool server_lost_ = false;
+    std::optional<Clients> clients_;
+    std::optional<StandardIo> io_;
+    std::optional<Guard> guard_;
+    std::optional<LogWriter> output_log_;
+    pid_t init_ = 0;
+    pid_t pasta_ = 0;
+    std::optional<int> wait_status_;
+    bool begun_ = false;
+    bool told_to_begin_ = false;
+    EndOfRun::Stopped stopped_ = EndOfRun::Stopped::by_itself;
+    Clock::time_point began_{};
+    unsigned restarts_in_a_row_ = 0;
+    ContainerState state_;
+};
+
+int monitor(std::string const& store_path, std::string const& id, Begin begin, Report& report) {
+    auto const start = [&]() -> Result<int> {
+        store::Store const store =
+            OBLEA_TRY(store::Store::open(store_path, store::Store::Create::no));
+        Container const container = OBLEA_TRY(need_container(store, id));
+        RunConfig config = OBLEA_TRY(run_config_of(container));
+        Runtime runtime = OBLEA_TRY(Runtime::find());
+        if (config.network == Network::published) {
+            OBLEA_TRY(need_pasta());
+        }
+        return Monitor{store, container, std::move(config), begin, std::move(runtime)}.run(report);
+    };
+    auto const ended = start();
+    if (!ended.has_value()) {
+        report.failure(ended.error());
+        return 1;
+    }
+    return *ended;
+}
+
+}  // namespace
+
+std::optional<int> decide_restart_ms(RestartPolicy const& policy, EndOfRun const& end) {
+    using Kind = RestartPolicy::Kind;
+    bool const wanted = policy.kind == Kind::always || policy.kind == Kind::unless_stopped ||
+                        (policy.kind == Kind::on_failure && end.exit_code != 0 &&
+                         (policy.retries_max == 0 || end.restarts < policy.retries_max));
+    if (!wanted || end.stopped == EndOfRun::Stopped::by_user) {
+        return std::nullopt;
+    }
+    int wait_ms = kRestartFirstMs;
+    for (unsigned i = 0; i < end.restarts && wait_ms < kRestartMaxMs; ++i) {
+        wait_ms *= 2;
+    }
+    return std::min(wait_ms, kRestartMaxMs);
+}
+
+Result<RunConfig> run_config_of(Container const& container) {
+    if (container.run.empty()) {
+        return fail(Errno::einval, "",
+                    fmt::format("container {0} was made by a mount and has no command: use 'oblea "
+                                "chroot --name {0}'",
+                                container.name));
+    }
+    return with_context(parse_run_config(container.run),
+                        [&] { return "container " + container.name; });
+}
+
+Result<StartOutcome> start_monitor(store::Store const& store, Container const& container,
+                                   Begin begin) {
+    std::string const store_path = store.path();
+    Child const child = OBLEA_TRY(start_child(Parentage::detached, -1, [&](Report& report) {
+        return monitor(store_path, container.id, begin, report);
+    }));
+    return parse_outcome(child.report);
+}
+
+}  // namespace oblea::tools

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "tools/monitor/runtime.h"
+
+#include "store/base/sys.h"
+#include "tools/mount/background.h"
+
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <nlohmann/json.hpp>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <limits>
+
+namespace oblea::tools {
+namespace {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+constexpr char const* kStateFolder = "runtime";
+constexpr char const* kLog = "runtime.log";
+constexpr char const* kPidFile = "init.pid";
+constexpr std::size_t kLogBytesMax = 1U << 20U;
+
+bool is_program(std::string const& path) {
+    auto const info = sys::fstatat(AT_FDCWD, path.c_str(), 0);
+    return info.has_value() && S_ISREG(info->st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::optional<std::string> find_program(std::string const& name) {
+    if (name.find('/') != std::string::npos) {
+        return is_program(name) ? std::optional{name} : std::nullopt;
+    }
+    char const* path = std::getenv("PATH");
+    // runc lives in sbin, which ordinary users do not search.
+    std::string folders = (path != nullptr ? std::string{path} + ':' : std::string{}) +
+                          "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin";
+    std::size_t at = 0;
+    while (at <= folders.size()) {
+        std::size_t const end = std::min(folders.find(':', at), folders.size());
+        std::string const candidate = folders.substr(at, end - at) + '/' + name;
+        if (is_program(candidate)) {
+            return candidate;
+        }
+        at = end + 1;
+    }
+    return std::nullopt;
+}
+
+// The last thing that the runtime had to say.
+std::string last_message(int bundle) {
+    auto const text = sys::read_file(bundle, kLog, kLogBytesMax);
+    std::string message;
+    if (!text.has_value()) {
+        return message;
+    }
+    std::string_view rest = *text;
+    while (!rest.empty()) {
+        auto const end = rest.find('\n');
+        auto const line = nlohmann::json::parse(rest.substr(0, end), nullptr, false);
+        rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+        if (line.is_object() && line.contains("msg") && line["msg"].is_string() &&
+            line.value("level", "error") != "warning") {
+            message = line["msg"].get<std::string>();
+        }
+    }
+    return message;
+}
+
+Result<pid_t> read_pid(int bundle) {
+    std::string const text = OBLEA_TRY(sys::read_file(bundle, kPidFile, 64));
+    pid_t pid = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc{} || pid <= 0) {
+        return fail(Errno::eio, "", "the runtime did not tell the process it made");
+    }
+    return pid;
+}
+
+bool is_hybrid() {
+    auto const controllers =
+        sys::read_file(AT_FDCWD, "/sys/fs/cgroup/unified/cgroup.controllers", 4096);
+    return controllers.has_value();
+}
+
+[[noreturn]] void execute(std::vector<std::string> arguments, int folder,
+                          StandardStreams const& streams) {
+    int const null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    auto const give = [&](int from, int to) { ::dup2(from >= 0 ? from : null, to); };
+    bool const moved = folder < 0 || ::fchdir(folder) == 0;
+    give(streams.in, STDIN_FILENO);
+    give(streams.out, STDOUT_FILENO);
+    give(streams.err, STDERR_FILENO);
+    ::close_range(3, std::numeric_limits<unsigned>::max(), CLOSE_RANGE_CLOEXEC);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int const signal : {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
+        static_cast<void>(std::signal(signal, SIG_DFL));
+    }
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) {
+        pointers.push_back(argument.data());
+    }
+    pointers.push_back(nullptr);
+    if (moved) {
+        ::execvp(pointers.front(), pointers.data());
+    }
+    ::_exit(127);
+}
+
+}  // namespace
+
+Result<pid_t> spawn(std::vector<std::string> arguments, int folder,
+                    StandardStreams const& streams) {
+    std::fflush(nullptr);
+    pid_t const pid = ::fork();
+    if (pid < 0) {
+        return fail(sys::last_errno(), "fork");
+    }
+    if (pid == 0) {
+        execute(std::move(arguments), folder, streams);
+    }
+    return pid;
+}
+
+Result<Runtime> Runtime::find() {
+    if (char const* asked = std::getenv("OBLEA_RUNTIME"); asked != nullptr && *asked != '\0') {
+        auto const program = find_program(asked);
+        if (!program.has_value()) {
+            return fail(Errno::enoent, "",
+                        fmt::format("OBLEA_RUNTIME names {}, which is not there", asked));
+        }
+        return Runtime{*program};
+    }
+    for (char const* name : {"crun", "runc"}) {
+        if (auto program = find_program(name)) {
+            return Runtime{*std::move(program)};
+        }
+    }
+    return fail(Errno::enoent, "",
+                "no OCI runtime is installed: install the package crun (or runc); 'oblea chroot' "
+                "needs none");
+}
+
+bool Runtime::is_crun() const {
+    return program_.ends_with("crun");
+}
+
+Status Runtime::prepare_namespace() const {
+    if (!is_crun() || !is_hybrid()) {
+        return {};
+    }
+    if (::mount("none", "/sys/fs/cgroup", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                "size=64k,mode=755") != 0) {
+        return fail(sys::last_errno(), "mount", "/sys/fs/cgroup");
+    }
+    return {};
+}
+
+std::vector<std::string> Runtime::command(std::vector<std::string> rest) const {
+    std::vector<std::string> all{program_, "--root",       kStateFolder, "--log",
+                                 kLog,     "--log-format", "json"};
+    if (is_crun()) {
+        // No limits are asked for, and what needs cgroups fails where there are none.
+        all.emplace_back("--cgroup-manager=disabled");
+    }
+    all.insert(all.end(), std::make_move_iterator(rest.begin()),
+               std::make_move_iterator(rest.end()));
+    return all;
+}
+
+std::vector<std::string> Runtime::exec_command(std::string const& id, std::string const& process,
+                                               std::vector<std::string> options) const {
+    std::vector<std::string> rest{"exec"};
+    rest.insert(rest.end(), options.begin(), options.end());
+    rest.insert(rest.end(), {"--process", process, id});
+    return command(std::move(rest));
+}
+
+Status Runtime::run(int bundle, std::vector<std::string> rest) const {
+    std::string const what = rest.front();
+    pid_t const pid = OBLEA_TRY(spawn(command(std::move(rest)), bundle, {}));
+    int const status = OBLEA_TRY(wait_for_child(pid));
+    if (status != 0) {
+        return fail(Errno::eio, "", fmt::format("{} {}: {}", program_, what, last_message(bundle)));
+    }
+    return {};
+}
+
+Result<pid_t> Runtime::create(int bundle, std::string const& id, StandardStreams const& streams,
+                              std::optional<std::string> const& console_socket) const {
+    OBLEA_TRY(sys::unlink_if_exists(bundle, kLog));
+    OBLEA_TRY(sys::unlink_if_exists(bundle, kPidFile));
+    // What an earlier life left, if its monitor could not tidy up.
+    OBLEA_TRY(sys::remove_tree(bundle, kStateFolder));
+    std::vector<std::string> rest{"create", "--bundle", ".", "--pid-file", kPidFile};
+    if (console_socket.has_value()) {
+        rest.insert(rest.end(), {"--console-socket", *console_socket});
+    }
+    rest.push_back(id);
+    pid_t const pid = OBLEA_TRY(spawn(command(std::move(rest)), bundle, streams));
+    int const status = OBLEA_TRY(wait_for_child(pid));
+    if (status != 0) {
+        return fail(Errno::eio, "", fmt::format("{}: {}", program_, last_message(bundle)));
+    }
+    return read_pid(bundle);
+}
+
+Status Runtime::start(int bundle, std::string const& id) const {
+    return run(bundle, {"start", id});
+}
+
+Status Runtime::remove(int bundle, std::string const& id) const {
+    return run(bundle, {"delete", "--force", id});
+}
+
+}  // namespace oblea::tools

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// Ending and waiting for containers from outside, by their monitors.
+#pragma once
+#include "store/store.h"
+#include "tools/monitor/wire.h"
+
+namespace oblea::tools {
+
+// Errors: ESRCH when it does not run.
+Status signal_container(store::Store const& store, Container const& container, int signal,
+                        Frame::Kind kind);
+
+// Sends `signal`, waits so long, then SIGKILL. One that does not run is left as it is. It is not
+// started again, whatever its policy.
+Status stop_container(store::Store const& store, Container const& container, int signal,
+                      int patience_ms);
+
+// Until it does not run; its exit status.
+Result<int> wait_container(store::Store const& store, Container const& container);
+
+}  // namespace oblea::tools
