@@ -75,12 +75,18 @@ inline bool is_alive(std::int64_t pid) {
     return !gone && std::distance(begin(threads), end(threads)) > 1;
 }
 
-// The process that serves at the moment, a child of the one that holds the mount.
+// The process that serves at the moment, a child of the one that holds the mount; waits a moment
+// for one that is about to be started.
 inline std::optional<pid_t> server_of(std::int64_t holder) {
-    std::ifstream children{"/proc/" + std::to_string(holder) + "/task/" + std::to_string(holder) +
-                           "/children"};
-    pid_t server = 0;
-    return children >> server ? std::optional{server} : std::nullopt;
+    std::string const number = std::to_string(holder);
+    for (int i = 0; i < 500; ++i) {
+        std::ifstream children{"/proc/" + number + "/task/" + number + "/children"};
+        if (pid_t server = 0; children >> server) {
+            return server;
+        }
+        ::usleep(10'000);
+    }
+    return std::nullopt;
 }
 
 // Bounded: the kernel takes a moment to end a killed process.
