@@ -112,7 +112,8 @@ Status write_layout(std::string const& layout, std::vector<std::string> const& l
     Json descriptors = Json::array();
     Json diff_ids = Json::array();
     for (std::string const& layer : layers) {
-        store::FolderTar tar{OBLEA_TRY(sys::open(layer, O_RDONLY | O_DIRECTORY)), std::nullopt};
+        base::UniqueFd folder = OBLEA_TRY(sys::open(layer, O_RDONLY | O_DIRECTORY));
+        store::FolderTar tar{std::move(folder), store::FolderTarOptions{}};
         Blob const blob = OBLEA_TRY(add_blob(layout, tar));
         descriptors.push_back(descriptor(kOciLayer, blob.digest, blob.bytes));
         diff_ids.push_back(blob.digest);
