@@ -29,7 +29,7 @@ void decline(fuse_conn_info& info, std::uint64_t feature) {
 #endif
 }
 
-void agree(Connection const& connection, fuse_conn_info& info) {
+void agree([[maybe_unused]] Connection const& connection, fuse_conn_info& info) {
     want(info, FUSE_CAP_ASYNC_READ);
     want(info, FUSE_CAP_READDIRPLUS);
     want(info, FUSE_CAP_PARALLEL_DIROPS);
