@@ -40,8 +40,8 @@ std::string two_columns(std::string const& left, std::string const& right, std::
 
 std::string option_left(Option const& option) {
     auto const names = option.all_names();
-    std::string text = names.front().starts_with("--") ? "    " + names.front()
-                                                       : fmt::format("{}", fmt::join(names, ", "));
+    std::string text =
+        fmt::format("{}{}", names.front().starts_with("--") ? "    " : "", fmt::join(names, ", "));
     if (option.takes_value()) {
         text += ' ' + option.value_name;
     }
