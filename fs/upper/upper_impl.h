@@ -6,12 +6,13 @@
 // at the same time is the union's matter (README.md "Lock order").
 //
 // The work folder:
-//   lock      held with flock while mounted; its text names the holder
-//   format    "oblea-upper 1 private": the upper may hold what only oblea reads (DESIGN of states
-//   in SEMANTICS.md) tmp/      files on their way into the upper; emptied at mount orphans/
-//   unlinked files that are still open, by inode number; emptied at mount index/    by origin key:
-//   copied-up files whose names, or whose kind, cannot tell what they were links/    by origin key:
-//   symbolic links whose target is the number of lower names of that inode still visible
+// - lock: held with flock while mounted; its text names the holder
+// - format: "oblea-upper 1 private": the upper may hold what only oblea reads (README.md)
+// - tmp/: files on their way into the upper; emptied at mount
+// - orphans/: unlinked files that are still open, by inode number; emptied at mount
+// - index/: by origin key, copied-up files whose names, or whose kind, cannot tell what they were
+// - links/: by origin key, symbolic links whose target is the number of lower names of that inode
+//   still visible
 #pragma once
 #include "fs/upper/marks.h"
 #include "fs/upper/upper_dir.h"
