@@ -6,14 +6,13 @@
 //     ^                              |
 //     +----------- failed -----------+
 //
-//   lower    bytes and attributes are the lower tree's. Readers go there. No file of the upper
-//   stands for the inode. copying  exactly one thread fills a file in work/tmp, with no lock held.
-//   Readers still go to the lower tree, which
-//            is right: no write has completed. Whoever wants to change the inode waits for the
-//            outcome.
-//   upper    one file of the upper is the inode, for ever: it may get and lose names, never be
-//   replaced by another.
-//            Readers and writers go there.
+// - lower: bytes and attributes are the lower tree's. Readers go there. No file of the upper stands
+//   for the inode.
+// - copying: exactly one thread fills a file in work/tmp, with no lock held. Readers still go to
+//   the lower tree, which is right: no write has completed. Whoever wants to change the inode waits
+//   for the outcome.
+// - upper: one file of the upper is the inode, for ever: it may get and lose names, never be
+//   replaced by another. Readers and writers go there.
 //
 // Folders pass from lower to upper in one step, under their parent's lock; "bare" is the root of a
 // fresh upper: its folder is there, its attributes are still the lower's.

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "store/image/tar_encode.h"
+#include "store/index/file_mode.h"
 
 #include <linux/openat2.h>
 #include <sys/sysmacros.h>
@@ -20,23 +21,9 @@ using base::UniqueFd;
 
 namespace {
 
+// Nullopt: a socket, which no tar holds.
 std::optional<FileType> type_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-        return FileType::regular;
-    case S_IFDIR:
-        return FileType::directory;
-    case S_IFLNK:
-        return FileType::symlink;
-    case S_IFCHR:
-        return FileType::char_device;
-    case S_IFBLK:
-        return FileType::block_device;
-    case S_IFIFO:
-        return FileType::fifo;
-    default:
-        return std::nullopt;  // a socket
-    }
+    return S_ISSOCK(mode) ? std::nullopt : std::optional{type_of_mode(mode)};
 }
 
 bool is_of_this_machine(std::string_view xattr) {

@@ -68,20 +68,6 @@ std::string shown_ports(ContainerRow const& row) {
     return joined(ports, ", ");
 }
 
-std::string state_name(ContainerState const& state) {
-    switch (state.status) {
-    case ContainerState::Status::running:
-        return "running";
-    case ContainerState::Status::restarting:
-        return "restarting";
-    case ContainerState::Status::exited:
-        return "exited";
-    case ContainerState::Status::created:
-        break;
-    }
-    return "created";
-}
-
 std::string network_name(ContainerRow const& row) {
     if (!row.run.has_value()) {
         return "";
@@ -137,7 +123,7 @@ Record record_of(store::Store const& store, ContainerRow const& row, RowOptions 
     record.set("RunningFor",
                created.has_value() ? human_duration(options.now - *created) + " ago" : "");
     record.set("Ports", shown_ports(row));
-    record.set("State", state_name(row.state));
+    record.set("State", status_name(row.state.status));
     record.set("Status", status_text(row.state, options.now));
     record.set("Labels", labels_text(row));
     record.set("Mounts", mounts_text(row));
@@ -310,7 +296,9 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                        return exited && code == std::to_string(row.state.exit_code);
                    }) &&
             any_of(filters.of("status"),
-                   [&](std::string const& status) { return status == state_name(row.state); }) &&
+                   [&](std::string const& status) {
+                       return status == status_name(row.state.status);
+                   }) &&
             any_of(filters.of("ancestor"),
                    [&](std::string const& image) { return is_ancestor(image, row); }) &&
             any_of(filters.of("network"),

@@ -91,9 +91,12 @@ std::string since(std::string const& time, std::int64_t now) {
 
 }  // namespace
 
+char const* status_name(ContainerState::Status status) {
+    return std::ranges::find(kStatuses, status, &StatusName::first)->second;
+}
+
 std::string encode_state(ContainerState const& state) {
-    auto const name = std::ranges::find(kStatuses, state.status, &StatusName::first)->second;
-    json const document = {{"status", name},
+    json const document = {{"status", status_name(state.status)},
                            {"monitor_pid", state.monitor_pid},
                            {"init_pid", state.init_pid},
                            {"init_started", state.init_started},

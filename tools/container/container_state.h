@@ -31,6 +31,9 @@ struct ContainerState {
     }
 };
 
+// "created", "running", "restarting" or "exited": docker's words, and those of state.json.
+[[nodiscard]] char const* status_name(ContainerState::Status status);
+
 // What docker gives for a container whose end nobody saw.
 inline constexpr int kExitUnknown = 255;
 

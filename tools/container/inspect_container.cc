@@ -20,23 +20,9 @@ std::string or_never(std::string const& time) {
     return time.empty() ? kNever : time;
 }
 
-char const* status_name(ContainerState const& state) {
-    switch (state.status) {
-    case ContainerState::Status::running:
-        return "running";
-    case ContainerState::Status::restarting:
-        return "restarting";
-    case ContainerState::Status::exited:
-        return "exited";
-    case ContainerState::Status::created:
-        break;
-    }
-    return "created";
-}
-
 ordered_json state_json(ContainerState const& state) {
     bool const running = state.status == ContainerState::Status::running;
-    return {{"Status", status_name(state)},
+    return {{"Status", status_name(state.status)},
             {"Running", running},
             {"Paused", false},
             {"Restarting", state.status == ContainerState::Status::restarting},

@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
 #include <nlohmann/json.hpp>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ using base::UniqueFd;
 constexpr char const* kStateFolder = "runtime";
 constexpr char const* kLog = "runtime.log";
 constexpr char const* kPidFile = "init.pid";
+constexpr char const* kCgroups = "/sys/fs/cgroup";
 constexpr std::size_t kLogBytesMax = 1U << 20U;
 
 bool is_program(std::string const& path) {
@@ -83,10 +86,16 @@ Result<pid_t> read_pid(int bundle) {
     return pid;
 }
 
-bool is_hybrid() {
-    auto const controllers =
-        sys::read_file(AT_FDCWD, "/sys/fs/cgroup/unified/cgroup.controllers", 4096);
-    return controllers.has_value();
+// Whether crun takes the machine's cgroups as they are: all of version 2, or all of version 1,
+// whose folders lie in a tmpfs. It refuses a mixture, and a bare sysfs as a chroot has it.
+bool suits_crun() {
+    struct statfs info{};
+    if (::statfs(kCgroups, &info) != 0) {
+        return true;  // there is nothing to cover; crun says what it misses
+    }
+    bool const mixed =
+        sys::read_file(AT_FDCWD, "/sys/fs/cgroup/unified/cgroup.controllers", 4096).has_value();
+    return info.f_type == CGROUP2_SUPER_MAGIC || (info.f_type == TMPFS_MAGIC && !mixed);
 }
 
 [[noreturn]] void execute(std::vector<std::string> arguments, int folder,
@@ -154,12 +163,12 @@ bool Runtime::is_crun() const {
 }
 
 Status Runtime::prepare_namespace() const {
-    if (!is_crun() || !is_hybrid()) {
+    if (!is_crun() || suits_crun()) {
         return {};
     }
-    if (::mount("none", "/sys/fs/cgroup", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                "size=64k,mode=755") != 0) {
-        return fail(sys::last_errno(), "mount", "/sys/fs/cgroup");
+    if (::mount("none", kCgroups, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755") !=
+        0) {
+        return fail(sys::last_errno(), "mount", kCgroups);
     }
     return {};
 }

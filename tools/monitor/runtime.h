@@ -28,7 +28,7 @@ public:
     static Result<Runtime> find();
 
     // What must be done in this process's own mount namespace so that the runtime works: crun wants
-    // no mixture of cgroup versions, and containers get none of the machine's cgroups.
+    // cgroups of one version, and containers get none of the machine's.
     [[nodiscard]] Status prepare_namespace() const;
 
     // `bundle` is the open folder of the bundle, `id` the container's. The first process waits for
