@@ -3,6 +3,7 @@
 
 #include "store/base/limits.h"
 #include "store/image/json_fields.h"
+#include "store/image/publish_images.h"
 
 #include <nlohmann/json.hpp>
 
@@ -93,7 +94,9 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent, json const
     image.id = base::sha256(image.config_bytes);
     image.config = OBLEA_TRY(parse_config(image.config_bytes, kWhat));
     image.manifest_bytes = encode_manifest(image, layers);
-    image.parent = parent.image.id;
+    if (parent.image.id != Digest{}) {
+        image.parent = parent.image.id;
+    }
     for (ImageLayer const& one : layers) {
         LayerClaims claims;
         claims.diff_id = one.diff_id;
@@ -102,6 +105,25 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent, json const
         image.layers.push_back({is_new ? member : member_of(one), claims, one.diff_id});
     }
     return image;
+}
+
+Status publish_committed(Store const& store, LayerImporter const& layers,
+                         std::vector<PlannedImage> const& images, LayerOutcomes outcomes,
+                         std::string const& origin) {
+    for (PlannedImage const& image : images) {
+        for (PlannedLayer const& planned : image.layers) {
+            if (outcomes.contains(planned.member)) {
+                continue;
+            }
+            auto known = OBLEA_TRY(layers.find_known(planned.member, planned.claims));
+            if (!known.has_value()) {
+                return fail(Errno::enoent, "", planned.member + " is not in the store any more");
+            }
+            outcomes.emplace(planned.member, *std::move(known));
+        }
+    }
+    OBLEA_TRY(publish_images(store, images, outcomes, origin));
+    return {};
 }
 
 }  // namespace oblea::store

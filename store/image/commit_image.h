@@ -15,7 +15,8 @@ struct CommitFacts {
     std::string comment;
 };
 
-// What the new image is made from.
+// What the new image is made from. An image without layers and with an id of zeros alone is nothing
+// at all ("scratch"): then the new image has no parent.
 struct CommitParent {
     Image const& image;
     std::string_view config_bytes;
@@ -30,5 +31,12 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent,
                                           CommitFacts const& facts,
                                           std::optional<ImageLayer> const& layer,
                                           std::string const& member);
+
+// Publishes images that were made so, in one change of images.json. `layers` has published what it
+// imported; layers that are not in `outcomes` must be in the store. Errors: ENOENT for one that is
+// not; as publish_images.
+Status publish_committed(Store const& store, LayerImporter const& layers,
+                         std::vector<PlannedImage> const& images, LayerOutcomes outcomes,
+                         std::string const& origin);
 
 }  // namespace oblea::store

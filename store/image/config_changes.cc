@@ -126,17 +126,6 @@ json& array_at(json& config, char const* key) {
     return array;
 }
 
-void set_variable(json& config, std::string const& name, std::string const& value) {
-    json& env = array_at(config, "Env");
-    for (json& one : env) {
-        if (one.is_string() && one.get_ref<std::string const&>().starts_with(name + "=")) {
-            one = name + "=" + value;
-            return;
-        }
-    }
-    env.push_back(name + "=" + value);
-}
-
 Status expose(json& config, std::string_view rest) {
     for (std::string port : OBLEA_TRY(split_words(rest))) {
         auto const slash = port.find('/');
@@ -201,6 +190,17 @@ Status apply(json& config, std::string const& word, std::string_view rest) {
 }
 
 }  // namespace
+
+void set_variable(json& config, std::string const& name, std::string const& value) {
+    json& env = array_at(config, "Env");
+    for (json& one : env) {
+        if (one.is_string() && one.get_ref<std::string const&>().starts_with(name + "=")) {
+            one = name + "=" + value;
+            return;
+        }
+    }
+    env.push_back(name + "=" + value);
+}
 
 Status apply_config_changes(json& config, std::span<std::string const> instructions) {
     for (std::string const& instruction : instructions) {

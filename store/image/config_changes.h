@@ -17,4 +17,7 @@ namespace oblea::store {
 // order. Errors: EINVAL naming the instruction; then `config` may be changed in part.
 Status apply_config_changes(nlohmann::json& config, std::span<std::string const> instructions);
 
+// Gives a variable its value in "Env", at the place that it had.
+void set_variable(nlohmann::json& config, std::string const& name, std::string const& value);
+
 }  // namespace oblea::store

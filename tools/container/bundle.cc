@@ -82,6 +82,15 @@ json mounts_of(BundleFacts const& facts) {
     for (BindMount const& asked : facts.config.binds) {
         mounts.push_back(bind(asked));
     }
+    if (facts.config.build.has_value()) {
+        for (TmpfsMount const& asked : facts.config.build->tmpfs) {
+            std::vector<std::string> options{"nosuid", "nodev"};
+            if (asked.size_bytes > 0) {
+                options.push_back("size=" + std::to_string(asked.size_bytes));
+            }
+            mounts.push_back(mount(asked.target.c_str(), "tmpfs", "tmpfs", std::move(options)));
+        }
+    }
     return mounts;
 }
 

@@ -7,7 +7,6 @@
 #include "store/image/commit_image.h"
 #include "store/image/config_changes.h"
 #include "store/image/json_fields.h"
-#include "store/image/publish_images.h"
 #include "store/image/reference.h"
 #include "store/image/rfc3339.h"
 #include "tools/container/container_changes.h"
@@ -137,20 +136,12 @@ Result<store::Digest> commit_view(ContainerView const& view, CommitRequest const
         image.names = {*name};
     }
     store::LayerOutcomes outcomes;
-    for (store::PlannedLayer const& planned : image.layers) {
-        if (changed.has_value() && planned.member == kMember) {
-            outcomes.emplace(kMember, *changed);
-            continue;
-        }
-        auto known = OBLEA_TRY(layers.find_known(planned.member, planned.claims));
-        if (!known.has_value()) {
-            return fail(Errno::enoent, "", planned.member + " is not in the store any more");
-        }
-        outcomes.emplace(planned.member, *std::move(known));
+    if (changed.has_value()) {
+        outcomes.emplace(kMember, *changed);
     }
     std::vector<store::PlannedImage> const images{std::move(image)};
-    OBLEA_TRY(
-        store::publish_images(view.store, images, outcomes, "container " + view.container.name));
+    OBLEA_TRY(store::publish_committed(view.store, layers, images, std::move(outcomes),
+                                       "container " + view.container.name));
     return images.front().id;
 }
 

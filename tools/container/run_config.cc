@@ -92,22 +92,26 @@ json encode_run_config(RunConfig const& config) {
     std::ranges::transform(config.binds, std::back_inserter(binds), bind_text);
     json ports = json::array();
     std::ranges::transform(config.ports, std::back_inserter(ports), port_text);
-    return {{"entrypoint", config.entrypoint},
-            {"command", config.command},
-            {"env", config.env},
-            {"workdir", config.workdir},
-            {"user", config.user},
-            {"hostname", config.hostname},
-            {"labels", config.labels},
-            {"binds", std::move(binds)},
-            {"ports", std::move(ports)},
-            {"network", text_of(config.network)},
-            {"restart", to_string(config.restart)},
-            {"stop_signal", config.stop_signal},
-            {"terminal", config.terminal},
-            {"open_input", config.open_input},
-            {"read_only", config.read_only},
-            {"remove_at_end", config.remove_at_end}};
+    json object = {{"entrypoint", config.entrypoint},
+                   {"command", config.command},
+                   {"env", config.env},
+                   {"workdir", config.workdir},
+                   {"user", config.user},
+                   {"hostname", config.hostname},
+                   {"labels", config.labels},
+                   {"binds", std::move(binds)},
+                   {"ports", std::move(ports)},
+                   {"network", text_of(config.network)},
+                   {"restart", to_string(config.restart)},
+                   {"stop_signal", config.stop_signal},
+                   {"terminal", config.terminal},
+                   {"open_input", config.open_input},
+                   {"read_only", config.read_only},
+                   {"remove_at_end", config.remove_at_end}};
+    if (config.build.has_value()) {
+        object["build"] = encode_build_run(*config.build);
+    }
+    return object;
 }
 
 Result<RunConfig> parse_run_config(std::string_view text) {
@@ -142,6 +146,9 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kWhat));
     config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kWhat));
     config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kWhat));
+    if (json const* build = OBLEA_TRY(fields::object_if(document, "build", kWhat))) {
+        config.build = OBLEA_TRY(parse_build_run(*build));
+    }
     return config;
 }
 

@@ -4,6 +4,8 @@
 // Pure. Spec: OCI image-spec config.md "config"; docker's `run`.
 #pragma once
 #include "store/base/error.h"
+#include "tools/container/bind_mount.h"
+#include "tools/container/build_run.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -24,13 +26,6 @@ struct PortMapping {
 
     [[nodiscard]] std::string to_string() const;  // "0.0.0.0:8080->80/tcp"
     auto operator<=>(PortMapping const&) const = default;
-};
-
-struct BindMount {
-    std::string source;  // absolute
-    std::string target;  // absolute, inside
-    enum class Access { read_write, read_only } access = Access::read_write;
-    auto operator<=>(BindMount const&) const = default;
 };
 
 struct RestartPolicy {
@@ -62,6 +57,7 @@ struct RunConfig {
     bool open_input = false;  // -i
     bool read_only = false;
     bool remove_at_end = false;
+    std::optional<BuildRun> build = {};  // it runs a step of a build
 
     [[nodiscard]] std::vector<std::string> arguments() const;  // entrypoint and command
     bool operator==(RunConfig const&) const = default;

@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "tools/container/bundle.h"
 #include "tools/container/container_state.h"
+#include "tools/monitor/build_mounts.h"
 #include "tools/monitor/clients.h"
 #include "tools/monitor/find_command.h"
 #include "tools/monitor/guard.h"
@@ -69,10 +70,11 @@ int number_in(std::string_view text) {
 
 class Monitor {
 public:
+    // `caller` is the process that this one ends with; 0: none.
     Monitor(store::Store const& store, Container const& container, RunConfig config, Begin begin,
-            Runtime runtime)
+            Runtime runtime, pid_t caller)
         : store_(store), container_(container), config_(std::move(config)), begin_(begin),
-          runtime_(std::move(runtime)) {}
+          runtime_(std::move(runtime)), caller_(caller) {}
 
     // From the lock to the end. What goes wrong before the container is ready is reported.
     int run(Report& report) {
@@ -127,13 +129,25 @@ private:
         signals_ = OBLEA_TRY(block_signals());
         rights_ = OBLEA_TRY(enter_private_namespaces(
             [](std::string const& message) { fmt::print(stderr, "oblea: {}\n", message); }));
+        if (caller_ != 0) {
+            end_with_parent();  // and only now: a change of user makes the kernel forget it
+            if (is_orphan()) {
+                return fail(Errno::ecanceled, "", "the process that wanted the container is gone");
+            }
+        }
         OBLEA_TRY(runtime_.prepare_namespace());
         server_ =
             OBLEA_TRY(serve_privately(store_.path(), {.image = {}, .container = container_.id},
                                       RemoveAtUnmount::when_untouched));
         clients_.emplace(OBLEA_TRY(listen_for_clients(store_, container_)));
+        if (config_.build.has_value()) {
+            OBLEA_TRY(build_mounts_.make(store_, store_.path() + '/' + container_.folder(),
+                                         *config_.build));
+        }
         return {};
     }
+
+    [[nodiscard]] bool is_orphan() const { return caller_ != 0 && ::getppid() != caller_; }
 
     static Result<UniqueFd> block_signals() {
         sigset_t wanted;
@@ -164,7 +178,8 @@ private:
                                           .env = config_.env,
                                           .workdir = config_.workdir}));
         // What a volume brings is only there later: then the runtime is the one to say.
-        if (found != CommandFound::yes && config_.binds.empty()) {
+        bool const brings = !config_.binds.empty() || !build_mounts_.binds().empty();
+        if (found != CommandFound::yes && !brings) {
             return cannot_run(found);
         }
         OBLEA_TRY(write_bundle(identity));
@@ -204,6 +219,7 @@ private:
         OBLEA_TRY(add("hostname", hostname + '\n'));
         OBLEA_TRY(add("hosts", machine("/etc/hosts") + "127.0.1.1\t" + hostname + '\n'));
         OBLEA_TRY(add("resolv.conf", machine("/etc/resolv.conf")));
+        files.insert(files.end(), build_mounts_.binds().begin(), build_mounts_.binds().end());
         std::string const text = make_bundle_config({.config = config_,
                                                      .root = server_->info.mount_point,
                                                      .hostname = hostname,
@@ -354,6 +370,11 @@ private:
 
     // The end of it all: nothing stays mounted. Clients hear of it last.
     void finish(int code) {
+        bool const orphan = is_orphan();
+        if (config_.build.has_value()) {
+            using Trees = BuildMounts::Trees;
+            build_mounts_.end(store_, *config_.build, orphan ? Trees::remove : Trees::keep);
+        }
         if (server_.has_value() && !server_lost_) {
             if (auto const ended = end_private_server(*server_); !ended.has_value()) {
                 fmt::print(stderr, "oblea: {}\n", ended.error().message());
@@ -362,7 +383,7 @@ private:
         if (server_lost_) {
             end_leftovers(-1);  // what it has left serving
         }
-        if (config_.remove_at_end) {
+        if (config_.remove_at_end || orphan) {
             if (auto const removed = remove_container(store_, container_); !removed.has_value()) {
                 fmt::print(stderr, "oblea: {}\n", removed.error().message());
             }
@@ -479,6 +500,8 @@ private:
     RunConfig config_;
     Begin begin_;
     Runtime runtime_;
+    pid_t caller_;
+    BuildMounts build_mounts_;
     UniqueFd folder_, lock_, log_, signals_;
     Rights rights_ = Rights::machine_root;
     std::optional<PrivateServer> server_;
@@ -498,17 +521,26 @@ private:
     ContainerState state_;
 };
 
-int monitor(std::string const& store_path, std::string const& id, Begin begin, Report& report) {
+struct MonitorStart {
+    std::string store_path;
+    std::string container;
+    Begin begin;
+    pid_t caller;  // as Monitor has it
+};
+
+int monitor(MonitorStart const& asked, Report& report) {
     auto const start = [&]() -> Result<int> {
         store::Store const store =
-            OBLEA_TRY(store::Store::open(store_path, store::Store::Create::no));
-        Container const container = OBLEA_TRY(need_container(store, id));
+            OBLEA_TRY(store::Store::open(asked.store_path, store::Store::Create::no));
+        Container const container = OBLEA_TRY(need_container(store, asked.container));
         RunConfig config = OBLEA_TRY(run_config_of(container));
         Runtime runtime = OBLEA_TRY(Runtime::find());
         if (config.network == Network::published) {
             OBLEA_TRY(need_pasta());
         }
-        return Monitor{store, container, std::move(config), begin, std::move(runtime)}.run(report);
+        return Monitor{store,       container,          std::move(config),
+                       asked.begin, std::move(runtime), asked.caller}
+            .run(report);
     };
     auto const ended = start();
     if (!ended.has_value()) {
@@ -547,12 +579,18 @@ Result<RunConfig> run_config_of(Container const& container) {
 }
 
 Result<StartOutcome> start_monitor(store::Store const& store, Container const& container,
-                                   Begin begin) {
-    std::string const store_path = store.path();
-    Child const child = OBLEA_TRY(start_child(Parentage::detached, -1, [&](Report& report) {
-        return monitor(store_path, container.id, begin, report);
-    }));
-    return parse_outcome(child.report);
+                                   Begin begin, MonitorLife life) {
+    bool const own = life == MonitorLife::with_caller;
+    MonitorStart const start{.store_path = store.path(),
+                             .container = container.id,
+                             .begin = begin,
+                             .caller = own ? ::getpid() : 0};
+    Child const child =
+        OBLEA_TRY(start_child(own ? Parentage::own_session : Parentage::detached, -1,
+                              [&](Report& report) { return monitor(start, report); }));
+    StartOutcome outcome = OBLEA_TRY(parse_outcome(child.report));
+    outcome.monitor = child.pid;
+    return outcome;
 }
 
 }  // namespace oblea::tools

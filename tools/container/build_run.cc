@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "tools/container/build_run.h"
+
+#include "store/image/json_fields.h"
+
+#include <nlohmann/json.hpp>
+
+namespace oblea::tools {
+namespace {
+
+namespace fields = store::json_fields;
+using nlohmann::json;
+
+constexpr char const* kWhat = "container.json, build";
+
+BindMount::Access access_of(bool read_only) {
+    return read_only ? BindMount::Access::read_only : BindMount::Access::read_write;
+}
+
+bool is_read_only(BindMount::Access access) {
+    return access == BindMount::Access::read_only;
+}
+
+Result<std::uint32_t> small_number(json const& object, char const* key) {
+    return static_cast<std::uint32_t>(OBLEA_TRY(fields::number(object, key, kWhat)));
+}
+
+json encode(TmpfsMount const& mount) {
+    return {{"target", mount.target}, {"size", mount.size_bytes}};
+}
+
+json encode(SecretMount const& mount) {
+    return {{"target", mount.target}, {"file", mount.file}, {"env", mount.env},
+            {"uid", mount.uid},       {"gid", mount.gid},   {"mode", mount.mode}};
+}
+
+json encode(TreeMount const& mount) {
+    return {{"container", mount.container},
+            {"path", mount.path},
+            {"target", mount.target},
+            {"read_only", is_read_only(mount.access)}};
+}
+
+json encode(CacheMount const& mount) {
+    return {{"folder", mount.folder}, {"target", mount.target},
+            {"uid", mount.uid},       {"gid", mount.gid},
+            {"mode", mount.mode},     {"read_only", is_read_only(mount.access)}};
+}
+
+Result<TmpfsMount> parse_tmpfs(json const& object) {
+    TmpfsMount mount;
+    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.size_bytes = OBLEA_TRY(fields::number(object, "size", kWhat));
+    return mount;
+}
+
+Result<SecretMount> parse_secret(json const& object) {
+    SecretMount mount;
+    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.file = OBLEA_TRY(fields::text(object, "file", kWhat));
+    mount.env = OBLEA_TRY(fields::text(object, "env", kWhat));
+    mount.uid = OBLEA_TRY(small_number(object, "uid"));
+    mount.gid = OBLEA_TRY(small_number(object, "gid"));
+    mount.mode = OBLEA_TRY(small_number(object, "mode"));
+    return mount;
+}
+
+Result<TreeMount> parse_tree(json const& object) {
+    TreeMount mount;
+    mount.container = OBLEA_TRY(fields::text(object, "container", kWhat));
+    mount.path = OBLEA_TRY(fields::text(object, "path", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kWhat)));
+    return mount;
+}
+
+Result<CacheMount> parse_cache(json const& object) {
+    CacheMount mount;
+    mount.folder = OBLEA_TRY(fields::text(object, "folder", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.uid = OBLEA_TRY(small_number(object, "uid"));
+    mount.gid = OBLEA_TRY(small_number(object, "gid"));
+    mount.mode = OBLEA_TRY(small_number(object, "mode"));
+    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kWhat)));
+    return mount;
+}
+
+template <typename T>
+json encode_all(std::vector<T> const& mounts) {
+    json list = json::array();
+    for (T const& mount : mounts) {
+        list.push_back(encode(mount));
+    }
+    return list;
+}
+
+template <typename T>
+Status parse_all(json const& object, char const* key, Result<T> (*parse)(json const&),
+                 std::vector<T>& mounts) {
+    for (json const& one : *OBLEA_TRY(fields::array(object, key, kWhat))) {
+        mounts.push_back(OBLEA_TRY(parse(one)));
+    }
+    return {};
+}
+
+}  // namespace
+
+std::vector<std::string> BuildRun::targets() const {
+    std::vector<std::string> all;
+    auto const add = [&](auto const& mounts) {
+        for (auto const& mount : mounts) {
+            all.push_back(mount.target);
+        }
+    };
+    add(tmpfs);
+    add(secrets);
+    add(trees);
+    add(caches);
+    return all;
+}
+
+json encode_build_run(BuildRun const& run) {
+    return {{"lease", run.lease},
+            {"tmpfs", encode_all(run.tmpfs)},
+            {"secrets", encode_all(run.secrets)},
+            {"trees", encode_all(run.trees)},
+            {"caches", encode_all(run.caches)}};
+}
+
+Result<BuildRun> parse_build_run(json const& object) {
+    BuildRun run;
+    run.lease = OBLEA_TRY(fields::text(object, "lease", kWhat));
+    OBLEA_TRY(parse_all(object, "tmpfs", parse_tmpfs, run.tmpfs));
+    OBLEA_TRY(parse_all(object, "secrets", parse_secret, run.secrets));
+    OBLEA_TRY(parse_all(object, "trees", parse_tree, run.trees));
+    OBLEA_TRY(parse_all(object, "caches", parse_cache, run.caches));
+    return run;
+}
+
+}  // namespace oblea::tools

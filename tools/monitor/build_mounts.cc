@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "tools/monitor/build_mounts.h"
+
+#include "store/base/sys.h"
+#include "tools/mount/private_mounts.h"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+
+#include <cstdlib>
+
+namespace oblea::tools {
+namespace {
+
+namespace sys = base::sys;
+using base::UniqueFd;
+
+constexpr std::size_t kSecretBytesMax = 512U << 10U;  // docker's
+
+Result<std::string> secret_text(SecretMount const& secret) {
+    if (!secret.file.empty()) {
+        return with_context(sys::read_file(AT_FDCWD, secret.file.c_str(), kSecretBytesMax),
+                            [&] { return "secret " + secret.file; });
+    }
+    char const* const value = std::getenv(secret.env.c_str());
+    if (value == nullptr) {
+        return fail(Errno::enoent, "",
+                    fmt::format("secret: the variable {} is not set", secret.env));
+    }
+    return std::string{value};
+}
+
+Status write_secret(UniqueFd const& folder, std::string const& name, SecretMount const& secret) {
+    std::string const text = OBLEA_TRY(secret_text(secret));
+    UniqueFd const file =
+        OBLEA_TRY(sys::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    OBLEA_TRY(sys::write_all(file.get(), base::bytes_of(text)));
+    if (secret.uid != 0 || secret.gid != 0) {
+        OBLEA_TRY(sys::fchownat(folder.get(), name.c_str(), secret.uid, secret.gid));
+    }
+    return sys::fchmod(file.get(), secret.mode);
+}
+
+}  // namespace
+
+Status BuildMounts::make(store::Store const& store, std::string const& folder,
+                         BuildRun const& run) {
+    OBLEA_TRY(make_secrets(folder, run.secrets));
+    for (TreeMount const& tree : run.trees) {
+        OBLEA_TRY(with_context(make_tree(store.path(), tree), [&] { return tree.target; }));
+    }
+    for (CacheMount const& cache : run.caches) {
+        OBLEA_TRY(with_context(make_cache(cache), [&] { return cache.target; }));
+    }
+    return {};
+}
+
+// In memory: this mount namespace is the monitor's own, and the tmpfs ends with it.
+Status BuildMounts::make_secrets(std::string const& folder,
+                                 std::vector<SecretMount> const& secrets) {
+    if (secrets.empty()) {
+        return {};
+    }
+    std::string const path = folder + "/secrets";
+    OBLEA_TRY(sys::mkdirat_if_missing(AT_FDCWD, path.c_str(), 0700));
+    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755") !=
+        0) {
+        return fail(sys::last_errno(), "mount", path);
+    }
+    UniqueFd const opened = OBLEA_TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
+    for (std::size_t i = 0; i < secrets.size(); ++i) {
+        std::string const name = std::to_string(i);
+        OBLEA_TRY(write_secret(opened, name, secrets[i]));
+        binds_.push_back({.source = path + '/' + name,
+                          .target = secrets[i].target,
+                          .access = BindMount::Access::read_only});
+    }
+    return {};
+}
+
+Status BuildMounts::make_tree(std::string const& store_path, TreeMount const& tree) {
+    servers_.push_back(OBLEA_TRY(serve_privately(
+        store_path, {.image = {}, .container = tree.container}, RemoveAtUnmount::when_untouched)));
+    UniqueFd const root =
+        OBLEA_TRY(sys::open(servers_.back().info.mount_point, O_RDONLY | O_DIRECTORY));
+    std::string const path = tree.path.empty() ? "." : tree.path;
+    UniqueFd const shown = OBLEA_TRY(
+        with_context(open_in_root(root, path.c_str(), O_PATH), [&] { return tree.path; }));
+    // Where it really is, so that the runtime follows no link of the tree again.
+    binds_.push_back(
+        {.source = OBLEA_TRY(sys::readlinkat(AT_FDCWD, sys::proc_path(shown.get()).c_str())),
+         .target = tree.target,
+         .access = tree.access});
+    return {};
+}
+
+Status BuildMounts::make_cache(CacheMount const& cache) {
+    if (!OBLEA_TRY(sys::stat_if_exists(AT_FDCWD, cache.folder.c_str())).has_value()) {
+        OBLEA_TRY(sys::mkdirat_if_missing(AT_FDCWD, cache.folder.c_str(), 0700));
+        OBLEA_TRY(sys::fchownat(AT_FDCWD, cache.folder.c_str(), cache.uid, cache.gid));
+        OBLEA_TRY(sys::fchmodat(AT_FDCWD, cache.folder.c_str(), cache.mode));
+    }
+    binds_.push_back({.source = cache.folder, .target = cache.target, .access = cache.access});
+    return {};
+}
+
+void BuildMounts::end(store::Store const& store, BuildRun const& run, Trees trees) {
+    for (PrivateServer const& server : servers_) {
+        // One that ended by itself has left nothing.
+        static_cast<void>(end_private_server(server));
+    }
+    servers_.clear();
+    if (trees == Trees::keep) {
+        return;
+    }
+    for (TreeMount const& tree : run.trees) {
+        auto const container = find_container(store, tree.container);
+        if (container.has_value() && container->has_value()) {
+            static_cast<void>(remove_container(store, **container));  // else gc does
+        }
+    }
+}
+
+}  // namespace oblea::tools

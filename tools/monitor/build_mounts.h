@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// What a step of a build is given by RUN --mount, put together in its monitor's namespaces.
+#pragma once
+#include "store/store.h"
+#include "tools/container/build_run.h"
+#include "tools/mount/private_server.h"
+
+#include <string>
+#include <vector>
+
+namespace oblea::tools {
+
+class BuildMounts {
+public:
+    BuildMounts() = default;
+    BuildMounts(BuildMounts&&) noexcept = default;
+    BuildMounts& operator=(BuildMounts&&) noexcept = default;
+    BuildMounts(BuildMounts const&) = delete;
+    BuildMounts& operator=(BuildMounts const&) = delete;
+    ~BuildMounts() = default;
+
+    // `folder` is the container's, absolute. Forks. Errors: ENOENT for a secret's file or variable,
+    // or a path, that is not there; as serve_privately().
+    Status make(store::Store const& store, std::string const& folder, BuildRun const& run);
+
+    // What the runtime is to bind.
+    [[nodiscard]] std::vector<BindMount> const& binds() const { return binds_; }
+
+    // Unmounts the trees. `Trees::remove` removes their containers as well, for a build that is
+    // gone.
+    enum class Trees { keep, remove };
+    void end(store::Store const& store, BuildRun const& run, Trees trees);
+
+private:
+    Status make_secrets(std::string const& folder, std::vector<SecretMount> const& secrets);
+    Status make_tree(std::string const& store_path, TreeMount const& tree);
+    Status make_cache(CacheMount const& cache);
+
+    std::vector<BindMount> binds_;
+    std::vector<PrivateServer> servers_;
+};
+
+}  // namespace oblea::tools
