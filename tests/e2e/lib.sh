@@ -14,9 +14,20 @@ export OBLEA_ROOT=$work/store
 # What the machine's users have set must not decide a test.
 unset OBLEA_LOG XDG_DATA_HOME
 
+# The containers of a test that ended early: their monitors, with which they end. A number in an old file may be
+# another's by now, so a monitor is told by what it has open.
+end_containers() {
+    local pid
+    find "$work" -path '*/containers/*/state.json' -exec cat {} + 2>/dev/null |
+        grep -o '"monitor_pid": *[0-9]*' | grep -o '[0-9]*$' | while read -r pid; do
+        ! find "/proc/$pid/fd" -lname "$work/*" 2>/dev/null | grep -q . || kill -9 "$pid"
+    done
+}
+
 cleanup() {
     local status=$? point
     set +e
+    end_containers
     # Deepest first. Lazily, since a process of a failed test may still stand in it.
     awk -v prefix="$work/" 'index($5, prefix) == 1 { print $5 }' /proc/self/mountinfo | tac | while read -r point; do
         "$oblea" umount "$point" >/dev/null 2>&1

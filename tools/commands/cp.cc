@@ -156,17 +156,14 @@ Result<std::uint64_t> copy(Source& source, Target const& target, UnpackWish::Own
                            store::FolderTarOptions const& options) {
     CopyPlan const plan = OBLEA_TRY(plan_copy(source.what, target.what));
     auto const tar = OBLEA_TRY(stream_of(source, plan.into, options));
-    CountingSource counted{*tar};
     if (plan.into == CopyPlan::Into::new_folder) {
         OBLEA_TRY(sys::mkdirat(target.folder.get(), plan.rename.c_str(), 0755));
         auto const folder = OBLEA_TRY(
             sys::openat(target.folder.get(), plan.rename.c_str(), O_RDONLY | O_DIRECTORY));
-        OBLEA_TRY(unpack_tar(counted, {.target = folder.get(), .rename = {}, .owners = owners}));
-    } else {
-        OBLEA_TRY(unpack_tar(
-            counted, {.target = target.folder.get(), .rename = plan.rename, .owners = owners}));
+        return unpack_tar(*tar, {.target = folder.get(), .rename = {}, .owners = owners});
     }
-    return counted.bytes();
+    return unpack_tar(*tar,
+                      {.target = target.folder.get(), .rename = plan.rename, .owners = owners});
 }
 
 Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, CopyTarget const& to,

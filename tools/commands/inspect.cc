@@ -28,6 +28,13 @@ struct InspectOptions {
     std::string format;
     std::string platform;
     bool remote = false;
+    bool size = false;
+};
+
+// What is looked for by a name, and how much is told of it.
+struct Wanted {
+    Kind kind = Kind::any;
+    ShowSize size = ShowSize::no;
 };
 
 Kind kind_of(Kind kind, std::string const& type) {
@@ -39,11 +46,12 @@ Kind kind_of(Kind kind, std::string const& type) {
 
 // What `typed` names, containers first; nothing when there is none.
 Result<std::optional<ordered_json>> find_object(store::Store const& store, std::string const& typed,
-                                                Kind kind) {
+                                                Wanted const& wanted) {
+    Kind const kind = wanted.kind;
     if (kind != Kind::image) {
         auto const container = OBLEA_TRY(find_container(store, typed));
         if (container.has_value()) {
-            return std::optional{OBLEA_TRY(describe_container(store, *container))};
+            return std::optional{OBLEA_TRY(describe_container(store, *container, wanted.size))};
         }
     }
     if (kind != Kind::container) {
@@ -61,11 +69,13 @@ Result<std::optional<ordered_json>> find_object(store::Store const& store, std::
     return std::optional<ordered_json>{};
 }
 
-Result<ordered_json> inspect_one(store::Store const& store, std::string const& typed, Kind kind) {
-    auto found = OBLEA_TRY(find_object(store, typed, kind));
+Result<ordered_json> inspect_one(store::Store const& store, std::string const& typed,
+                                 Wanted const& wanted) {
+    auto found = OBLEA_TRY(find_object(store, typed, wanted));
     if (!found.has_value()) {
         return fail(Errno::enoent, "",
-                    (kind == Kind::container ? "No such container: " : "No such object: ") + typed);
+                    (wanted.kind == Kind::container ? "No such container: " : "No such object: ") +
+                        typed);
     }
     return *std::move(found);
 }
@@ -159,8 +169,10 @@ Result<int> inspect_by(Context& context, InspectOptions const& options, Find con
 Result<int> inspect(Context& context, InspectOptions const& options, Kind fixed) {
     if (!options.remote) {
         auto const store = OBLEA_TRY(open_store(context));
+        Wanted const wanted{.kind = kind_of(fixed, options.type),
+                            .size = options.size ? ShowSize::yes : ShowSize::no};
         return inspect_by(context, options, [&](std::string const& typed) {
-            return inspect_one(store, typed, kind_of(fixed, options.type));
+            return inspect_one(store, typed, wanted);
         });
     }
     Interrupt const interrupt;
@@ -237,6 +249,14 @@ Command make_command(Kind kind) {
                                    .value_name = "OS/ARCH",
                                    .help = "With --remote: the image of this platform",
                                    .target = &options->platform,
+                                   .choices = {}});
+    }
+    if (kind != Kind::image) {
+        command.options.push_back({.names = "-s,--size",
+                                   .value_name = "",
+                                   .help = "Of containers: SizeRw, what the writable layer holds, "
+                                           "and SizeRootFs, with the image",
+                                   .target = &options->size,
                                    .choices = {}});
     }
     if (kind == Kind::any) {

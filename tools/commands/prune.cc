@@ -62,6 +62,7 @@ RemovePlan remove_candidates(store::Images& images, std::vector<ImageUse> const&
             apply_removal(images, plan);
             any = any || !plan.remove.empty();
             whole.untag.insert(whole.untag.end(), plan.untag.begin(), plan.untag.end());
+            whole.digests.insert(whole.digests.end(), plan.digests.begin(), plan.digests.end());
             whole.remove.insert(whole.remove.end(), plan.remove.begin(), plan.remove.end());
         }
     }
@@ -73,9 +74,11 @@ void print_removal(Context const& context, RemovePlan const& plan) {
         return;
     }
     context.line("Deleted Images:");
-    for (auto const& name : plan.untag) {
-        auto const reference = store::Reference::parse(name);
-        context.line("untagged: " + (reference.has_value() ? reference->familiar() : name));
+    for (auto const* names : {&plan.untag, &plan.digests}) {
+        for (auto const& name : *names) {
+            auto const reference = store::Reference::parse(name);
+            context.line("untagged: " + (reference.has_value() ? reference->familiar() : name));
+        }
     }
     for (auto const& id : plan.remove) {
         context.line("deleted: " + id.to_string());

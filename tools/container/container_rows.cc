@@ -105,10 +105,20 @@ std::string mounts_text(ContainerRow const& row) {
     return joined(list, ",");
 }
 
+// Docker's way: arguments with spaces in single quotes, whatever else they have.
+std::string shown_command(std::vector<std::string> const& words) {
+    std::string text;
+    for (std::string const& word : words) {
+        bool const quoted = !text.empty() && word.find(' ') != std::string::npos;
+        text += (text.empty() ? "" : " ") + (quoted ? '\'' + word + '\'' : word);
+    }
+    return text;
+}
+
 Record record_of(store::Store const& store, ContainerRow const& row, RowOptions const& options) {
     Container const& container = row.container;
     bool const cut = options.truncate == RowOptions::Truncate::yes;
-    std::string command = joined(row.command, " ");
+    std::string command = shown_command(row.command);
     if (cut) {
         command = cut_to_width(command, kCommandWidth);
     }

@@ -85,19 +85,34 @@ Status copy_contents(archive* reader, archive* writer, Pulled const& pulled) {
     }
 }
 
-Status unpack_entries(archive* reader, archive* writer, Pulled const& pulled,
-                      UnpackWish const& wish) {
+// A header, and the contents in whole blocks. Times to the nanosecond, which docker does not copy,
+// do not count.
+std::uint64_t tar_bytes_of(archive_entry* entry) {
+    constexpr std::uint64_t kBlock = 512;
+    bool const has_contents =
+        ::archive_entry_filetype(entry) == AE_IFREG && ::archive_entry_hardlink(entry) == nullptr;
+    auto const size =
+        has_contents ? static_cast<std::uint64_t>(::archive_entry_size(entry)) : std::uint64_t{0};
+    return kBlock + (size + kBlock - 1) / kBlock * kBlock;
+}
+
+Result<std::uint64_t> unpack_entries(archive* reader, archive* writer, Pulled const& pulled,
+                                     UnpackWish const& wish) {
+    constexpr std::uint64_t kTarEnd = 1024;
+    std::uint64_t bytes = kTarEnd;
     for (;;) {
         archive_entry* entry = nullptr;
         int const next = ::archive_read_next_header(reader, &entry);
         if (next == ARCHIVE_EOF) {
-            return ::archive_write_close(writer) < ARCHIVE_WARN
-                       ? Status{std::unexpected<Error>(error_of(writer, {}))}
-                       : Status{};
+            if (::archive_write_close(writer) < ARCHIVE_WARN) {
+                return std::unexpected<Error>(error_of(writer, {}));
+            }
+            return bytes;
         }
         if (next < ARCHIVE_WARN) {
             return std::unexpected<Error>(error_of(reader, pulled.error));
         }
+        bytes += tar_bytes_of(entry);
         std::string const path = renamed(::archive_entry_pathname(entry), wish.rename);
         if (path.empty() || path == ".") {
             continue;  // the target itself
@@ -107,12 +122,12 @@ Status unpack_entries(archive* reader, archive* writer, Pulled const& pulled,
             ::archive_entry_set_hardlink(entry, renamed(link, wish.rename).c_str());
         }
         if (::archive_write_header(writer, entry) < ARCHIVE_WARN) {
-            return with_context(Status{std::unexpected<Error>(error_of(writer, {}))},
+            return with_context(Result<std::uint64_t>{std::unexpected<Error>(error_of(writer, {}))},
                                 [&] { return path; });
         }
         OBLEA_TRY(with_context(copy_contents(reader, writer, pulled), [&] { return path; }));
         if (::archive_write_finish_entry(writer) < ARCHIVE_WARN) {
-            return with_context(Status{std::unexpected<Error>(error_of(writer, {}))},
+            return with_context(Result<std::uint64_t>{std::unexpected<Error>(error_of(writer, {}))},
                                 [&] { return path; });
         }
     }
@@ -120,7 +135,7 @@ Status unpack_entries(archive* reader, archive* writer, Pulled const& pulled,
 
 }  // namespace
 
-Status unpack_tar(base::ByteSource& tar, UnpackWish const& wish) {
+Result<std::uint64_t> unpack_tar(base::ByteSource& tar, UnpackWish const& wish) {
     // libarchive knows no folders but the working one; the secure options hold it there.
     if (::fchdir(wish.target) != 0) {
         return fail(sys::last_errno(), "fchdir");

@@ -20,28 +20,13 @@ struct UnpackWish {
     enum class Owners { caller, kept } owners = Owners::caller;
 };
 
-// Errors: EINVAL for what is no tar, or would lead out of the target; as the system calls.
-Status unpack_tar(base::ByteSource& tar, UnpackWish const& wish);
+// What was copied, in bytes as docker counts them: those of a plain tar of it. Errors: EINVAL for
+// what is no tar, or would lead out of the target; as the system calls.
+Result<std::uint64_t> unpack_tar(base::ByteSource& tar, UnpackWish const& wish);
 
 // What is called `name` in `folder`, with everything in it. `name` "." is the folder itself.
 std::unique_ptr<store::FolderTar> tar_of(base::UniqueFd folder, std::string const& name,
                                          store::FolderTarOptions options);
-
-// Counts what passes.
-class CountingSource final : public base::ByteSource {
-public:
-    explicit CountingSource(base::ByteSource& source) : source_(source) {}
-    Result<std::size_t> read(base::MutableBytes buffer) override {
-        std::size_t const count = OBLEA_TRY(source_.read(buffer));
-        bytes_ += count;
-        return count;
-    }
-    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-
-private:
-    base::ByteSource& source_;
-    std::uint64_t bytes_ = 0;
-};
 
 // --- what `cp` decides; pure
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/inspect_container.h"
 
+#include "tools/container/container_size.h"
 #include "tools/container/container_state.h"
 #include "tools/container/run_config.h"
 #include "tools/mount/mount_image.h"
@@ -90,7 +91,8 @@ ordered_json host_config_json(RunConfig const& run) {
 
 }  // namespace
 
-Result<ordered_json> describe_container(store::Store const& store, Container const& container) {
+Result<ordered_json> describe_container(store::Store const& store, Container const& container,
+                                        ShowSize size) {
     auto const mounts = OBLEA_TRY(list_mounts(store));
     auto const mount = std::ranges::find(mounts, container.id, &MountInfo::container_id);
     ContainerState state = OBLEA_TRY(observe_state(store, container));
@@ -132,6 +134,11 @@ Result<ordered_json> describe_container(store::Store const& store, Container con
         {"Mounts", mounts_json(run)},
         {"Config", config_json(container, run)},
         {"NetworkSettings", {{"Ports", ports_json(run)}}}};
+    if (size == ShowSize::yes) {
+        ContainerSize const sizes = OBLEA_TRY(container_size(store, container));
+        result["SizeRw"] = sizes.own;
+        result["SizeRootFs"] = sizes.own + sizes.image;
+    }
     return result;
 }
 

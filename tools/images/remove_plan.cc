@@ -58,6 +58,28 @@ std::vector<std::string> names_going_with(store::Image const& image, std::string
     return going;
 }
 
+// By repository and manifest an image is known as long as it has a name there (RepoDigests).
+std::vector<std::string> digests_going_with(store::Image const& image,
+                                            std::vector<std::string> const& going) {
+    std::set<std::string> repositories;
+    std::set<std::string> left;
+    for (auto const& name : image.names) {
+        bool const goes = std::ranges::find(going, name) != going.end();
+        (goes ? repositories : left).insert(repository_of(name));
+    }
+    std::vector<std::string> digests;
+    for (auto const& repository : repositories) {
+        if (!image.manifest.has_value() || left.contains(repository)) {
+            continue;
+        }
+        std::string digest = repository + '@' + image.manifest->to_string();
+        if (std::ranges::find(going, digest) == going.end()) {
+            digests.push_back(std::move(digest));
+        }
+    }
+    return digests;
+}
+
 bool has_children(store::Images const& images, store::Digest const& id,
                   std::vector<store::Digest> const& going = {}) {
     return std::ranges::any_of(images.all(), [&](store::Image const& image) {
@@ -120,6 +142,7 @@ Result<RemovePlan> plan_remove(store::Images const& images, std::vector<ImageUse
     auto const name = typed_name(image, typed);
     if (name.has_value()) {
         plan.untag = names_going_with(image, *name);
+        plan.digests = digests_going_with(image, plan.untag);
         if (plan.untag.size() < image.names.size()) {
             return plan;
         }
@@ -132,6 +155,7 @@ Result<RemovePlan> plan_remove(store::Images const& images, std::vector<ImageUse
                             "(must be forced) - image is referenced in multiple repositories");
         }
         plan.untag = image.names;
+        plan.digests = digests_going_with(image, plan.untag);
     }
 
     if (ImageUse const* const use = find_use(uses, image.id)) {
@@ -157,6 +181,7 @@ RemovePlan plan_prune(store::Images const& images, std::vector<ImageUse> const& 
     RemovePlan plan;
     if (find_use(uses, image.id) == nullptr && !has_children(images, image.id)) {
         plan.untag = image.names;
+        plan.digests = digests_going_with(image, plan.untag);
         plan.remove = removal_of(images, uses, image, Parents::remove);
     }
     return plan;
@@ -173,9 +198,11 @@ void apply_removal(store::Images& images, RemovePlan const& plan) {
 
 std::vector<std::string> describe_removal(RemovePlan const& plan) {
     std::vector<std::string> lines;
-    lines.reserve(plan.untag.size() + plan.remove.size());
-    for (auto const& name : plan.untag) {
-        lines.push_back("Untagged: " + familiar(name));
+    lines.reserve(plan.untag.size() + plan.digests.size() + plan.remove.size());
+    for (auto const* names : {&plan.untag, &plan.digests}) {
+        for (auto const& name : *names) {
+            lines.push_back("Untagged: " + familiar(name));
+        }
     }
     for (auto const& id : plan.remove) {
         lines.push_back("Deleted: " + id.to_string());

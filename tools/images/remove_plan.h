@@ -29,6 +29,7 @@ struct RemoveOptions {
 
 struct RemovePlan {
     std::vector<std::string> untag;     // canonical names
+    std::vector<std::string> digests;   // "NAME@DIGEST", which the image loses with them
     std::vector<store::Digest> remove;  // the image, then its parents
 };
 

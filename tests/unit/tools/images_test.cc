@@ -85,6 +85,20 @@ TEST_CASE("a name without tag is shown by its digest", "[tools][images]") {
     CHECK(rows[0].digest == digest);
 }
 
+TEST_CASE("with its last name in a repository an image loses the digest there", "[tools][rmi]") {
+    Images images;
+    Image one = image("x", "", {"docker.io/library/x:1", "docker.io/library/x:2", "quay.io/x:1"});
+    one.manifest = sha256("manifest");
+    images.put(one);
+    std::string const digest = sha256("manifest").to_string();
+    CHECK(removal(images, "x:1") == Lines{"Untagged: x:1"});
+    CHECK(images.untag("docker.io/library/x:2"));
+    CHECK(removal(images, "x:1") == Lines{"Untagged: x:1", "Untagged: x@" + digest});
+    CHECK(removal(images, sha256("x").to_string(), Force::yes) ==
+          Lines{"Untagged: x:1", "Untagged: quay.io/x:1", "Untagged: x@" + digest,
+                "Untagged: quay.io/x@" + digest, "Deleted: " + sha256("x").to_string()});
+}
+
 TEST_CASE("a reference matches names in both forms, and no part of them", "[tools][images]") {
     auto const rows = list_rows(some_images().all());
     auto matching = [&](std::string_view pattern) {
