@@ -167,9 +167,6 @@ Status Store::replace_blob(std::string_view bytes, Digest const& digest) const {
 }
 
 Result<std::string> default_store_path() {
-    if (auto const root = environment("OBLEA_ROOT"); !root.empty()) {
-        return std::string{root};
-    }
     if (::geteuid() == 0) {
         return std::string{"/var/lib/oblea"};
     }

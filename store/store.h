@@ -95,7 +95,7 @@ private:
     std::shared_ptr<Impl const> impl_;
 };
 
-// The default root: OBLEA_ROOT, else /var/lib/oblea for root, else $XDG_DATA_HOME/oblea (default
+// The default root: /var/lib/oblea for root, else $XDG_DATA_HOME/oblea (default
 // ~/.local/share/oblea).
 Result<std::string> default_store_path();
 

@@ -13,6 +13,7 @@ chmod 755 "$work"
 export OBLEA_ROOT=$work/store
 # What the machine's users have set must not decide a test.
 unset OBLEA_LOG XDG_DATA_HOME
+export OBLEA_CONFIG=/dev/null
 
 # The containers of a test that ended early: their monitors, with which they end. A number in an old file may be
 # another's by now, so a monitor is told by what it has open.

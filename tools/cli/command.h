@@ -36,6 +36,11 @@ struct Option {
     std::string help;        // one sentence without full stop
     Target target;
     std::vector<std::string> choices;  // all values there are; empty: any
+    // The key in oblea.toml ("mount.verify") and, as OBLEA_MOUNT_VERIFY, in the environment; empty:
+    // the command line alone sets it. Options of several commands may share one.
+    std::string config = {};
+    // For a vector of NAME=VALUE, which is a table in oblea.toml: the names there are.
+    std::vector<std::string> fields = {};
 
     [[nodiscard]] std::vector<std::string> all_names() const;
     [[nodiscard]] bool takes_value() const { return !std::holds_alternative<bool*>(target); }

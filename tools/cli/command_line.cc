@@ -45,30 +45,39 @@ std::size_t count_leading_options(std::span<std::string const> words,
     return std::min(at, words.size());
 }
 
-std::string did_you_mean(std::string_view typed, std::vector<std::string> const& known) {
-    auto const nearest = suggest(typed, known);
-    return nearest ? fmt::format("; did you mean '{}'?", *nearest) : std::string{};
-}
-
 std::unexpected<Error> usage_error(Command const& command, std::string const& what) {
     return fail(Errno::einval, "",
                 fmt::format("{}: {} (see 'oblea help {}')", command.name, what, command.name));
 }
 
-Status store_value(Command const& command, Option const& option,
+// Errors: EINVAL with what is wrong, without saying where.
+Status expect_fields(Option const& option, std::string const& name, std::string_view value) {
+    std::string const field{value.substr(0, value.find('='))};
+    if (std::ranges::find(option.fields, field) == option.fields.end()) {
+        return fail(
+            Errno::einval, "",
+            fmt::format("{} knows no '{}'{}", name, field, did_you_mean(field, option.fields)));
+    }
+    return {};
+}
+
+Status store_value(Option const& option, std::string const& name,
                    std::vector<std::string> const& values) {
-    std::string const name = option.all_names().back();
     for (auto const& value : values) {
         if (!option.choices.empty() &&
             std::ranges::find(option.choices, value) == option.choices.end()) {
-            return usage_error(command, fmt::format("{} takes one of {}, not '{}'", name,
-                                                    fmt::join(option.choices, ", "), value));
+            return fail(Errno::einval, "",
+                        fmt::format("{} takes one of {}, not '{}'", name,
+                                    fmt::join(option.choices, ", "), value));
+        }
+        if (!option.fields.empty()) {
+            OBLEA_TRY(expect_fields(option, name, value));
         }
     }
     std::string const& last = values.back();
     if (auto const* set = std::get_if<bool*>(&option.target)) {
         if (last != "true" && last != "false") {
-            return usage_error(command, fmt::format("{} takes no value", name));
+            return fail(Errno::einval, "", name + " takes no value");
         }
         **set = last == "true";
     } else if (auto const* target = std::get_if<std::string*>(&option.target)) {
@@ -80,8 +89,26 @@ Status store_value(Command const& command, Option const& option,
     } else if (auto const* number = std::get_if<unsigned*>(&option.target)) {
         auto const [end, code] = std::from_chars(last.data(), last.data() + last.size(), **number);
         if (code != std::errc{} || end != last.data() + last.size()) {
-            return usage_error(command, fmt::format("{} takes a number, not '{}'", name, last));
+            return fail(Errno::einval, "", fmt::format("{} takes a number, not '{}'", name, last));
         }
+    }
+    return {};
+}
+
+// From the command line, or else from the settings.
+Status settle_option(Command const& command, Option const& option,
+                     std::vector<std::string> const& given, Settings& settings) {
+    if (!given.empty()) {
+        auto const stored = store_value(option, option.all_names().back(), given);
+        if (!stored.has_value()) {
+            return usage_error(command, stored.error().detail);
+        }
+        settings.note_flag(option, given);
+        return {};
+    }
+    if (Setting const* const setting = settings.find(option)) {
+        auto stored = store_value(option, setting->key, setting->values);
+        return with_context(std::move(stored), [&] { return setting->source; });
     }
     return {};
 }
@@ -267,7 +294,7 @@ Result<CommandLine> find_command_words(CommandTable const& table,
 }
 
 Result<Outcome> parse_arguments(Command const& command, std::vector<Option> const& globals,
-                                std::vector<std::string> arguments) {
+                                std::vector<std::string> arguments, Settings& settings) {
     std::vector<Option> options = command.options;
     options.insert(options.end(), globals.begin(), globals.end());
 
@@ -291,9 +318,7 @@ Result<Outcome> parse_arguments(Command const& command, std::vector<Option> cons
                                                 did_you_mean(word, option_names(options))));
     }
     for (std::size_t i = 0; i < options.size(); ++i) {
-        if (!parsed.values[i].empty()) {
-            OBLEA_TRY(store_value(command, options[i], parsed.values[i]));
-        }
+        OBLEA_TRY(settle_option(command, options[i], parsed.values[i], settings));
     }
     OBLEA_TRY(store_operands(command, parsed.operands));
     return Outcome::run;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // From the words of the command line to a command with its options filled in.
 //
-// Pure but for the variables that options name. Errors are EINVAL with a message for people; what
-// they say of usage ends with where the help is.
+// Pure but for the variables that options name and the settings. Errors are EINVAL with a message
+// for people; what they say of usage ends with where the help is.
 #pragma once
 #include "tools/cli/command.h"
+#include "tools/cli/settings.h"
 
 #include <span>
 #include <string>
@@ -39,8 +40,10 @@ Result<CommandLine> find_command_words(CommandTable const& table,
 enum class Outcome { run, show_help };
 
 // Parses `arguments` into the variables of the command's options and operands and of `globals`.
-// With --help among them nothing else needs to be right. Errors name the command.
+// With --help among them nothing else needs to be right. Options that are not among them are as
+// `settings` has them; what is given is noted there. Errors name the command, or where the setting
+// comes from.
 Result<Outcome> parse_arguments(Command const& command, std::vector<Option> const& globals,
-                                std::vector<std::string> arguments);
+                                std::vector<std::string> arguments, Settings& settings);
 
 }  // namespace oblea::tools

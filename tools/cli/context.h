@@ -4,6 +4,7 @@
 // Used by one thread; messages (error, warning, note) may come from any.
 #pragma once
 #include "tools/cli/command.h"
+#include "tools/cli/settings.h"
 
 #include <cstdio>
 #include <string>
@@ -34,6 +35,7 @@ public:
     explicit Context(Streams streams) : streams_(streams) {}
 
     GlobalOptions globals;
+    Settings settings;  // of all commands, with where they come from
 
     [[nodiscard]] Streams const& streams() const { return streams_; }
 

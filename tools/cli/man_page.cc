@@ -64,6 +64,11 @@ std::string option_items(std::vector<Option> const& options) {
             text += " \\fI" + troff(option.value_name) + "\\fR";
         }
         text += '\n' + troff(option.help) + ".\n";
+        if (!option.config.empty()) {
+            text += fmt::format("Configured as \\fB{}\\fR in oblea.toml or \\fB{}\\fR in the "
+                                "environment.\n",
+                                troff(option.config), variable_of(option.config));
+        }
     }
     return text;
 }
@@ -89,7 +94,11 @@ std::string overview_man_page(CommandTable const& table, std::vector<Option> con
                             troff(command.summary), troff(page_name(command)));
     }
     text += ".SH GLOBAL OPTIONS\n" + option_items(globals);
-    text += ".SH ENVIRONMENT\n.TP\n\\fBOBLEA_ROOT\\fR\nThe store, where \\-\\-root is not given.\n";
+    text += ".SH FILES\n.TP\n/etc/oblea/oblea.toml, $XDG_CONFIG_HOME/oblea/oblea.toml\n"
+            "Settings, as this page and those of the commands name them; the user's win over the "
+            "machine's. \\fBoblea info\\fR shows each with where it comes from.\n";
+    text += ".SH ENVIRONMENT\n.TP\n\\fBOBLEA_CONFIG\\fR\nA file to read in place of those "
+            "two.\n";
     text +=
         ".SH EXIT STATUS\n.TP\n0\nSuccess.\n.TP\n1\nAn error, named on standard error.\n.TP\n2\n"
         "The command line is wrong.\n.TP\n70\nA fault of the program itself.\n.TP\n125\n"

@@ -3,26 +3,22 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace oblea::tools {
 
 Result<StorePath> store_path(Context const& context) {
     StorePath found;
-    if (context.globals.root.has_value()) {
+    Setting const* const setting = context.settings.find("root");
+    if (context.globals.root.has_value() && setting != nullptr) {
         if (context.globals.root->empty()) {
-            return fail(Errno::einval, "", "--root is empty: name the folder of the store");
+            return fail(Errno::einval, "",
+                        setting->source + " is empty: name the folder of the store");
         }
-        found = {.path = *context.globals.root, .chosen = "--root"};
+        found = {.path = *context.globals.root, .chosen = setting->source};
     } else {
         found.path = OBLEA_TRY(store::default_store_path());
-        char const* const variable = std::getenv("OBLEA_ROOT");
-        if (variable != nullptr && *variable != '\0') {
-            found.chosen = "OBLEA_ROOT";
-        } else {
-            found.chosen = ::geteuid() == 0 ? "the default of root" : "the default of users";
-        }
+        found.chosen = ::geteuid() == 0 ? "the default of root" : "the default of users";
     }
     std::error_code code;
     auto const absolute = std::filesystem::absolute(found.path, code);

@@ -8,10 +8,10 @@ namespace oblea::tools {
 
 struct StorePath {
     std::string path;    // absolute
-    std::string chosen;  // "--root", "OBLEA_ROOT", "the default for root", ...
+    std::string chosen;  // "--root", "OBLEA_ROOT", "/etc/oblea/oblea.toml:1", "the default of root"
 };
 
-// --root, else OBLEA_ROOT, else the default of the user.
+// As --root or the settings say, else the default of the user.
 Result<StorePath> store_path(Context const& context);
 
 // Opens it, and makes it when it is missing.

@@ -74,6 +74,14 @@ std::vector<std::string> words_without_command(std::vector<std::string> const& a
     return words;
 }
 
+std::vector<Option> all_options(CommandTable const& table, std::vector<Option> const& globals) {
+    std::vector<Option> options = globals;
+    for (Command const& command : table) {
+        options.insert(options.end(), command.options.begin(), command.options.end());
+    }
+    return options;
+}
+
 int run_words(Context& context, std::vector<std::string> const& words) {
     CommandTable const table = command_table();
     auto const globals = global_options(context.globals);
@@ -93,7 +101,12 @@ int run_words(Context& context, std::vector<std::string> const& words) {
         return run_words(context, words_without_command(line->arguments));
     }
     context.globals.json = false;
-    auto const outcome = parse_arguments(*line->command, globals, line->arguments);
+    auto settings = read_settings(all_options(table, globals));
+    if (settings.has_value()) {
+        context.settings = *std::move(settings);
+    }
+    auto const outcome =
+        parse_arguments(*line->command, globals, line->arguments, context.settings);
     if (!outcome.has_value()) {
         context.globals.json = wants_json;
         context.error(outcome.error().detail);
@@ -102,6 +115,11 @@ int run_words(Context& context, std::vector<std::string> const& words) {
     if (*outcome == Outcome::show_help) {
         context.print(command_text(*line->command, globals));
         return flush_output(context, exit_code::kSuccess);
+    }
+    // Help is to be had all the same.
+    if (!settings.has_value() && line->command->name != "help") {
+        context.error(settings.error());
+        return line->command->usage_exit;
     }
     return run_command(context, *line->command);
 }

@@ -50,4 +50,9 @@ std::optional<std::string> suggest(std::string_view typed, std::vector<std::stri
     return best;
 }
 
+std::string did_you_mean(std::string_view typed, std::vector<std::string> const& known) {
+    auto const nearest = suggest(typed, known);
+    return nearest.has_value() ? "; did you mean '" + *nearest + "'?" : std::string{};
+}
+
 }  // namespace oblea::tools

@@ -16,4 +16,8 @@ namespace oblea::tools {
 [[nodiscard]] std::optional<std::string> suggest(std::string_view typed,
                                                  std::vector<std::string> const& known);
 
+// "; did you mean 'x'?", or nothing.
+[[nodiscard]] std::string did_you_mean(std::string_view typed,
+                                       std::vector<std::string> const& known);
+
 }  // namespace oblea::tools

@@ -46,10 +46,8 @@ Result<int> show_help(Context& context, HelpOptions const& options) {
         context.print(group_text(table, name));
         return exit_code::kSuccess;
     }
-    auto const nearest = suggest(name, command_names(table));
     return fail(Errno::einval, "",
-                fmt::format("no command '{}'{}", name,
-                            nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
+                fmt::format("no command '{}'{}", name, did_you_mean(name, command_names(table))));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "tools/output/human.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -92,6 +93,33 @@ std::uint64_t saved_bytes(store::StoreUsage const& usage) {
     return usage.referenced_bytes > stored ? usage.referenced_bytes - stored : 0;
 }
 
+// "4 (OBLEA_JOBS)", "auto (default)"
+std::string setting_text(Setting const& setting) {
+    bool const set = !setting.values.empty();
+    std::string const value =
+        fmt::format("{}", fmt::join(set ? setting.values : setting.initial, " "));
+    return fmt::format("{} ({})", value.empty() ? "none" : value, set ? setting.source : "default");
+}
+
+std::string settings_text(Settings const& settings) {
+    std::string text = "Settings:\n";
+    for (Setting const& setting : settings.all()) {
+        text += line("  " + setting.key, setting_text(setting));
+    }
+    return text;
+}
+
+Json settings_json(Settings const& settings) {
+    Json object = Json::object();
+    for (Setting const& setting : settings.all()) {
+        bool const set = !setting.values.empty();
+        object[setting.key] = {{"value", set ? setting.values : setting.initial},
+                               {"source", set ? setting.source : "default"},
+                               {"variable", variable_of(setting.key)}};
+    }
+    return object;
+}
+
 std::string usage_text(store::StoreUsage const& usage) {
     std::string text;
     text += line("Images", fmt::format("{}, {} in all", usage.images,
@@ -150,7 +178,10 @@ Result<int> show_info(Context& context, InfoOptions const& options) {
         if (found.has_value()) {
             store["usage"] = usage_json(*found);
         }
-        Json const json{{"version", OBLEA_VERSION}, {"store", store}, {"host", host_json(host)}};
+        Json const json{{"version", OBLEA_VERSION},
+                        {"store", store},
+                        {"host", host_json(host)},
+                        {"settings", settings_json(context.settings)}};
         context.line(json.dump(2, ' ', false, Json::error_handler_t::replace));
     } else {
         context.print(line("Version", OBLEA_VERSION) +
@@ -160,6 +191,7 @@ Result<int> show_info(Context& context, InfoOptions const& options) {
                                             : line("Images", "none: there is no store yet"));
         }
         context.print(host_text(host));
+        context.print(settings_text(context.settings));
     }
     // A damaged store is worth an error, but what the machine allows is said all the same.
     if (!usage.has_value()) {
@@ -177,10 +209,15 @@ Command info_command() {
         .aliases = {},
         .section = Command::Section::about,
         .summary = "Show what this machine allows, and what the store holds",
-        .description = "The store: where it is and what chose it, what it holds, and what sharing "
-                       "saves against storing every image on its own.\n\n"
-                       "The machine: how images would be mounted here and why, from the kernel, "
-                       "libfuse, /dev/fuse, fusermount3 and the ids that a chroot has.",
+        .description =
+            "The store: where it is and what chose it, what it holds, and what sharing "
+            "saves against storing every image on its own.\n\n"
+            "The machine: how images would be mounted here and why, from the kernel, "
+            "libfuse, /dev/fuse, fusermount3 and the ids that a chroot has.\n\n"
+            "The settings: each value, and the file and line, the variable or the option "
+            "that it comes from. Files: /etc/oblea/oblea.toml, then "
+            "$XDG_CONFIG_HOME/oblea/oblea.toml (~/.config/oblea/oblea.toml), or only the "
+            "one that OBLEA_CONFIG names; then the environment (OBLEA_JOBS for jobs).",
         .operands = {},
         .options = {{.names = "--format",
                      .value_name = "FORMAT",

@@ -9,7 +9,8 @@ Option pull_progress_option(std::string& target) {
             .help = "auto, tty (live lines), plain (a line per event), json (the same as JSON) or "
                     "none",
             .target = &target,
-            .choices = {"auto", "tty", "plain", "json", "none"}};
+            .choices = {"auto", "tty", "plain", "json", "none"},
+            .config = "progress"};
 }
 
 Option progress_option(std::string& target) {
@@ -17,7 +18,8 @@ Option progress_option(std::string& target) {
             .value_name = "KIND",
             .help = "auto, tty (live lines), plain (a line per event) or none",
             .target = &target,
-            .choices = {"auto", "tty", "plain", "none"}};
+            .choices = {"auto", "tty", "plain", "none"},
+            .config = "progress"};
 }
 
 ProgressMode parse_progress_mode(std::string_view text) {

@@ -118,7 +118,8 @@ Option pull_policy_option(std::string& target) {
             .value_name = "WHEN",
             .help = "Bring the image from its registry: always, missing, newer or never",
             .target = &target,
-            .choices = {"always", "missing", "newer", "never"}};
+            .choices = {"always", "missing", "newer", "never"},
+            .config = "pull"};
 }
 
 }  // namespace oblea::tools

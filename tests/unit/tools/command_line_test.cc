@@ -20,6 +20,7 @@ struct Fixture {
     std::optional<std::string> root;
     unsigned jobs = 0;
     bool help = false;
+    Settings settings;
     std::vector<Option> globals{
         {.names = "--root", .value_name = "DIR", .help = "", .target = &root, .choices = {}},
         {.names = "-j,--jobs", .value_name = "N", .help = "", .target = &jobs, .choices = {}},
@@ -63,7 +64,7 @@ struct Fixture {
             return std::unexpected<oblea::Error>(line.error());
         }
         REQUIRE(line->command != nullptr);
-        return parse_arguments(*line->command, globals, line->arguments);
+        return parse_arguments(*line->command, globals, line->arguments, settings);
     }
     std::string error(std::vector<std::string> const& words) {
         auto const result = parse(words);
