@@ -34,4 +34,11 @@ inline constexpr std::size_t kTokenAnswerBytesMax = 1U << 20U;   // of a token s
 inline constexpr std::size_t kTagsPageBytesMax = 16U << 20U;
 inline constexpr std::size_t kTagsMax = 1'000'000;  // of one repository
 
+inline constexpr std::size_t kDockerfileBytesMax = 16U << 20U;
+inline constexpr std::size_t kExpandedBytesMax = 4U
+                                                 << 20U;  // a word when its variables are replaced
+inline constexpr std::size_t kSubstitutionDepthMax = 64;  // ${A:-${B:-...}}
+inline constexpr std::size_t kIgnoreFileBytesMax = 4U << 20U;
+inline constexpr std::uint64_t kContextEntriesMax = kLayerEntriesMax;
+
 }  // namespace oblea::limits

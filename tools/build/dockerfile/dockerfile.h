@@ -68,9 +68,10 @@ struct Arg {
 
 // What COPY and ADD have in common.
 struct Transfer {
-    std::vector<std::string>
-        sources;                 // paths, globs, for ADD also URLs; at least one of both kinds
-    std::vector<Heredoc> files;  // files that stand in the Dockerfile, called as the heredoc is
+    // At least one of the two: paths, globs and (ADD) URLs; files that stand in the Dockerfile,
+    // whose names are valid file names.
+    std::vector<std::string> sources;
+    std::vector<Heredoc> files;
     std::string destination;
     std::string chown;                 // "user[:group]", names or numbers; empty: not given
     std::string chmod;                 // empty: not given
@@ -89,8 +90,7 @@ struct Add : Transfer {
 struct Mount {
     enum class Type { bind, cache, tmpfs, secret } type = Type::bind;
     enum class Sharing { shared, private_, locked };
-    std::string
-        from;  // a stage's name or number, or an image; empty: the context (bind), none (cache)
+    std::string from;  // a stage's name or number, or an image; empty: the context, for caches none
     std::string source;
     std::string target;
     std::string id;  // of a cache or a secret
@@ -98,11 +98,13 @@ struct Mount {
     bool required = false;         // secret
     std::uint64_t size_bytes = 0;  // tmpfs; 0: not given
     Sharing sharing = Sharing::shared;
-    std::optional<std::string> env;  // secret: the variable to set; empty: named as the id
+    std::optional<std::string> env;  // secret: the variable to set; empty: called as the id
     std::optional<std::uint32_t> mode;
     std::optional<std::uint32_t> uid;
     std::optional<std::uint32_t> gid;
 };
+
+inline constexpr std::string_view kScriptFolder = "/dev/pipes/";
 
 struct Run {
     enum class Network { default_, none, host };
@@ -110,8 +112,9 @@ struct Run {
     // A heredoc that is the whole command is already the shell's text; one among other words stays
     // in the text, with its lines behind, for the shell to read.
     Command command;
-    // A heredoc that is the whole command and begins with "#!": a file to be made, of mode 0755,
-    // and run instead of the command.
+    // A heredoc that is the whole command and begins with "#!": the command is then the path of a
+    // file called so in kScriptFolder, which must be there while it runs: mode 0755, its content
+    // heredoc_text().
     std::optional<Heredoc> script;
     Network network = Network::default_;
     Security security = Security::sandbox;
@@ -147,7 +150,8 @@ struct Label {
     std::vector<Pair> pairs;  // at least one
 };
 struct Expose {
-    std::vector<std::string> ports;  // "80", "53/udp", "8000-8010/tcp"; checked by expand()
+    std::vector<std::string>
+        ports;  // "80", "53/udp", "8000-8010/tcp"; after expand() "80/tcp", ...
 };
 struct Volume {
     std::vector<std::string> paths;
@@ -159,7 +163,7 @@ struct User {
     std::string user;
 };
 struct Stopsignal {
-    std::string signal;
+    std::string signal;  // whether there is such a signal is not checked
 };
 struct Maintainer {
     std::string name;
@@ -204,8 +208,10 @@ Result<Dockerfile> parse_dockerfile(std::string_view text, std::string_view file
 Result<Instruction> parse_trigger(std::string_view text);
 
 // The same with its variables replaced, everywhere that the language does so. `escape` is the
-// Dockerfile's ('\\' for triggers). Errors: EINVAL, without a place, when a substitution is none, a
-// variable must be set (${X:?}), or what results is no mount, no port, no signal, ...
+// Dockerfile's ('\\' for triggers). Arg is left as it is: each default is expanded (expand_word)
+// after the arguments before it are known, and only where the build gives no value. Errors: EINVAL,
+// without a place, when a substitution is none, a variable must be set (${X:?}), or what results is
+// no mount or no port.
 Result<Instruction> expand(Instruction instruction, char escape, Lookup const& lookup);
 Result<From> expand(From from, char escape, Lookup const& lookup);
 

@@ -1,0 +1,3 @@
+FROM x
+RUN ÿþ  end
+LABEL Ã±="â‚¬"

@@ -1,0 +1,3 @@
+FROM x
+WORKDIR ${A:-${B:-${C:+d}}}/${E%%/*}
+ENV P="${P:+$P:}/opt" Q=${Q//"/"/\/}

@@ -1,0 +1,3 @@
+# Syntax = a b
+# SYNTAX=b
+FROM x
