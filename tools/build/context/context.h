@@ -6,16 +6,14 @@
 // read when they are asked for, so that a large context costs what the build takes from it.
 // Spec: docker's "Build context".
 #pragma once
-#include "store/base/error.h"
-#include "store/base/unique_fd.h"
+#include "store/store.h"
+#include "tools/build/source_tree.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace oblea::tools::build {
-
-class SourceTree;  // tools/build/source_tree.h
 
 struct ContextRequest {
     // A folder, or "-": standard input, which is a tar (compressed in whatever way libarchive
@@ -25,9 +23,6 @@ struct ContextRequest {
     // "dockerfile", in the context.
     std::optional<std::string> dockerfile;
     int standard_input = 0;
-    // A folder in which files without names may be made: a tar's contents. Nothing of them stays,
-    // whatever happens.
-    std::string scratch_folder;
 };
 
 struct BuildContext {
@@ -36,8 +31,10 @@ struct BuildContext {
     std::string dockerfile_name;        // for messages: as given, or "Dockerfile"
 };
 
-// Errors: ENOENT where context or Dockerfile are not there, EINVAL for a wrong .dockerignore, a
-// damaged tar, or "-" for both; E2BIG past a limit; EOPNOTSUPP for addresses, with what to do.
-Result<BuildContext> open_context(ContextRequest const& request);
+// What comes over standard input lies in the store's tmp/ as a file without a name: nothing of it
+// stays, however the process ends. Errors: ENOENT where context or Dockerfile are not there, EINVAL
+// for a wrong .dockerignore, a damaged tar, or "-" for both; E2BIG past a limit; EOPNOTSUPP for
+// addresses, with what to do.
+Result<BuildContext> open_context(store::Store const& store, ContextRequest const& request);
 
 }  // namespace oblea::tools::build

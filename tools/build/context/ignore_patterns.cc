@@ -99,8 +99,10 @@ Result<std::vector<IgnorePatterns::Part>> IgnorePatterns::parse_parts(std::strin
             bool const at_start = parts.empty();
             bool const slash = rest.substr(2).starts_with(U'/');
             rest.remove_prefix(slash ? 3 : 2);
-            // "**x" at the very start may be a part of a name; elsewhere "**" stands for folders.
-            if (rest.empty() || (at_start && !slash)) {
+            bool const plain = rest.find_first_of(U"*?[\\") == std::u32string_view::npos;
+            // "**" stands for folders, but "**.o" for any path that ends so: docker has it so where
+            // nothing else is special.
+            if (rest.empty() || (at_start && !slash && plain)) {
                 parts.push_back({.kind = Kind::anything});
             } else {
                 parts.push_back({.kind = Kind::maybe_folders});
@@ -200,7 +202,7 @@ IgnorePatterns::Match IgnorePatterns::match(std::vector<Part> const& parts,
                 bool const inside = std::ranges::any_of(part.ranges, [&](auto const& range) {
                     return range.first <= c && c <= range.second;
                 });
-                next[i + 1] = next[i + 1] || (!slash && inside != part.negated);
+                next[i + 1] = next[i + 1] || inside != part.negated;
                 break;
             }
             case Kind::any_name:
