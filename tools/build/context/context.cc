@@ -80,7 +80,7 @@ Result<std::optional<std::string>> read_file(std::string const& path, std::size_
         if (opened.error().code == Errno::enoent) {
             return std::nullopt;
         }
-        return std::unexpected{with_context(opened.error(), path)};
+        return std::unexpected{opened.error()};
     }
     base::FdSource source{*std::move(opened)};
     return OBLEA_TRY(with_context(read_text(source, path, limit_bytes), [&] { return path; }));
@@ -115,8 +115,8 @@ private:
             return fail(Errno::enoent, "",
                         fmt::format("unable to prepare context: path \"{}\" not found", path));
         }
-        base::UniqueFd opened = OBLEA_TRY(
-            with_context(std::move(folder), [&] { return "unable to prepare context: " + path; }));
+        base::UniqueFd opened = OBLEA_TRY(with_context(
+            std::move(folder), [] { return std::string{"unable to prepare context"}; }));
         tree_ = std::make_unique<ContextTree>(folder_files(std::move(opened)));
         return {};
     }
