@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# Sourced after lib.sh by tests of ordinary users, which root runs in a mount namespace of their own: users that are there for the
+# time of the test, with the program and the small image where any of them gets at both. /dev/fuse is opened to them in that
+# namespace, so the machine's stays as it is.
+#
+# A test begins with:
+#   [[ ${1:-} == inside ]] || ((EUID != 0)) || exec unshare --mount --propagation private bash "$0" inside
+
+need_root
+need_fuse
+need useradd userdel setpriv fusermount3 newuidmap
+small_image
+
+# The program and the image where any user gets at them.
+cp -L "$oblea" "$work/oblea"
+cp -a "$small/oci" "$work/image"
+chmod -R a+rX "$work/image" "$work/oblea"
+mknod -m 666 "$work/fuse" c 10 229 2>/dev/null || skip "device nodes cannot be made here"
+mount --bind "$work/fuse" /dev/fuse
+{ : <>/dev/fuse; } 2>/dev/null || skip "device nodes do not work in $work"
+
+users=()
+test_cleanup() {
+    umount /dev/fuse
+    local user
+    for user in "${users[@]}"; do
+        userdel -f "$user" 2>/dev/null
+    done
+}
+
+# add_user NAME: sets `as_user`, the words that run a command as the new user, and `home`.
+add_user() {
+    local user=$1
+    home=$work/home-$user
+    useradd --no-log-init --create-home --home-dir "$home" --shell /bin/sh "$user"
+    users+=("$user")
+    as_user=(setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --init-groups
+        env -i PATH="$work:$PATH" HOME="$home" USER="$user" LANG=C.UTF-8 sh -c 'cd && exec "$@"' sh)
+}
+
+# Two kinds of them.
+add_user_without_ids() {
+    add_user "oblea-one-$$"
+    sed -i "/^oblea-one-$$:/d" /etc/subuid /etc/subgid
+}
+
+add_user_with_ids() {
+    add_user "oblea-many-$$"
+    grep -q "^oblea-many-$$:" /etc/subuid || usermod --add-subuids 700000-765535 --add-subgids 700000-765535 "oblea-many-$$"
+}
