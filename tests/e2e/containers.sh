@@ -14,15 +14,6 @@ status_of() {
 status_text() {
     oblea ps -a --filter "name=^$1\$" --format '{{.Status}}'
 }
-# until_true COMMAND...: for what another process does soon.
-until_true() {
-    local try
-    for ((try = 0; try < 200; ++try)); do
-        ! "$@" >/dev/null 2>&1 || return 0
-        sleep 0.05
-    done
-    fail "never true: $*"
-}
 
 # Exit status and streams.
 assert_eq "a program of the image" "Hello, world!" "$(oblea run --rm small:latest hello)"

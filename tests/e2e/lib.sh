@@ -98,6 +98,16 @@ assert_fails() {
     [[ $(wc -l <"$work/fails.err") == 1 ]] || fail "'$*' said not one line but: $message"
 }
 
+# until_true COMMAND...: for what another process does soon.
+until_true() {
+    local try
+    for ((try = 0; try < 200; ++try)); do
+        ! "$@" >/dev/null 2>&1 || return 0
+        sleep 0.05
+    done
+    fail "never true: $*"
+}
+
 # assert_same_tree A B [OPTIONS of list_tree.py]
 assert_same_tree() {
     python3 "$tests/e2e/list_tree.py" --compare "$@" || fail "$1 and $2 differ"

@@ -11,17 +11,10 @@ status_of() {
     user "$@" >/dev/null || status=$?
     echo "$status"
 }
-until_true() {
-    local try
-    for ((try = 0; try < 200; ++try)); do
-        ! "$@" >/dev/null 2>&1 || return 0
-        sleep 0.05
-    done
-    fail "never true: $*"
-}
 is_logged() { user oblea logs server | grep -q "$1"; }
 
 use_containers() {
+    local said
     user oblea import "$work/image" small:latest >/dev/null
     assert_eq "a program" "Hello, world!" "$(user oblea run --rm small:latest hello)"
     assert_eq "standard input" "through a pipe" "$(echo through a pipe | user oblea run -i --rm small:latest cat)"
@@ -37,7 +30,8 @@ use_containers() {
 
     user oblea run -d --name server small:latest sh -c 'echo started; trap "exit 9" TERM; while :; do sleep 0.1; done' >/dev/null
     until_true is_logged started
-    assert_eq "exec" inside "$(user oblea exec -e V=inside server sh -c 'echo $V; echo changed >/srv/changed')"
+    said=$(user oblea exec -e V=inside server sh -c 'echo $V; echo changed >/srv/changed') || fail "exec: $(cat "$work/err")"
+    assert_eq "exec" inside "$said"
     assert_eq "exit status of exec" 5 "$(status_of oblea exec server sh -c 'exit 5')"
     assert_contains "diff of a running container" "$(user oblea diff server)" "A /srv/changed"
     user sh -c 'echo copied >copied' && user oblea cp -q copied server:/srv/copied
@@ -90,9 +84,23 @@ user oblea import "$work/image" small:latest >/dev/null
 use_bundles
 add_user_without_ids
 use_containers
+runtime=oblea
+use_containers
+runtime=
 use_bundles
 add_user_with_ids
 use_containers
+runtime=oblea
+use_containers
 assert_eq "another user inside" "33 33" "$(user oblea run --rm -u www-data small:latest sh -c 'echo $(id -u) $(id -g)')"
 assert_eq "owners are the image's" 1000:33 "$(user oblea run --rm small:latest stat -c %u:%g /srv/data/first)"
+runtime=
 use_bundles
+
+# Where neither is installed nobody has to ask.
+for program in crun runc; do
+    mount --bind /dev/null "$(command -v $program)"
+done
+assert_eq "without an OCI runtime" "Hello, world!" "$(user oblea run --rm small:latest hello)"
+as_user=()
+assert_eq "without an OCI runtime, as root" "Hello, world!" "$(user oblea run --rm small:latest hello)"

@@ -212,8 +212,9 @@ Command run_command() {
         .summary = "Run a command in a new container",
         .description =
             "The container is a writable layer of its own over the image, under a name; it stays "
-            "when the command ends, unless --rm is given. An OCI runtime (crun, else runc) runs "
-            "it, with process, mount, host name and IPC namespaces of its own. The network is the "
+            "when the command ends, unless --rm is given. An OCI runtime (crun, else runc, "
+            "or what OBLEA_RUNTIME names) runs it, or oblea itself where there is none, with "
+            "process, mount, host name and IPC namespaces of its own. The network is the "
             "machine's, unless ports are published or --network none is given.\n\n"
             "A small process for each running container keeps its log and exit status; there is no "
             "daemon. Volumes that the image names are part of the writable layer.\n\n"

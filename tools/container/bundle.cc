@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <array>
 
 namespace oblea::tools {
@@ -148,6 +149,11 @@ std::vector<std::string> grantable_capabilities() {
         }
     }
     return names;
+}
+
+std::optional<int> capability_number(std::string_view name) {
+    auto const* const found = std::ranges::find(kDefaultCapabilities, name, &Capability::name);
+    return found == kDefaultCapabilities.end() ? std::nullopt : std::optional{found->number};
 }
 
 std::string make_process_config(ProcessFacts const& facts) {

@@ -47,5 +47,7 @@ std::string make_process_config(ProcessFacts const& facts);
 
 // Those of docker's default set that this process may hand on.
 std::vector<std::string> grantable_capabilities();
+// By the name that grantable_capabilities() gives.
+std::optional<int> capability_number(std::string_view name);
 
 }  // namespace oblea::tools

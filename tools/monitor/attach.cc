@@ -2,13 +2,13 @@
 #include "tools/monitor/attach.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/terminal.h"
 #include "tools/monitor/wire.h"
 
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,50 +22,6 @@ namespace sys = base::sys;
 using base::UniqueFd;
 
 constexpr std::size_t kReadBytes = 32U << 10U;
-
-// The user's terminal hands every key on, for as long as this lives.
-class RawTerminal {
-public:
-    RawTerminal() {
-        if (::tcgetattr(STDIN_FILENO, &before_) == 0) {
-            termios raw = before_;
-            ::cfmakeraw(&raw);
-            set_ = ::tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
-        }
-    }
-    RawTerminal(RawTerminal const&) = delete;
-    RawTerminal& operator=(RawTerminal const&) = delete;
-    ~RawTerminal() {
-        if (set_) {
-            ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
-        }
-    }
-
-private:
-    termios before_{};
-    bool set_ = false;
-};
-
-class BlockedSignals {
-public:
-    explicit BlockedSignals(std::vector<int> const& numbers) {
-        sigset_t set;
-        ::sigemptyset(&set);
-        for (int const number : numbers) {
-            ::sigaddset(&set, number);
-        }
-        ::sigprocmask(SIG_BLOCK, &set, &before_);
-        fd_ = UniqueFd{::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
-    }
-    BlockedSignals(BlockedSignals const&) = delete;
-    BlockedSignals& operator=(BlockedSignals const&) = delete;
-    ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-    [[nodiscard]] int fd() const { return fd_.get(); }
-
-private:
-    sigset_t before_{};
-    UniqueFd fd_;
-};
 
 // Those that are for the container.
 std::vector<int> const kPassedSignals{SIGWINCH, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};

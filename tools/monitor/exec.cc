@@ -87,19 +87,20 @@ std::string encode(ExecResult const& result) {
 }
 
 // Waits for the command with the caller's own streams; its exit status.
-int run_command(Runtime const& runtime, Container const& container, Prepared const& prepared,
+int run_command(Runtime const& runtime, Runtime::Exec exec, Prepared const& prepared,
                 ExecRequest const& request) {
-    std::vector<std::string> options;
-    if (request.detached) {
-        options.emplace_back("--detach");
-    }
+    using Wait = OwnExec::Wait;
+    using Input = OwnExec::Input;
+    exec.what.bundle = prepared.folder.get();
+    exec.what.process = prepared.process;
+    exec.what.wait = request.detached ? Wait::no : Wait::until_it_ends;
+    exec.what.input = request.input ? Input::standard_input : Input::none;
     // Ctrl-C is for the command; whoever waits for it stays.
     static_cast<void>(std::signal(SIGINT, SIG_IGN));
     static_cast<void>(std::signal(SIGQUIT, SIG_IGN));
     bool const silent = request.detached;
-    auto const pid = spawn(runtime.exec_command(container.id, prepared.process, std::move(options)),
-                           prepared.folder.get(),
-                           {.in = request.input || request.terminal ? STDIN_FILENO : -1,
+    auto const pid =
+        runtime.exec(exec, {.in = request.input || request.terminal ? STDIN_FILENO : -1,
                             .out = silent ? -1 : STDOUT_FILENO,
                             .err = silent ? -1 : STDERR_FILENO});
     int code = 125;
@@ -133,7 +134,9 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
         }
         bool const run = prepared->early.exit_status == 0;
         static_cast<void>(report.success(encode(prepared->early)));
-        return run ? run_command(runtime, container, *prepared, request)
+        Runtime::Exec exec{.id = container.id, .what = {}};
+        exec.what.init = static_cast<pid_t>(state.init_pid);
+        return run ? run_command(runtime, std::move(exec), *prepared, request)
                    : prepared->early.exit_status;
     }));
     int const status = OBLEA_TRY(wait_for_child(child.pid));

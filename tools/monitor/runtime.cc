@@ -17,6 +17,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 
 namespace oblea::tools {
@@ -25,10 +26,12 @@ namespace {
 namespace sys = base::sys;
 using base::UniqueFd;
 
+constexpr std::string_view kOwnName = "oblea";
 constexpr char const* kStateFolder = "runtime";
 constexpr char const* kLog = "runtime.log";
 constexpr char const* kPidFile = "init.pid";
 constexpr char const* kCgroups = "/sys/fs/cgroup";
+constexpr int kOwnFailure = 125;
 constexpr std::size_t kLogBytesMax = 1U << 20U;
 
 bool is_program(std::string const& path) {
@@ -98,14 +101,16 @@ bool suits_crun() {
     return info.f_type == CGROUP2_SUPER_MAGIC || (info.f_type == TMPFS_MAGIC && !mixed);
 }
 
-[[noreturn]] void execute(std::vector<std::string> arguments, int folder,
-                          StandardStreams const& streams) {
+void give_streams(StandardStreams const& streams) {
     int const null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     auto const give = [&](int from, int to) { ::dup2(from >= 0 ? from : null, to); };
-    bool const moved = folder < 0 || ::fchdir(folder) == 0;
     give(streams.in, STDIN_FILENO);
     give(streams.out, STDOUT_FILENO);
     give(streams.err, STDERR_FILENO);
+}
+
+[[noreturn]] void execute(std::vector<std::string> arguments, int folder) {
+    bool const moved = folder < 0 || ::fchdir(folder) == 0;
     ::close_range(3, std::numeric_limits<unsigned>::max(), CLOSE_RANGE_CLOEXEC);
     sigset_t none;
     ::sigemptyset(&none);
@@ -124,23 +129,41 @@ bool suits_crun() {
     ::_exit(127);
 }
 
-}  // namespace
-
-Result<pid_t> spawn(std::vector<std::string> arguments, int folder,
-                    StandardStreams const& streams) {
+// A child that ends with what `body` returns.
+Result<pid_t> fork_with(StandardStreams const& streams, std::function<int()> const& body) {
     std::fflush(nullptr);
     pid_t const pid = ::fork();
     if (pid < 0) {
         return fail(sys::last_errno(), "fork");
     }
     if (pid == 0) {
-        execute(std::move(arguments), folder, streams);
+        give_streams(streams);
+        int const status = body();
+        std::fflush(nullptr);
+        ::_exit(status);
     }
     return pid;
 }
 
+int end_of(Result<int> const& exec) {
+    if (!exec.has_value()) {
+        fmt::print(stderr, "oblea: {}\n", exec.error().message());
+    }
+    return exec.value_or(kOwnFailure);
+}
+
+}  // namespace
+
+Result<pid_t> spawn(std::vector<std::string> arguments, int folder,
+                    StandardStreams const& streams) {
+    return fork_with(streams, [&]() -> int { execute(std::move(arguments), folder); });
+}
+
 Result<Runtime> Runtime::find() {
     if (char const* asked = std::getenv("OBLEA_RUNTIME"); asked != nullptr && *asked != '\0') {
+        if (std::string_view{asked} == kOwnName) {
+            return Runtime{""};
+        }
         auto const program = find_program(asked);
         if (!program.has_value()) {
             return fail(Errno::enoent, "",
@@ -153,9 +176,7 @@ Result<Runtime> Runtime::find() {
             return Runtime{*std::move(program)};
         }
     }
-    return fail(Errno::enoent, "",
-                "no OCI runtime is installed: install the package crun (or runc); 'oblea chroot' "
-                "needs none");
+    return Runtime{""};
 }
 
 bool Runtime::is_crun() const {
@@ -163,7 +184,7 @@ bool Runtime::is_crun() const {
 }
 
 Status Runtime::prepare_namespace() const {
-    if (!is_crun() || suits_crun()) {
+    if (is_own() || !is_crun() || suits_crun()) {
         return {};
     }
     if (::mount("none", kCgroups, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755") !=
@@ -185,12 +206,16 @@ std::vector<std::string> Runtime::command(std::vector<std::string> rest) const {
     return all;
 }
 
-std::vector<std::string> Runtime::exec_command(std::string const& id, std::string const& process,
-                                               std::vector<std::string> options) const {
+Result<pid_t> Runtime::exec(Exec const& exec, StandardStreams const& streams) const {
+    if (is_own()) {
+        return fork_with(streams, [&] { return end_of(exec_in_own(exec.what)); });
+    }
     std::vector<std::string> rest{"exec"};
-    rest.insert(rest.end(), options.begin(), options.end());
-    rest.insert(rest.end(), {"--process", process, id});
-    return command(std::move(rest));
+    if (exec.what.wait == OwnExec::Wait::no) {
+        rest.emplace_back("--detach");
+    }
+    rest.insert(rest.end(), {"--process", exec.what.process, exec.id});
+    return spawn(command(std::move(rest)), exec.what.bundle, streams);
 }
 
 Status Runtime::run(int bundle, std::vector<std::string> rest) const {
@@ -204,7 +229,11 @@ Status Runtime::run(int bundle, std::vector<std::string> rest) const {
 }
 
 Result<pid_t> Runtime::create(int bundle, std::string const& id, StandardStreams const& streams,
-                              std::optional<std::string> const& console_socket) const {
+                              std::optional<std::string> const& console_socket) {
+    if (is_own()) {
+        own_.emplace(OBLEA_TRY(OwnContainer::create(bundle, streams, console_socket)));
+        return own_->init();
+    }
     OBLEA_TRY(sys::unlink_if_exists(bundle, kLog));
     OBLEA_TRY(sys::unlink_if_exists(bundle, kPidFile));
     // What an earlier life left, if its monitor could not tidy up.
@@ -222,11 +251,17 @@ Result<pid_t> Runtime::create(int bundle, std::string const& id, StandardStreams
     return read_pid(bundle);
 }
 
-Status Runtime::start(int bundle, std::string const& id) const {
+Status Runtime::start(int bundle, std::string const& id) {
+    if (is_own()) {
+        return own_.has_value() ? own_->start() : Status{fail(Errno{ESRCH}, "start")};
+    }
     return run(bundle, {"start", id});
 }
 
 Status Runtime::remove(int bundle, std::string const& id) const {
+    if (is_own()) {
+        return own_.has_value() ? own_->kill() : Status{};
+    }
     return run(bundle, {"delete", "--force", id});
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The OCI runtime that runs containers: crun, else runc.
+// What runs containers: the OCI runtime crun, else runc, else oblea itself (own_runtime.h).
 //
-// Its state is in the container's folder, so that nothing is left elsewhere. Spec: OCI runtime-spec
-// runtime.md "Lifecycle"; crun(1), runc(8).
+// A runtime's state is in the container's folder, so that nothing is left elsewhere. Spec: OCI
+// runtime-spec runtime.md "Lifecycle"; crun(1), runc(8).
 #pragma once
 #include "store/base/error.h"
 #include "store/base/unique_fd.h"
+#include "tools/monitor/own_runtime.h"
+#include "tools/monitor/standard_streams.h"
 
 #include <sys/types.h>
 
@@ -15,16 +17,10 @@
 
 namespace oblea::tools {
 
-struct StandardStreams {
-    int in = -1;
-    int out = -1;
-    int err = -1;
-};
-
 class Runtime {
 public:
-    // crun or runc, whichever is installed, or what OBLEA_RUNTIME names. Errors: ENOENT naming the
-    // packages.
+    // crun, runc or oblea's own, the first that is there, or what OBLEA_RUNTIME names ("oblea": its
+    // own). Errors: ENOENT when that is not there.
     static Result<Runtime> find();
 
     // What must be done in this process's own mount namespace so that the runtime works: crun wants
@@ -36,22 +32,27 @@ public:
     // its master comes by `console_socket`, a path relative to the bundle. Errors: EIO with what
     // the runtime says.
     Result<pid_t> create(int bundle, std::string const& id, StandardStreams const& streams,
-                         std::optional<std::string> const& console_socket) const;
-    Status start(int bundle, std::string const& id) const;
+                         std::optional<std::string> const& console_socket);
+    Status start(int bundle, std::string const& id);
     Status remove(int bundle, std::string const& id) const;  // whatever state it is in
 
-    // The command line that runs `process` (a file, relative to the bundle) in it.
-    [[nodiscard]] std::vector<std::string> exec_command(std::string const& id,
-                                                        std::string const& process,
-                                                        std::vector<std::string> options) const;
+    // Forks a process that runs a further command in a container that any such object has made, and
+    // ends as that does.
+    struct Exec {
+        std::string id;
+        OwnExec what;
+    };
+    [[nodiscard]] Result<pid_t> exec(Exec const& exec, StandardStreams const& streams) const;
 
 private:
     explicit Runtime(std::string program) : program_(std::move(program)) {}
+    [[nodiscard]] bool is_own() const { return program_.empty(); }
     [[nodiscard]] bool is_crun() const;
     [[nodiscard]] std::vector<std::string> command(std::vector<std::string> rest) const;
     Status run(int bundle, std::vector<std::string> rest) const;
 
-    std::string program_;
+    std::string program_;              // empty: oblea's own
+    std::optional<OwnContainer> own_;  // what that has made
 };
 
 // Forks and executes in the folder `folder`; only the three streams (-1: /dev/null) are handed on.

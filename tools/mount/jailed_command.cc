@@ -4,11 +4,11 @@
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
+#include "tools/mount/become_user.h"
 #include "tools/mount/leftovers.h"
 #include "tools/mount/user_spec.h"
 
 #include <fmt/core.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -49,32 +49,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     }
     pointers.push_back(nullptr);
     return pointers;
-}
-
-// In a user namespace with one id, or without the helpers, the kernel forbids setgroups; the groups
-// from outside are kept then, as for every such process.
-Status set_groups(Identity const& identity) {
-    std::vector<gid_t> const groups{identity.groups.begin(), identity.groups.end()};
-    if (::setgroups(groups.size(), groups.data()) != 0 && sys::last_errno() != Errno::eperm) {
-        return fail(sys::last_errno(), "setgroups");
-    }
-    return {};
-}
-
-Status become(Identity const& identity) {
-    OBLEA_TRY(set_groups(identity));
-    if (::setresgid(identity.gid, identity.gid, identity.gid) != 0 ||
-        ::setresuid(identity.uid, identity.uid, identity.uid) != 0) {
-        Errno const code = sys::last_errno();
-        if (code == Errno::einval) {
-            return fail(code, "",
-                        fmt::format("user {}:{} does not exist in this user namespace, which has "
-                                    "too few ids; see subuid(5)",
-                                    identity.uid, identity.gid));
-        }
-        return fail(code, "setresuid");
-    }
-    return {};
 }
 
 Status enter_workdir(Jail const& jail, ChrootRequest const& request) {
@@ -123,7 +97,7 @@ Result<std::vector<std::string>> enter_jail(Jail const& jail, ChrootRequest cons
                                                    .caller = own_environment(),
                                                    .home = identity.home}));
     OBLEA_TRY(change_root(root));
-    OBLEA_TRY(become(identity));
+    OBLEA_TRY(become_user({.uid = identity.uid, .gid = identity.gid, .groups = identity.groups}));
     OBLEA_TRY(enter_workdir(jail, request));
     return environment;
 }

@@ -125,20 +125,10 @@ Status make_small_dev(UniqueFd const& root) {
     UniqueFd const below = OBLEA_TRY(reopen(root, "dev"));
     OBLEA_TRY(mount_at(below, "tmpfs", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=0755,size=64m"));
     UniqueFd const dev = OBLEA_TRY(open_in_root(root, "dev", O_RDONLY | O_DIRECTORY));
-    for (char const* name : {"null", "zero", "full", "random", "urandom", "tty"}) {
-        auto const there =
-            OBLEA_TRY(sys::stat_if_exists(AT_FDCWD, (std::string{"/dev/"} + name).c_str()));
-        if (there) {
-            OBLEA_TRY(bind_device(dev, name));
-        }
-    }
+    OBLEA_TRY(add_devices(dev));
     OBLEA_TRY(make_pts(dev));
     OBLEA_TRY(sys::mkdirat(dev.get(), "shm", 01777));
-    OBLEA_TRY(sys::fchmodat(dev.get(), "shm", 01777));
-    OBLEA_TRY(sys::symlinkat("/proc/self/fd", dev.get(), "fd"));
-    OBLEA_TRY(sys::symlinkat("fd/0", dev.get(), "stdin"));
-    OBLEA_TRY(sys::symlinkat("fd/1", dev.get(), "stdout"));
-    return sys::symlinkat("fd/2", dev.get(), "stderr");
+    return sys::fchmodat(dev.get(), "shm", 01777);
 }
 
 // A missing mount point is worth a line, any other fault is an error.
@@ -203,6 +193,20 @@ Result<std::vector<std::string>> show_machine(UniqueFd const& root, Rights right
     OBLEA_TRY(show_file(root, "resolv.conf", missing));
     OBLEA_TRY(show_file(root, "hosts", missing));
     return missing;
+}
+
+Status add_devices(UniqueFd const& dev) {
+    for (char const* name : {"null", "zero", "full", "random", "urandom", "tty"}) {
+        auto const there =
+            OBLEA_TRY(sys::stat_if_exists(AT_FDCWD, (std::string{"/dev/"} + name).c_str()));
+        if (there) {
+            OBLEA_TRY(bind_device(dev, name));
+        }
+    }
+    OBLEA_TRY(sys::symlinkat("/proc/self/fd", dev.get(), "fd"));
+    OBLEA_TRY(sys::symlinkat("fd/0", dev.get(), "stdin"));
+    OBLEA_TRY(sys::symlinkat("fd/1", dev.get(), "stdout"));
+    return sys::symlinkat("fd/2", dev.get(), "stderr");
 }
 
 Status change_root(UniqueFd const& root) {

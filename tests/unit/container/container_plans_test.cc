@@ -4,6 +4,7 @@
 #include "tools/container/bundle.h"
 #include "tools/container/container_state.h"
 #include "tools/container/copy_tree.h"
+#include "tools/container/read_bundle.h"
 #include "tools/container/run_config.h"
 #include "tools/monitor/attach.h"
 #include "tools/monitor/log_file.h"
@@ -11,7 +12,10 @@
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/wire.h"
 
+#include <linux/capability.h>
+#include <linux/mount.h>
 #include <nlohmann/json.hpp>
+#include <sys/mount.h>
 
 using namespace oblea;
 using namespace oblea::tools;
@@ -239,6 +243,80 @@ TEST_CASE("a bundle gives capabilities to root alone", "[container][bundle]") {
     CHECK(process(33)["capabilities"]["effective"].empty());
     CHECK(process(33)["capabilities"]["bounding"] == json{"CAP_CHOWN"});
     CHECK(process(33)["cwd"] == "/");
+}
+
+TEST_CASE("what a bundle says is read back by the runtime of oblea's own", "[container][bundle]") {
+    RunConfig config;
+    config.entrypoint = {"sh"};
+    config.command = {"-c", "true"};
+    config.env = {"A=1"};
+    config.workdir = "/srv";
+    config.terminal = true;
+    config.read_only = true;
+    config.network = Network::none;
+    config.binds = {{.source = "/a", .target = "/b", .access = BindMount::Access::read_only}};
+    Identity identity;
+    identity.uid = 33;
+    identity.gid = 34;
+    identity.groups = {5, 6};
+    identity.home = "/var/www";
+    BundleFacts const facts{.config = config,
+                            .root = "/r",
+                            .hostname = "h",
+                            .identity = identity,
+                            .capabilities = {"CAP_CHOWN", "CAP_KILL"},
+                            .files = {}};
+    auto const bundle = read_bundle(make_bundle_config(facts));
+    REQUIRE(bundle.has_value());
+    CHECK(bundle->root == "/r");
+    CHECK(bundle->access == Bundle::Access::read_only);
+    CHECK(bundle->hostname == "h");
+    CHECK(bundle->network == Bundle::Network::own);
+    CHECK(bundle->process.arguments == std::vector<std::string>{"sh", "-c", "true"});
+    CHECK(bundle->process.env == std::vector<std::string>{"A=1", "HOME=/var/www"});
+    CHECK(bundle->process.workdir == "/srv");
+    CHECK(bundle->process.terminal);
+    CHECK(bundle->process.uid == 33);
+    CHECK(bundle->process.gid == 34);
+    CHECK(bundle->process.groups == std::vector<std::uint32_t>{5, 6});
+    CHECK(bundle->process.bounding == ((1U << CAP_CHOWN) | (1U << CAP_KILL)));
+    CHECK(bundle->process.effective == 0);
+    auto const& proc = bundle->mounts.front();
+    CHECK(proc.target == "/proc");
+    CHECK(proc.type == "proc");
+    CHECK(proc.flags == (MS_NOSUID | MS_NOEXEC | MS_NODEV));
+    auto const& shown = bundle->mounts.back();
+    CHECK(shown.type.empty());
+    CHECK(shown.source == "/a");
+    CHECK(shown.flags == MOUNT_ATTR_RDONLY);
+    CHECK_FALSE(bundle->masked_paths.empty());
+    CHECK_FALSE(bundle->read_only_paths.empty());
+}
+
+TEST_CASE("a bundle that asks for what is not known is refused", "[container][bundle]") {
+    auto const changed = [](char const* pointer, json value) {
+        RunConfig config;
+        config.command = {"true"};
+        config.binds = {{.source = "/a", .target = "/b"}};
+        BundleFacts const facts{.config = config,
+                                .root = "/r",
+                                .hostname = "h",
+                                .identity = {},
+                                .capabilities = {},
+                                .files = {}};
+        json document = json::parse(make_bundle_config(facts));
+        document[json::json_pointer{pointer}] = std::move(value);
+        return read_bundle(document.dump()).has_value();
+    };
+    CHECK(changed("/hostname", "other"));
+    CHECK_FALSE(changed("/hostname", 1));
+    CHECK_FALSE(changed("/process/args", json::array()));
+    CHECK_FALSE(changed("/process/user", nullptr));
+    CHECK_FALSE(changed("/process/user/uid", 4294967295U));
+    CHECK_FALSE(changed("/process/capabilities/bounding", {"CAP_NONE"}));
+    CHECK_FALSE(changed("/mounts/6/options", {"rslave"}));
+    CHECK_FALSE(changed("/mounts", nullptr));
+    CHECK_FALSE(read_bundle("[]").has_value());
 }
 
 TEST_CASE("pasta is told the ports, and nothing else is forwarded", "[container][pasta]") {

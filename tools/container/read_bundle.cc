@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "tools/container/read_bundle.h"
+
+#include "store/base/limits.h"
+#include "store/image/json_fields.h"
+#include "tools/container/bundle.h"
+
+#include <linux/mount.h>
+#include <nlohmann/json.hpp>
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <array>
+
+namespace oblea::tools {
+namespace {
+
+namespace fields = store::json_fields;
+using nlohmann::json;
+
+constexpr char const* kWhat = "config.json";
+
+Result<std::vector<std::string>> texts(json const& object, char const* key) {
+    std::vector<std::string> list;
+    json const* const array = OBLEA_TRY(fields::array_if(object, key, kWhat));
+    if (array == nullptr) {
+        return list;
+    }
+    for (json const& one : *array) {
+        if (!one.is_string()) {
+            return fields::invalid(kWhat, std::string{key} + " has something else than texts");
+        }
+        list.push_back(one.get<std::string>());
+    }
+    return list;
+}
+
+Result<std::uint64_t> capabilities(json const& process, char const* set) {
+    std::uint64_t bits = 0;
+    json const* const sets = OBLEA_TRY(fields::object_if(process, "capabilities", kWhat));
+    if (sets == nullptr) {
+        return bits;
+    }
+    auto const names = OBLEA_TRY(texts(*sets, set));
+    for (std::string const& name : names) {
+        auto const number = capability_number(name);
+        if (!number.has_value()) {
+            return fields::invalid(kWhat, "unknown capability " + name);
+        }
+        bits |= std::uint64_t{1} << static_cast<unsigned>(*number);
+    }
+    return bits;
+}
+
+Result<std::uint32_t> id_in(json const& user, char const* key) {
+    std::uint64_t const id = OBLEA_TRY(fields::number(user, key, kWhat));
+    if (id >= UINT32_MAX) {
+        return fields::invalid(kWhat, std::string{key} + " is too large");
+    }
+    return static_cast<std::uint32_t>(id);
+}
+
+Result<std::vector<std::uint32_t>> groups_of(json const& user) {
+    std::vector<std::uint32_t> groups;
+    json const* const list = OBLEA_TRY(fields::array_if(user, "additionalGids", kWhat));
+    if (list != nullptr) {
+        for (json const& one : *list) {
+            if (!one.is_number_unsigned()) {
+                return fields::invalid(kWhat, "additionalGids has something else than numbers");
+            }
+            groups.push_back(one.get<std::uint32_t>());
+        }
+    }
+    return groups;
+}
+
+Result<BundleProcess> process_from(json const& object) {
+    BundleProcess process;
+    process.arguments = OBLEA_TRY(texts(object, "args"));
+    if (process.arguments.empty()) {
+        return fields::invalid(kWhat, "args is empty");
+    }
+    process.env = OBLEA_TRY(texts(object, "env"));
+    process.workdir = OBLEA_TRY(fields::text(object, "cwd", kWhat));
+    process.terminal = OBLEA_TRY(fields::flag(object, "terminal", kWhat));
+    json const* const user = OBLEA_TRY(fields::object_if(object, "user", kWhat));
+    if (user == nullptr) {
+        return fields::invalid(kWhat, "user is missing");
+    }
+    process.uid = OBLEA_TRY(id_in(*user, "uid"));
+    process.gid = OBLEA_TRY(id_in(*user, "gid"));
+    process.groups = OBLEA_TRY(groups_of(*user));
+    process.bounding = OBLEA_TRY(capabilities(object, "bounding"));
+    process.effective = OBLEA_TRY(capabilities(object, "effective"));
+    return process;
+}
+
+// An option that is a flag, of a new mount and of what is shown in a further place.
+struct MountFlag {
+    char const* name;
+    std::uint64_t mount;
+    std::uint64_t attribute;
+};
+constexpr std::array kMountFlags{MountFlag{"ro", MS_RDONLY, MOUNT_ATTR_RDONLY},
+                                 MountFlag{"nosuid", MS_NOSUID, MOUNT_ATTR_NOSUID},
+                                 MountFlag{"nodev", MS_NODEV, MOUNT_ATTR_NODEV},
+                                 MountFlag{"noexec", MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+                                 MountFlag{"strictatime", MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
+                                 // What is so in any case.
+                                 MountFlag{"rw", 0, 0}, MountFlag{"rbind", 0, 0},
+                                 MountFlag{"rprivate", 0, 0}};
+
+Result<BundleMount> mount_from(json const& object) {
+    if (!object.is_object()) {
+        return fields::invalid(kWhat, "mounts has something else than objects");
+    }
+    BundleMount mount;
+    mount.target = OBLEA_TRY(fields::text(object, "destination", kWhat));
+    mount.source = OBLEA_TRY(fields::text(object, "source", kWhat));
+    mount.type = OBLEA_TRY(fields::text(object, "type", kWhat));
+    bool const shown = mount.type == "bind";
+    if (shown) {
+        mount.type.clear();
+    }
+    auto const options = OBLEA_TRY(texts(object, "options"));
+    for (std::string const& option : options) {
+        auto const* const flag = std::ranges::find(kMountFlags, option, &MountFlag::name);
+        if (flag != kMountFlags.end()) {
+            mount.flags |= shown ? flag->attribute : flag->mount;
+        } else if (shown) {
+            return fields::invalid(kWhat, "unknown option " + option + " of " + mount.target);
+        } else {
+            mount.data += (mount.data.empty() ? "" : ",") + option;
+        }
+    }
+    return mount;
+}
+
+Result<Bundle> bundle_from(json const& document) {
+    Bundle bundle;
+    json const* const root = OBLEA_TRY(fields::object_if(document, "root", kWhat));
+    json const* const process = OBLEA_TRY(fields::object_if(document, "process", kWhat));
+    json const* const linux = OBLEA_TRY(fields::object_if(document, "linux", kWhat));
+    if (root == nullptr || process == nullptr || linux == nullptr) {
+        return fields::invalid(kWhat, "root, process or linux is missing");
+    }
+    bundle.root = OBLEA_TRY(fields::text(*root, "path", kWhat));
+    bool const read_only = OBLEA_TRY(fields::flag(*root, "readonly", kWhat));
+    bundle.access = read_only ? Bundle::Access::read_only : Bundle::Access::read_write;
+    bundle.hostname = OBLEA_TRY(fields::text(document, "hostname", kWhat));
+    bundle.process = OBLEA_TRY(process_from(*process));
+    json const* const mounts = OBLEA_TRY(fields::array(document, "mounts", kWhat));
+    for (json const& one : *mounts) {
+        bundle.mounts.push_back(OBLEA_TRY(mount_from(one)));
+    }
+    bundle.masked_paths = OBLEA_TRY(texts(*linux, "maskedPaths"));
+    bundle.read_only_paths = OBLEA_TRY(texts(*linux, "readonlyPaths"));
+    json const* const namespaces = OBLEA_TRY(fields::array(*linux, "namespaces", kWhat));
+    bool const own_network = std::ranges::any_of(*namespaces, [](json const& one) {
+        return one.is_object() && one.value("type", "") == "network";
+    });
+    bundle.network = own_network ? Bundle::Network::own : Bundle::Network::machine;
+    return bundle;
+}
+
+}  // namespace
+
+Result<Bundle> read_bundle(std::string_view config) {
+    json const document = OBLEA_TRY(fields::parse_object(config, kWhat, limits::kConfigBytesMax));
+    return bundle_from(document);
+}
+
+Result<BundleProcess> read_bundle_process(std::string_view process) {
+    json const document = OBLEA_TRY(fields::parse_object(process, kWhat, limits::kConfigBytesMax));
+    return process_from(document);
+}
+
+}  // namespace oblea::tools
