@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/rootfs_image.h"
 
+#include "store/image/config_changes.h"
 #include "store/image/json_fields.h"
 
 #include <nlohmann/json.hpp>
@@ -15,15 +16,20 @@ json describe(char const* type, Digest const& digest, std::uint64_t bytes) {
     return {{"mediaType", type}, {"digest", digest.to_string()}, {"size", bytes}};
 }
 
-std::string encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
+Result<std::string> encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
+    json run = json::object();
+    OBLEA_TRY(apply_config_changes(run, facts.changes));
+    json history = {{"created", facts.created}, {"created_by", facts.created_by}};
+    if (!facts.comment.empty()) {
+        history["comment"] = facts.comment;
+    }
     json config = {
         {"created", facts.created},
         {"architecture", facts.platform.architecture},
         {"os", facts.platform.os},
-        {"config", json::object()},
+        {"config", std::move(run)},
         {"rootfs", {{"type", "layers"}, {"diff_ids", json::array({layer.diff_id.to_string()})}}},
-        {"history",
-         json::array({json{{"created", facts.created}, {"created_by", facts.created_by}}})}};
+        {"history", json::array({std::move(history)})}};
     if (!facts.platform.variant.empty()) {
         config["variant"] = facts.platform.variant;
     }
@@ -32,10 +38,10 @@ std::string encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
 
 }  // namespace
 
-PlannedImage make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
-                               std::string const& member) {
+Result<PlannedImage> make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
+                                       std::string const& member) {
     PlannedImage image;
-    image.config_bytes = encode_config(facts, layer);
+    image.config_bytes = OBLEA_TRY(encode_config(facts, layer));
     image.id = base::sha256(image.config_bytes);
     image.config.architecture = facts.platform.architecture;
     image.config.os = facts.platform.os;

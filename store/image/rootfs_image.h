@@ -4,17 +4,22 @@
 #include "store/image/import_plan.h"
 #include "store/image/layer_importer.h"
 
+#include <string>
+#include <vector>
+
 namespace oblea::store {
 
 struct RootfsFacts {
     Platform platform;
     std::string created;     // RFC 3339
     std::string created_by;  // for the history
+    std::string comment = {};
+    std::vector<std::string> changes = {};  // of its config, as config_changes.h takes them
 };
 
 // Pure: the same layer and facts give the same image, byte for byte. The layer's member is
-// `member`.
-PlannedImage make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
-                               std::string const& member);
+// `member`. Errors: EINVAL for a change that is none.
+Result<PlannedImage> make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
+                                       std::string const& member);
 
 }  // namespace oblea::store

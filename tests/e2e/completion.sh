@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Completion offers commands, options, values and the names of images, in bash, fish and zsh.
+# Completion offers commands, options, values and the names of images and containers, in bash, fish and zsh.
 source "$(dirname "$0")/lib.sh"
 need fish zsh tmux
 printf 'a' >"$work/file"
 tar -C "$work" -cf "$work/rootfs.tar" file
 oblea import -q --as rootfs "$work/rootfs.tar" hello:1 >/dev/null
 oblea tag hello:1 help/me:2
+oblea create --name stopped hello:1 true >/dev/null
 for shell in bash fish zsh; do
     oblea help --completion "$shell" >"$work/_oblea.$shell"
     "$shell" -n "$work/_oblea.$shell" || fail "the script for $shell"
@@ -25,6 +26,8 @@ assert_eq "bash: an option" --filter "$(bash_offers oblea images --fil)"
 assert_eq "bash: a value" rootfs "$(bash_offers oblea import --as r)"
 assert_eq "bash: an image" hello:1 "$(bash_offers oblea history hell)"
 assert_eq "bash: the tag of an image" 1 "$(bash_offers oblea history hello:)"
+assert_eq "bash: a container" stopped "$(bash_offers oblea start stop)"
+assert_eq "bash: a container of a two-word command" stopped "$(bash_offers oblea container rm stop)"
 assert_eq "bash: an image of a two-word command" help/me:2 "$(bash_offers oblea image history help)"
 
 fish_offers() { # LINE
@@ -35,6 +38,8 @@ assert_eq "fish: a command of a group" inspect "$(fish_offers 'oblea image ins')
 assert_eq "fish: an option" --filter "$(fish_offers 'oblea images --fil')"
 assert_eq "fish: a value" rootfs "$(fish_offers 'oblea import --as r')"
 assert_eq "fish: an image" hello:1 "$(fish_offers 'oblea history hell')"
+
+assert_eq "fish: a container" stopped "$(fish_offers 'oblea start stop')"
 
 # zsh completes only where somebody types.
 mkdir "$work/functions"
@@ -67,3 +72,4 @@ zsh_completes "oblea images --fil" "oblea images --filter"
 zsh_completes "oblea import --as r" "oblea import --as rootfs"
 zsh_completes "oblea history hell" "oblea history hello:1"
 zsh_completes "oblea image history help" "oblea image history help/me:2"
+zsh_completes "oblea start stop" "oblea start stopped"

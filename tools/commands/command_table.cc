@@ -59,6 +59,7 @@ CommandTable command_table() {
         container_inspect_command(),
         df_command(),
         gc_command(),
+        system_prune_command(),
         verify_command(),
         repair_command(),
         info_command(),

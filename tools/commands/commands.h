@@ -39,6 +39,7 @@ Command mount_command();
 Command mounts_command();
 Command overlay_command();
 Command prune_command();
+Command system_prune_command();
 Command ps_command();
 Command pull_command();
 Command push_command();

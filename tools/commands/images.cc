@@ -4,6 +4,7 @@
 #include "tools/images/image_config.h"
 #include "tools/images/image_filter.h"
 #include "tools/images/image_rows.h"
+#include "tools/images/image_uses.h"
 
 #include <fmt/format.h>
 
@@ -23,6 +24,7 @@ struct ImagesOptions {
     bool quiet = false;
     bool no_trunc = false;
     bool digests = false;
+    bool tree = false;
     std::vector<std::string> filters;
     std::string format;
 };
@@ -61,6 +63,22 @@ Result<std::vector<store::Image>> chosen_images(store::Store const& store,
     return chosen;
 }
 
+// Of the images that have a row.
+Result<std::string> image_tree(store::Store const& store, std::vector<store::Image> images,
+                               std::vector<ImageRow> const& rows, ImagesOptions const& options) {
+    if (options.quiet || !options.format.empty() || options.digests) {
+        return fail(Errno::einval, "", "--tree cannot be used with --quiet, --digests or --format");
+    }
+    std::erase_if(images, [&](store::Image const& image) {
+        return std::ranges::find(rows, image.id, &ImageRow::id) == rows.end();
+    });
+    std::vector<store::Digest> used;
+    auto const uses = OBLEA_TRY(image_uses(store));
+    std::ranges::transform(uses, std::back_inserter(used), &ImageUse::image);
+    return render_image_tree(std::move(images), used,
+                             options.no_trunc ? Truncate::no : Truncate::yes);
+}
+
 Result<int> list_images(Context& context, ImagesOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     auto const images = OBLEA_TRY(store.images());
@@ -77,6 +95,10 @@ Result<int> list_images(Context& context, ImagesOptions const& options) {
         } else {
             context.warning("No images found matching \"ls\": taken as 'oblea image ls'");
         }
+    }
+    if (options.tree) {
+        context.print(OBLEA_TRY(image_tree(store, chosen, rows, options)));
+        return exit_code::kSuccess;
     }
     context.print(
         OBLEA_TRY(render_images(rows, {.format = options.format,
@@ -128,6 +150,12 @@ Command images_command() {
                      .value_name = "",
                      .help = "Show the digests of the manifests",
                      .target = &options->digests,
+                     .choices = {}},
+                    {.names = "--tree",
+                     .value_name = "",
+                     .help = "Each image with its platform, what it takes on the disk, and whether "
+                             "it is in use",
+                     .target = &options->tree,
                      .choices = {}},
                     {.names = "-f,--filter",
                      .value_name = "KEY=VALUE",

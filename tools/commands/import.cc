@@ -25,6 +25,8 @@ struct ImportOptions {
     std::string platform;
     std::string progress = "auto";
     bool quiet = false;
+    std::string message;
+    std::vector<std::string> changes;
 };
 
 store::ImportRequest::As kind_of(std::string const& as) {
@@ -49,6 +51,16 @@ Result<store::ImportRequest> request_of(Context const& context, ImportOptions co
                     "input");
     }
     request.as = kind_of(options.as);
+    request.comment = options.message;
+    request.changes = options.changes;
+    if (!options.message.empty() || !options.changes.empty()) {
+        if (request.as == store::ImportRequest::As::image) {
+            return fail(Errno::einval, "",
+                        "--change and --message make an image of a root file system; an image is "
+                        "taken as it is");
+        }
+        request.as = store::ImportRequest::As::rootfs;
+    }
     request.platform = options.platform;
     request.jobs = context.globals.jobs;
     return request;
@@ -173,6 +185,18 @@ Command import_command() {
                      .help = "What the source is: auto, image or rootfs",
                      .target = &options->as,
                      .choices = {"auto", "image", "rootfs"}},
+                    {.names = "-c,--change",
+                     .value_name = "INSTRUCTION",
+                     .help = "Of a root file system: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, "
+                             "USER, VOLUME or WORKDIR as in a Dockerfile; may be given several "
+                             "times",
+                     .target = &options->changes,
+                     .choices = {}},
+                    {.names = "-m,--message",
+                     .value_name = "TEXT",
+                     .help = "Of a root file system: a comment for its history",
+                     .target = &options->message,
+                     .choices = {}},
                     {.names = "--platform",
                      .value_name = "OS/ARCH",
                      .help = "The image of this platform, where there are several",
@@ -186,6 +210,8 @@ Command import_command() {
                     progress_option(options->progress)},
         .examples = {{"oblea import image.tar", "An archive of docker, podman, skopeo or buildah"},
                      {"oblea import rootfs.tar.xz base:1", "A root file system as an image"},
+                     {"oblea import -c 'CMD [\"bash\"]' -c 'ENV A=1' rootfs.tar base:2",
+                      "With a command and a variable"},
                      {"docker save debian | oblea import", "From one store to the other"}},
         .run = [options](Context& context) { return import(context, *options); },
     };

@@ -206,7 +206,7 @@ Command info_command() {
     auto options = std::make_shared<InfoOptions>();
     return {
         .name = "info",
-        .aliases = {},
+        .aliases = {"system info"},
         .section = Command::Section::about,
         .summary = "Show what this machine allows, and what the store holds",
         .description =

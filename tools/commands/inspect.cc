@@ -219,6 +219,9 @@ Command make_command(Kind kind) {
     std::string const word = kind == Kind::any     ? "inspect"
                              : kind == Kind::image ? "image inspect"
                                                    : "container inspect";
+    std::string const operand = kind == Kind::any     ? "NAME"
+                                : kind == Kind::image ? "IMAGE"
+                                                      : "CONTAINER";
     Command command{
         .name = word,
         .aliases = {},
@@ -228,7 +231,7 @@ Command make_command(Kind kind) {
         .description = "As JSON, in docker's shape. What is not there is told at the end, after "
                        "what was found.\n\n"
                        "A format is a Go template over the fields of the JSON.",
-        .operands = {{.name = "NAME", .help = "Name or id", .target = &options->names}},
+        .operands = {{.name = operand, .help = "Name or id", .target = &options->names}},
         .options = {{.names = "-f,--format",
                      .value_name = "FORMAT",
                      .help = "json (on one line), or a Go template",

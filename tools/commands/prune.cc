@@ -4,6 +4,7 @@
 #include "tools/cli/confirm.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/prune_parts.h"
 #include "tools/images/image_config.h"
 #include "tools/images/image_filter.h"
 #include "tools/images/image_uses.h"
@@ -96,7 +97,55 @@ Result<int> prune(Context& context, PruneOptions const& options) {
     if (!options.force && !confirm(context, all ? kAllWarning : kDanglingWarning)) {
         return fail(Errno::ecanceled, "", "image prune has been cancelled");
     }
-    auto const chosen = OBLEA_TRY(candidates(store, now, filter, all));
+    Pruned const pruned = OBLEA_TRY(prune_images(
+        context, store, options.filters, all ? PruneWhich::all_unused : PruneWhich::nameless));
+    print_reclaimed(context, pruned.bytes);
+    return pruned.status;
+}
+
+struct SystemPruneOptions {
+    bool all = false;
+    bool force = false;
+    bool volumes = false;
+    std::vector<std::string> filters;
+};
+
+std::string system_warning(SystemPruneOptions const& options) {
+    std::string text = "WARNING! This will remove:\n  - all stopped containers\n";
+    text += options.all ? "  - all images without at least one container associated to them\n"
+                        : "  - all dangling images\n";
+    text += "  - what nothing in the store needs any more\n";
+    if (!options.filters.empty()) {
+        text += "\n  Items to be pruned will be filtered with:\n";
+        for (std::string const& filter : options.filters) {
+            text += "  - " + filter + '\n';
+        }
+    }
+    return text;
+}
+
+Result<int> prune_system(Context& context, SystemPruneOptions const& options) {
+    auto const store = OBLEA_TRY(open_store(context));
+    OBLEA_TRY(Filters::parse(options.filters, {"label", "label!", "until"}));
+    if (!options.force && !confirm(context, system_warning(options))) {
+        return fail(Errno::ecanceled, "", "system prune has been cancelled");
+    }
+    Pruned const containers = OBLEA_TRY(prune_containers(context, store, options.filters));
+    Pruned const images =
+        OBLEA_TRY(prune_images(context, store, options.filters,
+                               options.all ? PruneWhich::all_unused : PruneWhich::nameless));
+    print_reclaimed(context, containers.bytes + images.bytes);
+    return std::max(containers.status, images.status);
+}
+
+}  // namespace
+
+Result<Pruned> prune_images(Context const& context, store::Store const& store,
+                            std::vector<std::string> const& filters, PruneWhich which) {
+    auto const now = OBLEA_TRY(store.images());
+    auto const filter =
+        OBLEA_TRY(ImageFilter::parse(filters, ImageFilter::Of::prune, now, std::time(nullptr)));
+    auto const chosen = OBLEA_TRY(candidates(store, now, filter, which == PruneWhich::all_unused));
     auto const uses = OBLEA_TRY(image_uses(store));
     RemovePlan plan;
     Status changed = store.change_images([&](store::Images& images) -> Status {
@@ -109,11 +158,12 @@ Result<int> prune(Context& context, PruneOptions const& options) {
     for (auto const& warning : report.warnings) {
         context.warning(warning);
     }
-    context.line("Total reclaimed space: " + human_size_exact(report.bytes));
-    return exit_code::kSuccess;
+    return Pruned{.bytes = report.bytes};
 }
 
-}  // namespace
+void print_reclaimed(Context const& context, std::uint64_t bytes) {
+    context.line("Total reclaimed space: " + human_size_exact(bytes));
+}
 
 Command prune_command() {
     auto options = std::make_shared<PruneOptions>();
@@ -148,6 +198,45 @@ Command prune_command() {
                      {"oblea image prune -a -f --filter until=240h",
                       "Remove what is unused and older than ten days"}},
         .run = [options](Context& context) { return prune(context, *options); },
+    };
+}
+
+Command system_prune_command() {
+    auto options = std::make_shared<SystemPruneOptions>();
+    return {
+        .name = "system prune",
+        .aliases = {},
+        .section = Command::Section::store,
+        .summary = "Remove containers and images that nothing needs",
+        .description = "Containers that neither run nor are mounted, then images without a name; "
+                       "with --all every image that no container and no mount uses. What they "
+                       "leave behind in the store goes too.\n\n"
+                       "Filters: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE].",
+        .operands = {},
+        .options = {{.names = "-a,--all",
+                     .value_name = "",
+                     .help = "All images that nothing uses, with or without a name",
+                     .target = &options->all,
+                     .choices = {}},
+                    {.names = "-f,--force",
+                     .value_name = "",
+                     .help = "Do not ask",
+                     .target = &options->force,
+                     .choices = {}},
+                    {.names = "--volumes",
+                     .value_name = "",
+                     .help = "For docker's sake: there are no volumes to remove",
+                     .target = &options->volumes,
+                     .choices = {}},
+                    {.names = "--filter",
+                     .value_name = "KEY=VALUE",
+                     .help = "Only what passes; may be given several times",
+                     .target = &options->filters,
+                     .choices = {}}},
+        .examples = {{"oblea system prune", "After asking"},
+                     {"oblea system prune -a -f --filter until=240h",
+                      "All that is unused and older than ten days"}},
+        .run = [options](Context& context) { return prune_system(context, *options); },
     };
 }
 

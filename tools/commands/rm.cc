@@ -5,6 +5,7 @@
 #include "tools/cli/filters.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/prune_parts.h"
 #include "tools/container/container_rows.h"
 #include "tools/monitor/remove.h"
 #include "tools/output/human.h"
@@ -40,17 +41,24 @@ struct PruneOptions {
 };
 
 Result<int> prune(Context& context, PruneOptions const& options) {
-    Filters const filters =
-        OBLEA_TRY(Filters::parse(options.filters, {"label", "label!", "until"}));
-    auto const until = OBLEA_TRY(filters.time("until", std::time(nullptr)));
     auto const store = OBLEA_TRY(open_store(context));
     if (!options.force && !confirm(context, "WARNING! This will remove all stopped containers.")) {
         return exit_code::kSuccess;
     }
+    Pruned const pruned = OBLEA_TRY(prune_containers(context, store, options.filters));
+    print_reclaimed(context, pruned.bytes);
+    return pruned.status;
+}
+
+}  // namespace
+
+Result<Pruned> prune_containers(Context const& context, store::Store const& store,
+                                std::vector<std::string> const& asked) {
+    Filters const filters = OBLEA_TRY(Filters::parse(asked, {"label", "label!", "until"}));
+    auto const until = OBLEA_TRY(filters.time("until", std::time(nullptr)));
     ContainerRows const found = OBLEA_TRY(container_rows(store));
-    std::uint64_t reclaimed = 0;
+    Pruned pruned;
     std::string deleted;
-    int status = exit_code::kSuccess;
     for (ContainerRow const& row : found.rows) {
         Labels const labels = row.run.has_value() ? row.run->labels : Labels{};
         auto const created = parse_rfc3339(row.container.created);
@@ -64,20 +72,17 @@ Result<int> prune(Context& context, PruneOptions const& options) {
         auto const removed = remove_unused(store, row.container, EndFirst::no);
         if (!removed.has_value()) {
             context.error(removed.error());
-            status = exit_code::kFailure;
+            pruned.status = exit_code::kFailure;
             continue;
         }
-        reclaimed += size.own;
+        pruned.bytes += size.own;
         deleted += row.container.id + '\n';
     }
     if (!deleted.empty()) {
         context.print("Deleted Containers:\n" + deleted + '\n');
     }
-    context.line("Total reclaimed space: " + human_size_exact(reclaimed));
-    return status;
+    return pruned;
 }
-
-}  // namespace
 
 Command rm_command() {
     auto options = std::make_shared<RmOptions>();
@@ -88,7 +93,7 @@ Command rm_command() {
         .summary = "Remove containers, with all that was written to them",
         .description = "The image stays. With several names, those that cannot be removed do not "
                        "keep the others.",
-        .operands = {{.name = "NAME", .help = "Name or id", .target = &options->names}},
+        .operands = {{.name = "CONTAINER", .help = "Name or id", .target = &options->names}},
         .options = {{.names = "-f,--force",
                      .value_name = "",
                      .help = "Kill or unmount it first, even while it is in use",

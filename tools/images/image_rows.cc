@@ -4,6 +4,7 @@
 #include "store/image/reference.h"
 #include "tools/cli/filters.h"
 #include "tools/output/human.h"
+#include "tools/output/table.h"
 #include "tools/template/rows.h"
 
 #include <algorithm>
@@ -122,6 +123,34 @@ bool is_intermediate(store::Images const& images, store::Image const& image) {
     return image.names.empty() && std::ranges::any_of(images.all(), [&](store::Image const& other) {
                return other.parent.has_value() && *other.parent == image.id;
            });
+}
+
+std::string render_image_tree(std::vector<store::Image> images,
+                              std::vector<store::Digest> const& used, Truncate truncate) {
+    std::ranges::sort(images, [](store::Image const& a, store::Image const& b) {
+        return std::tie(b.created, a.names, a.id) < std::tie(a.created, b.names, b.id);
+    });
+    Table table{{"IMAGE", "ID", "DISK USAGE", "CONTENT SIZE", "EXTRA"}};
+    for (auto const& image : images) {
+        std::uint64_t content = 0;
+        for (auto const& layer : image.layers) {
+            content += layer.blob_bytes;
+        }
+        std::string const id = display_id(image.id, truncate);
+        std::string const disk = human_size(content + image.size_bytes);
+        bool const in_use = std::ranges::find(used, image.id) != used.end();
+        auto const add = [&](std::string const& what) {
+            table.add_row({what, id, disk, human_size(content), in_use ? "U" : ""});
+        };
+        for (auto const& row : list_rows(std::span{&image, 1})) {
+            add(row.repository == kNone ? std::string{"<untagged>"}
+                : row.tag == kNone      ? row.repository + '@' + row.digest
+                                        : row.repository + ':' + row.tag);
+        }
+        std::string const variant = image.variant.empty() ? "" : '/' + image.variant;
+        add("\u2514\u2500 " + image.os + '/' + image.architecture + variant);
+    }
+    return table.render();
 }
 
 Result<std::string> render_images(std::vector<ImageRow> const& rows,

@@ -52,6 +52,13 @@ struct ImageListOptions {
 Result<std::string> render_images(std::vector<ImageRow> const& rows,
                                   ImageListOptions const& options);
 
+// Docker's view since version 29: each image with its names, and below them its platform. DISK
+// USAGE is what the image takes unpacked and as it came, CONTENT SIZE the latter alone; U stands
+// behind those that are in use.
+[[nodiscard]] std::string render_image_tree(std::vector<store::Image> images,
+                                            std::vector<store::Digest> const& used,
+                                            Truncate truncate);
+
 // The id as a table shows it: 12 digits, or the whole with its algorithm.
 [[nodiscard]] std::string display_id(store::Digest const& id, Truncate truncate);
 
