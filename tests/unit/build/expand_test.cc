@@ -5,7 +5,9 @@
 #include "tests/support/catch.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include <fstream>
 #include <map>
 
 using namespace oblea;
@@ -206,4 +208,25 @@ TEST_CASE("each use of a variable is asked for once", "[build][expand]") {
     };
     REQUIRE(dockerfile::expand_word("$A ${B:+$C} ${D#1} '$E'", '\\', lookup).has_value());
     CHECK(asked == "A C B D ");
+}
+
+TEST_CASE("random words come to what docker's own code makes of them", "[build][expand]") {
+    std::map<std::string, std::string, std::less<>> const variables{
+        {"A", "hello"}, {"B", "a/b/c.tar.gz"}, {"E", ""}, {"S", "x*y?z"}};
+    auto const lookup = [&](std::string_view name) {
+        auto const found = variables.find(name);
+        return found == variables.end() ? std::nullopt : std::optional{found->second};
+    };
+    std::ifstream cases(std::string{OBLEA_GOLDEN_DOCKERFILES} + "/expansions.jsonl");
+    std::size_t count = 0;
+    for (std::string line; std::getline(cases, line); ++count) {
+        auto const one = nlohmann::json::parse(line);  // the word, and its result or null
+        auto const result = dockerfile::expand_word(one[0].get<std::string>(), '\\', lookup);
+        CAPTURE(line);
+        CHECK(result.has_value() == one[1].is_string());
+        if (result.has_value() && one[1].is_string()) {
+            CHECK(*result == one[1].get<std::string>());
+        }
+    }
+    CHECK(count == 500);
 }

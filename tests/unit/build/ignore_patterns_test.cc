@@ -3,6 +3,10 @@
 
 #include "tests/support/catch.h"
 
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+
 using namespace oblea;
 using tools::build::IgnorePatterns;
 
@@ -126,4 +130,16 @@ TEST_CASE("a folder is searched only where something may be taken back", "[build
     CHECK_FALSE(some.may_keep_below(path("node_modules")));
     CHECK(patterns("*\n!**/keep").may_keep_below(path("any/thing")));
     CHECK_FALSE(patterns("*").may_keep_below(path("any")));
+}
+
+TEST_CASE("random patterns leave out what docker's own code leaves out", "[build][ignore]") {
+    std::ifstream cases(std::string{OBLEA_GOLDEN_DOCKERFILES} + "/ignored.jsonl");
+    std::size_t count = 0;
+    for (std::string line; std::getline(cases, line); ++count) {
+        auto const one = nlohmann::json::parse(line);  // the file, a path, whether it is left out
+        CAPTURE(line);
+        CHECK(patterns(one[0].get<std::string>()).excludes(path(one[1].get<std::string>())) ==
+              one[2].get<bool>());
+    }
+    CHECK(count == 500);
 }
