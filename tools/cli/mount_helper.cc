@@ -36,6 +36,8 @@ constexpr std::array kOptionsWithValue{
     Translation{"upper=", "--upper"},
     Translation{"name=", "--name"},
     Translation{"root=", "--root"},
+    Translation{"pull=", "--pull"},
+    Translation{"data=", "--data"},
     Translation{"comment=", ""},
     Translation{"x-", ""},
 };
@@ -62,10 +64,11 @@ Status translate_option(std::string_view option, Unknown unknown, std::vector<st
     if (unknown == Unknown::ignore || option.empty()) {
         return {};
     }
-    return fail(Errno::einval, "",
-                fmt::format("mount option '{}' is not known; oblea takes ro, suid, dev, "
-                            "allow_other, rm, upper=DIR, name=NAME and root=DIR",
-                            option));
+    return fail(
+        Errno::einval, "",
+        fmt::format("mount option '{}' is not known; oblea takes ro, suid, dev, "
+                    "allow_other, rm, upper=DIR, name=NAME, root=DIR, pull=WHEN and data=HOW",
+                    option));
 }
 
 }  // namespace

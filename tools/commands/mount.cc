@@ -56,6 +56,8 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
     request.upper_dir = options.upper;
     request.remove = options.remove ? RemoveAtUnmount::always : RemoveAtUnmount::when_untouched;
     using fs::MountOptions;
+    // `mount -a` looks for it in /proc/mounts, as fstab has it, to see what is mounted already.
+    request.options.source = options.image;
     request.options.suid = options.suid ? MountOptions::Suid::yes : MountOptions::Suid::no;
     request.options.dev = options.dev ? MountOptions::Dev::yes : MountOptions::Dev::no;
     request.options.access =
