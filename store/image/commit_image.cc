@@ -122,7 +122,8 @@ Status publish_committed(Store const& store, LayerImporter const& layers,
             outcomes.emplace(planned.member, *std::move(known));
         }
     }
-    OBLEA_TRY(publish_images(store, images, outcomes, origin));
+    // What is merged is as large as the whole image, and a commit is to cost what was changed.
+    OBLEA_TRY(publish_images(store, images, outcomes, origin, MergeTree::at_first_use));
     return {};
 }
 

@@ -103,14 +103,17 @@ Status complete_blobs(Store const& store, Image const& image) {
     return {};
 }
 
-Status write_parts(Store const& store, PlannedImage const& planned, Image const& image) {
+Status write_parts(Store const& store, PlannedImage const& planned, Image const& image,
+                   MergeTree merge) {
     OBLEA_TRY(store.write_blob(planned.config_bytes, planned.id));
     if (planned.manifest_bytes.has_value()) {
         OBLEA_TRY(store.write_blob(*planned.manifest_bytes, base::sha256(*planned.manifest_bytes)));
     }
     OBLEA_TRY(complete_blobs(store, image));
-    OBLEA_TRY(with_context(open_merged_index(store.root(), planned.config.diff_ids),
-                           [&] { return "image " + planned.id.short_hex(); }));
+    if (merge == MergeTree::now) {
+        OBLEA_TRY(with_context(open_merged_index(store.root(), planned.config.diff_ids),
+                               [&] { return "image " + planned.id.short_hex(); }));
+    }
     return {};
 }
 
@@ -144,13 +147,13 @@ ImportedImage report_of(PlannedImage const& planned, LayerOutcomes const& outcom
 Result<std::vector<ImportedImage>> publish_images(Store const& store,
                                                   std::vector<PlannedImage> const& planned,
                                                   LayerOutcomes const& outcomes,
-                                                  std::string const& origin) {
+                                                  std::string const& origin, MergeTree merge) {
     std::vector<Image> images;
     std::vector<ImportedImage> reports;
     for (PlannedImage const& image : planned) {
         OBLEA_TRY(verify_outcomes(image, outcomes));
         images.push_back(image_of(image, outcomes, origin));
-        OBLEA_TRY(write_parts(store, image, images.back()));
+        OBLEA_TRY(write_parts(store, image, images.back(), merge));
         reports.push_back(report_of(image, outcomes));
     }
     auto const add = [&](Images& all) -> Status {

@@ -83,3 +83,16 @@ assert_contains "a bad name" "$message" "must be lowercase"
 assert_fails oblea commit -c "FROM x" mine
 assert_contains "a bad change" "$message" "FROM: is not a valid change command"
 assert_fails oblea diff nobody
+
+# A running container stands still meanwhile: of two files that grow in turns, the image has as many lines, or one more in the first.
+oblea run -d --name busy small:latest sh -c 'while :; do echo line >>/srv/first; echo line >>/srv/second; done' >/dev/null
+until_true oblea exec busy test -s /srv/second
+for ((i = 0; i < 3; ++i)); do
+    oblea commit busy moment:1 >/dev/null
+    ahead=$(($(oblea cat moment:1 /srv/first | wc -l) - $(oblea cat moment:1 /srv/second | wc -l)))
+    ((ahead == 0 || ahead == 1)) || fail "the image has $ahead lines more in the first file"
+done
+lines=$(oblea exec busy sh -c 'wc -l </srv/second')
+goes_on() { (($(oblea exec busy sh -c 'wc -l </srv/second') > lines)); }
+until_true goes_on
+oblea rm -f busy >/dev/null

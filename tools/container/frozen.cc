@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <ranges>
+#include <thread>
 
 namespace oblea::tools {
 namespace {
@@ -16,6 +18,8 @@ namespace {
 namespace sys = base::sys;
 
 constexpr int kPassesMax = 100;
+constexpr auto kStandstillWait = std::chrono::seconds{10};
+constexpr auto kStandstillPoll = std::chrono::milliseconds{1};
 
 Result<std::string> namespace_of(std::string const& pid) {
     return sys::readlinkat(AT_FDCWD, fmt::format("/proc/{}/ns/pid", pid).c_str());
@@ -40,6 +44,34 @@ Result<std::vector<pid_t>> processes_in(std::string const& space) {
     return found;
 }
 
+// The signal is sent, but a process that runs on another processor or is in a system call stops a
+// little later.
+bool goes_on(pid_t pid) {
+    auto const text = sys::read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid).c_str(), 4096);
+    if (!text.has_value()) {
+        return false;  // it has ended
+    }
+    // "PID (NAME) STATE ...", where the name may have anything in it.
+    auto const end = text->rfind(')');
+    char const state = end != std::string::npos && end + 2 < text->size() ? (*text)[end + 2] : 'R';
+    return std::string_view{"TtZX"}.find(state) == std::string_view::npos;
+}
+
+Status await_standstill(std::vector<pid_t> const& processes) {
+    auto const until = std::chrono::steady_clock::now() + kStandstillWait;
+    for (pid_t const pid : processes) {
+        while (goes_on(pid)) {
+            if (std::chrono::steady_clock::now() > until) {
+                return fail(
+                    Errno::eagain, "",
+                    fmt::format("the container cannot be paused: process {} does not stop", pid));
+            }
+            std::this_thread::sleep_for(kStandstillPoll);
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<Frozen> Frozen::freeze(pid_t init) {
@@ -61,6 +93,7 @@ Result<Frozen> Frozen::freeze(pid_t init) {
         if (frozen.stopped_.size() == before) {
             return frozen;
         }
+        OBLEA_TRY(await_standstill(frozen.stopped_));
     }
     return fail(Errno::eagain, "", "the container cannot be paused: it makes processes too fast");
 }
