@@ -100,11 +100,28 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent, json const
     for (ImageLayer const& one : layers) {
         LayerClaims claims;
         claims.diff_id = one.diff_id;
+        claims.blob_bytes = one.blob_bytes;
         bool const is_new =
             layer.has_value() && one.diff_id == layer->diff_id && &one == &layers.back();
         image.layers.push_back({is_new ? member : member_of(one), claims, one.diff_id});
     }
     return image;
+}
+
+Result<PlannedImage> plan_with_manifest(Image const& image, std::string_view config_bytes) {
+    PlannedImage planned;
+    planned.id = image.id;
+    planned.config_bytes = config_bytes;
+    planned.config = OBLEA_TRY(parse_config(config_bytes, "config of the image"));
+    planned.manifest_bytes = encode_manifest(planned, image.layers);
+    planned.parent = image.parent;
+    for (ImageLayer const& layer : image.layers) {
+        LayerClaims claims;
+        claims.diff_id = layer.diff_id;
+        claims.blob_bytes = layer.blob_bytes;
+        planned.layers.push_back({member_of(layer), claims, layer.diff_id});
+    }
+    return planned;
 }
 
 Status publish_committed(Store const& store, LayerImporter const& layers,

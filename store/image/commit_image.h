@@ -32,6 +32,10 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent,
                                           std::optional<ImageLayer> const& layer,
                                           std::string const& member);
 
+// An image that the store has, with a manifest made for it. Errors: EINVAL for a config that is
+// none.
+Result<PlannedImage> plan_with_manifest(Image const& image, std::string_view config_bytes);
+
 // Publishes images that were made so, in one change of images.json. `layers` has published what it
 // imported; layers that are not in `outcomes` must be in the store. Errors: ENOENT for one that is
 // not; as publish_images.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tools/build/build_command.h"
 #include "tools/cli/run_program.h"
 #include "tools/commands/commands.h"
 
@@ -15,6 +16,7 @@ CommandTable command_table() {
         tags_command(),
         login_command(),
         logout_command(),
+        build_command(),
         import_command(),
         load_command(),
         images_command(),

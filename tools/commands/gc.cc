@@ -2,6 +2,8 @@
 #include "store/gc.h"
 
 #include "store/expiry.h"
+#include "tools/build/cache_folder.h"
+#include "tools/build/leftovers.h"
 #include "tools/cli/filters.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -24,6 +26,7 @@ struct GcOptions {
     bool dry_run = false;
     bool quiet = false;
     bool blobs = false;
+    bool caches = false;
     std::optional<std::string> keep_storage;
     std::optional<std::string> older_than;
 };
@@ -120,8 +123,33 @@ Status expire(Context const& context, store::Store const& store, GcOptions const
     });
 }
 
+// What builds have left that were cut, and their caches where that is asked for.
+Status remove_of_builds(Context const& context, store::Store const& store,
+                        GcOptions const& options) {
+    if (options.dry_run) {
+        return {};
+    }
+    std::size_t const left = OBLEA_TRY(build::remove_leftovers(store));
+    if (left != 0 && !options.quiet) {
+        context.line(fmt::format("{:<11}  {:>8}  of builds that were cut", "container", left));
+    }
+    if (!options.caches) {
+        return {};
+    }
+    auto const caches = OBLEA_TRY(build::remove_caches(store));
+    if (caches.folders != 0 && !options.quiet) {
+        context.line(
+            fmt::format("{:<11}  {:>8}  of RUN --mount=type=cache", "cache", caches.folders));
+    }
+    if (caches.in_use != 0) {
+        context.note(fmt::format("{} caches are in use by builds", caches.in_use));
+    }
+    return {};
+}
+
 Result<int> collect(Context& context, GcOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
+    OBLEA_TRY(remove_of_builds(context, store, options));
     OBLEA_TRY(expire(context, store, options));
     auto const report = OBLEA_TRY(store::collect_garbage(
         store, options.dry_run ? store::GcMode::dry_run : store::GcMode::remove,
@@ -157,7 +185,8 @@ Command gc_command() {
         .summary = "Free the space of what no image, container or mount needs",
         .description =
             "Removes layers, contents and blobs that nothing reaches, and what "
-            "interrupted operations left behind. Without --keep-storage and --older-than "
+            "interrupted operations and builds left behind. Without --keep-storage and "
+            "--older-than "
             "images are never removed by it ('oblea rmi' does), those in use and containers "
             "never at all. Safe to run at any time, beside "
             "everything else.",
@@ -184,6 +213,11 @@ Command gc_command() {
                      .help = "Also drop the compressed form in which layers came; images stay "
                              "whole, but are pushed and saved anew compressed",
                      .target = &options->blobs,
+                     .choices = {}},
+                    {.names = "--caches",
+                     .value_name = "",
+                     .help = "Also empty the caches of 'oblea build' (RUN --mount=type=cache)",
+                     .target = &options->caches,
                      .choices = {}},
                     {.names = "-q,--quiet",
                      .value_name = "",

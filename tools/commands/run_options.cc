@@ -5,7 +5,7 @@
 #include "store/base/sys.h"
 #include "store/image/reference.h"
 #include "tools/monitor/pasta.h"
-#include "tools/mount/background.h"
+#include "tools/mount/private_server.h"
 #include "tools/mount/served_image.h"
 #include "tools/mount/user_namespace.h"
 #include "tools/registry/ensure_image.h"
@@ -29,25 +29,6 @@ std::vector<std::string> own_environment() {
         list.emplace_back(*entry);
     }
     return list;
-}
-
-// With which owners a monitor started by this user will write: it enters a user namespace where it
-// may not mount, so that is tried in a child.
-Result<OwnerIds> owner_ids_of_monitors() {
-    if (may_mount()) {
-        return owner_ids_here();
-    }
-    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [](Report& report) {
-        auto const entered = enter_user_namespace();
-        if (!entered.has_value()) {
-            report.failure(entered.error());
-            return 1;
-        }
-        bool const real = entered->ids == OwnerIds::real;
-        return report.success(real ? "real" : "squashed").has_value() ? 0 : 1;
-    }));
-    OBLEA_TRY(wait_for_child(child.pid));
-    return child.report == "real" ? OwnerIds::real : OwnerIds::squashed;
 }
 
 // Relative folders are the caller's, and what does not exist is made, as docker does.
@@ -221,7 +202,7 @@ Result<Container> make_container(Context const& context, store::Store const& sto
         return fail(Errno::enoent, "", "the image's config is not in the store: import it again");
     }
     RunConfig const run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
-    OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_of_monitors())
+    OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_in_private())
                                                           : OBLEA_TRY(owner_ids_here());
     return create_container(store, {.name = options.name,
                                     .image = *source.known,

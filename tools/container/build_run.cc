@@ -47,6 +47,17 @@ json encode(CacheMount const& mount) {
             {"mode", mount.mode},     {"read_only", is_read_only(mount.access)}};
 }
 
+json encode(ScriptMount const& mount) {
+    return {{"target", mount.target}, {"text", mount.text}};
+}
+
+Result<ScriptMount> parse_script(json const& object) {
+    ScriptMount mount;
+    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.text = OBLEA_TRY(fields::text(object, "text", kWhat));
+    return mount;
+}
+
 Result<TmpfsMount> parse_tmpfs(json const& object) {
     TmpfsMount mount;
     mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
@@ -116,6 +127,7 @@ std::vector<std::string> BuildRun::targets() const {
     add(secrets);
     add(trees);
     add(caches);
+    add(scripts);
     return all;
 }
 
@@ -124,7 +136,8 @@ json encode_build_run(BuildRun const& run) {
             {"tmpfs", encode_all(run.tmpfs)},
             {"secrets", encode_all(run.secrets)},
             {"trees", encode_all(run.trees)},
-            {"caches", encode_all(run.caches)}};
+            {"caches", encode_all(run.caches)},
+            {"scripts", encode_all(run.scripts)}};
 }
 
 Result<BuildRun> parse_build_run(json const& object) {
@@ -134,6 +147,7 @@ Result<BuildRun> parse_build_run(json const& object) {
     OBLEA_TRY(parse_all(object, "secrets", parse_secret, run.secrets));
     OBLEA_TRY(parse_all(object, "trees", parse_tree, run.trees));
     OBLEA_TRY(parse_all(object, "caches", parse_cache, run.caches));
+    OBLEA_TRY(parse_all(object, "scripts", parse_script, run.scripts));
     return run;
 }
 

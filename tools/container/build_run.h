@@ -55,12 +55,20 @@ struct CacheMount {
     auto operator<=>(CacheMount const&) const = default;
 };
 
+// A text of the Dockerfile that is run as a program.
+struct ScriptMount {
+    std::string target;
+    std::string text;
+    auto operator<=>(ScriptMount const&) const = default;
+};
+
 struct BuildRun {
     std::string lease;  // of the build, as Lease::path()
     std::vector<TmpfsMount> tmpfs;
     std::vector<SecretMount> secrets;
     std::vector<TreeMount> trees;
     std::vector<CacheMount> caches;
+    std::vector<ScriptMount> scripts;
     bool operator==(BuildRun const&) const = default;
 
     // Where something is mounted.

@@ -46,6 +46,7 @@ Status write_secret(UniqueFd const& folder, std::string const& name, SecretMount
 Status BuildMounts::make(store::Store const& store, std::string const& folder,
                          BuildRun const& run) {
     OBLEA_TRY(make_secrets(folder, run.secrets));
+    OBLEA_TRY(make_scripts(folder, run.scripts));
     for (TreeMount const& tree : run.trees) {
         OBLEA_TRY(with_context(make_tree(store.path(), tree), [&] { return tree.target; }));
     }
@@ -78,6 +79,17 @@ Status BuildMounts::make_secrets(std::string const& folder,
     return {};
 }
 
+Status BuildMounts::make_scripts(std::string const& folder,
+                                 std::vector<ScriptMount> const& scripts) {
+    for (std::size_t i = 0; i < scripts.size(); ++i) {
+        std::string const path = folder + "/script" + std::to_string(i);
+        OBLEA_TRY(sys::replace_file(AT_FDCWD, path.c_str(), scripts[i].text, 0755, sys::Sync::no));
+        binds_.push_back(
+            {.source = path, .target = scripts[i].target, .access = BindMount::Access::read_only});
+    }
+    return {};
+}
+
 Status BuildMounts::make_tree(std::string const& store_path, TreeMount const& tree) {
     servers_.push_back(OBLEA_TRY(serve_privately(
         store_path, {.image = {}, .container = tree.container}, RemoveAtUnmount::when_untouched)));
@@ -87,10 +99,8 @@ Status BuildMounts::make_tree(std::string const& store_path, TreeMount const& tr
     UniqueFd const shown = OBLEA_TRY(
         with_context(open_in_root(root, path.c_str(), O_PATH), [&] { return tree.path; }));
     // Where it really is, so that the runtime follows no link of the tree again.
-    binds_.push_back(
-        {.source = OBLEA_TRY(sys::readlinkat(AT_FDCWD, sys::proc_path(shown.get()).c_str())),
-         .target = tree.target,
-         .access = tree.access});
+    std::string real = OBLEA_TRY(sys::readlinkat(AT_FDCWD, sys::proc_path(shown.get()).c_str()));
+    binds_.push_back({.source = std::move(real), .target = tree.target, .access = tree.access});
     return {};
 }
 

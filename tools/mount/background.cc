@@ -2,9 +2,11 @@
 #include "tools/mount/background.h"
 
 #include "store/base/sys.h"
+#include "tools/mount/child_work.h"
 
 #include <linux/close_range.h>
 #include <nlohmann/json.hpp>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +26,7 @@ using nlohmann::json;
 constexpr char kSuccess = 'S';
 constexpr char kFailure = 'E';
 
-[[noreturn]] void run_child(base::UniqueFd pipe, int keep,
-                            std::function<int(Report&)> const& body) noexcept {
-    close_all_but(pipe.get(), keep);
+[[noreturn]] void run_child(base::UniqueFd pipe, std::function<int(Report&)> const& body) noexcept {
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     int status = 1;
     {
@@ -116,7 +116,8 @@ Result<Child> start_child(Parentage parentage, int keep, std::function<int(Repor
         if (parentage == Parentage::detached && ::fork() != 0) {
             ::_exit(0);  // the grandchild leads no session and so never gets a terminal
         }
-        run_child(std::move(writer), keep, body);
+        close_all_but(writer.get(), keep);
+        run_child(std::move(writer), body);
     }
     writer.reset();
     if (parentage == Parentage::detached) {
@@ -128,6 +129,39 @@ Result<Child> start_child(Parentage parentage, int keep, std::function<int(Repor
     }
     std::string text = OBLEA_TRY(std::move(report));
     return Child{.pid = parentage == Parentage::detached ? -1 : pid, .report = std::move(text)};
+}
+
+Result<std::string> run_in_child(std::function<Result<std::string>()> const& work) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return fail(sys::last_errno(), "pipe2");
+    }
+    base::UniqueFd const reader{ends[0]};
+    base::UniqueFd writer{ends[1]};
+    std::fflush(nullptr);
+    pid_t const parent = ::getpid();
+    pid_t const pid = ::fork();
+    if (pid < 0) {
+        return fail(sys::last_errno(), "fork");
+    }
+    if (pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != parent) {
+            ::_exit(1);
+        }
+        run_child(std::move(writer), [&](Report& report) {
+            auto const done = work();
+            if (!done.has_value()) {
+                report.failure(done.error());
+                return 1;
+            }
+            return report.success(*done).has_value() ? 0 : 1;
+        });
+    }
+    writer.reset();
+    auto report = read_report(reader.get());
+    OBLEA_TRY(wait_for_child(pid));
+    return report;
 }
 
 void close_all_but(int first, int second) {

@@ -68,6 +68,23 @@ Result<Rights> enter_private_namespaces(Warn const& warn) {
     return true_rights(rights);
 }
 
+Result<OwnerIds> owner_ids_in_private() {
+    if (may_mount()) {
+        return owner_ids_here();
+    }
+    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [](Report& report) {
+        auto const entered = enter_user_namespace();
+        if (!entered.has_value()) {
+            report.failure(entered.error());
+            return 1;
+        }
+        bool const real = entered->ids == OwnerIds::real;
+        return report.success(real ? "real" : "squashed").has_value() ? 0 : 1;
+    }));
+    OBLEA_TRY(wait_for_child(child.pid));
+    return child.report == "real" ? OwnerIds::real : OwnerIds::squashed;
+}
+
 Status join_namespaces(std::int64_t pid) {
     std::string const process = std::to_string(pid);
     struct Kind {

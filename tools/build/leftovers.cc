@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "tools/build/leftovers.h"
+
+#include "store/base/sys.h"
+#include "tools/container/run_config.h"
+#include "tools/mount/containers.h"
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+namespace oblea::tools::build {
+namespace {
+
+namespace sys = base::sys;
+
+// Of the build that the container runs a step of; empty: it is somebody's own.
+std::string lease_of(Container const& container) {
+    if (container.run.empty()) {
+        return {};
+    }
+    auto const config = parse_run_config(container.run);
+    return config.has_value() && config->build.has_value() ? config->build->lease : std::string{};
+}
+
+Result<bool> is_abandoned(store::Store const& store, std::string const& lease) {
+    auto const file = sys::openat(store.root(), lease.c_str(), O_RDWR | O_NOFOLLOW);
+    if (!file.has_value()) {
+        return file.error().code == Errno::enoent
+                   ? Result<bool>{true}
+                   : Result<bool>{std::unexpected<Error>(file.error())};
+    }
+    return sys::try_lock(file->get(), sys::LockKind::exclusive);
+}
+
+struct Removal {
+    std::size_t removed = 0;
+    std::size_t left = 0;  // still mounted
+};
+
+Result<Removal> remove_where(store::Store const& store,
+                             std::function<Result<bool>(std::string const&)> const& wanted) {
+    Removal removal;
+    auto const containers = OBLEA_TRY(list_containers(store));
+    for (Container const& container : containers.all) {
+        std::string const lease = lease_of(container);
+        if (lease.empty() || !OBLEA_TRY(wanted(lease))) {
+            continue;
+        }
+        auto const removed = remove_container(store, container);
+        bool const gone = removed.has_value() || removed.error().code == Errno::enoent;
+        if (!gone && removed.error().code != Errno::ebusy) {
+            return std::unexpected<Error>(removed.error());
+        }
+        ++(gone ? removal.removed : removal.left);
+    }
+    return removal;
+}
+
+}  // namespace
+
+Result<std::size_t> remove_leftovers(store::Store const& store) {
+    auto const removal = OBLEA_TRY(
+        remove_where(store, [&](std::string const& lease) { return is_abandoned(store, lease); }));
+    return removal.removed;
+}
+
+void settle_steps(store::Store const& store, store::Lease const& lease) {
+    constexpr int kTries = 100;
+    constexpr std::chrono::milliseconds kPause{100};
+    for (int i = 0; i < kTries; ++i) {
+        auto const removal = remove_where(
+            store, [&](std::string const& other) -> Result<bool> { return other == lease.path(); });
+        if (!removal.has_value() || removal->left == 0) {
+            return;  // what could not be removed is left to gc
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+}  // namespace oblea::tools::build

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "tools/build/run_mounts.h"
+
+#include "store/base/sys.h"
+#include "tools/build/metadata.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace oblea::tools::build {
+namespace {
+
+using dockerfile::Mount;
+
+constexpr std::size_t kSecretBytesMax = 512U << 10U;
+
+BindMount::Access access_of(Mount const& mount) {
+    return mount.read_only ? BindMount::Access::read_only : BindMount::Access::read_write;
+}
+
+class Maker {
+public:
+    Maker(store::Store const& store, MountSources const& sources)
+        : store_(store), sources_(sources) {}
+
+    Status add(Mount const& mount) {
+        switch (mount.type) {
+        case Mount::Type::bind:
+            return add_bind(mount);
+        case Mount::Type::cache:
+            return add_cache(mount);
+        case Mount::Type::tmpfs:
+            made_.run.tmpfs.push_back({.target = target_of(mount), .size_bytes = mount.size_bytes});
+            made_.key.push_back("tmpfs " + target_of(mount));
+            return {};
+        case Mount::Type::secret:
+            return add_secret(mount);
+        }
+        return {};
+    }
+
+    [[nodiscard]] RunMounts take() { return std::move(made_); }
+
+private:
+    [[nodiscard]] std::string target_of(Mount const& mount) const {
+        return absolute_path(sources_.workdir, mount.target);
+    }
+
+    Status add_bind(Mount const& mount) {
+        BoundSource source{.from = mount.from, .path = absolute_path("/", mount.source)};
+        std::string const digest = OBLEA_TRY(sources_.digest(source));
+        made_.run.trees.push_back({.container = {},
+                                   .path = source.path,
+                                   .target = target_of(mount),
+                                   .access = access_of(mount)});
+        made_.key.push_back(fmt::format("bind {} {} {}", digest, source.path, target_of(mount)));
+        made_.trees.push_back(std::move(source));
+        return {};
+    }
+
+    // What is in a cache decides nothing: the step is reused whatever it holds.
+    Status add_cache(Mount const& mount) {
+        if (!mount.from.empty()) {
+            return fail(Errno::eopnotsupp, "",
+                        "a cache that begins with the contents of an image (from=) is not "
+                        "supported: copy them in the command");
+        }
+        std::string const target = target_of(mount);
+        auto held =
+            OBLEA_TRY(hold_cache(store_, mount.id.empty() ? target : mount.id, mount.sharing));
+        made_.run.caches.push_back({.folder = held.folder,
+                                    .target = target,
+                                    .uid = mount.uid.value_or(0),
+                                    .gid = mount.gid.value_or(0),
+                                    .mode = mount.mode.value_or(0755),
+                                    .access = access_of(mount)});
+        made_.caches.push_back(std::move(held));
+        made_.key.push_back("cache " + mount.id + ' ' + target);
+        return {};
+    }
+
+    Status add_secret(Mount const& mount) {
+        auto const given = sources_.secrets.find(mount.id);
+        if (given == sources_.secrets.end()) {
+            return mount.required
+                       ? Status{fail(Errno::enoent, "",
+                                     fmt::format("secret {0} is required: give it with --secret "
+                                                 "id={0},src=FILE",
+                                                 mount.id))}
+                       : Status{};
+        }
+        SecretSource const& source = given->second;
+        if (mount.env.has_value()) {
+            std::string const name = mount.env->empty() ? mount.id : *mount.env;
+            std::string const value = OBLEA_TRY(text_of(mount.id, source));
+            made_.env.push_back(name + '=' + value);
+        }
+        if (!mount.env.has_value() || !mount.target.empty()) {
+            std::string const target =
+                mount.target.empty() ? "/run/secrets/" + mount.id : target_of(mount);
+            made_.run.secrets.push_back({.target = target,
+                                         .file = source.file,
+                                         .env = source.env,
+                                         .uid = mount.uid.value_or(0),
+                                         .gid = mount.gid.value_or(0),
+                                         .mode = mount.mode.value_or(0400)});
+        }
+        // Its contents decide nothing, as with docker: who changes a password wants no new image.
+        made_.key.push_back("secret " + mount.id + ' ' + mount.target);
+        return {};
+    }
+
+    static Result<std::string> text_of(std::string const& id, SecretSource const& source) {
+        if (!source.file.empty()) {
+            return with_context(
+                base::sys::read_file(AT_FDCWD, source.file.c_str(), kSecretBytesMax),
+                [&] { return "secret " + id; });
+        }
+        char const* const value = std::getenv(source.env.c_str());
+        return std::string{value != nullptr ? value : ""};
+    }
+
+    store::Store const& store_;
+    MountSources const& sources_;
+    RunMounts made_;
+};
+
+}  // namespace
+
+Result<RunMounts> make_run_mounts(store::Store const& store, std::vector<Mount> const& mounts,
+                                  MountSources const& sources) {
+    Maker maker{store, sources};
+    for (Mount const& mount : mounts) {
+        OBLEA_TRY(maker.add(mount));
+    }
+    return maker.take();
+}
+
+}  // namespace oblea::tools::build
