@@ -29,6 +29,7 @@ namespace sys = base::sys;
 namespace {
 
 constexpr std::size_t kReadBytes = 64U << 10U;
+constexpr int kPollMs = 500;
 
 struct RunningStage {
     std::size_t position = 0;  // in the plan
@@ -36,6 +37,8 @@ struct RunningStage {
     UniqueFd events;
     UniqueFd output;
     bool told = false;  // done or failed
+
+    [[nodiscard]] bool lives() const { return pid > 0; }
 };
 
 class Build {
@@ -170,7 +173,8 @@ private:
             waiting.push_back({.fd = stage.events.get(), .events = POLLIN, .revents = 0});
             waiting.push_back({.fd = stage.output.get(), .events = POLLIN, .revents = 0});
         }
-        int const ready = ::poll(waiting.data(), waiting.size(), -1);
+        // Not for ever: a signal may come just before.
+        int const ready = ::poll(waiting.data(), waiting.size(), kPollMs);
         if (request_.cancel) {
             return fail(Errno::ecanceled, "", "interrupted");
         }
@@ -186,7 +190,7 @@ private:
                 OBLEA_TRY(take_event(running_[i]));
             }
         }
-        std::erase_if(running_, [](RunningStage const& stage) { return stage.pid < 0; });
+        std::erase_if(running_, [](RunningStage const& stage) { return !stage.lives(); });
         return {};
     }
 
@@ -238,6 +242,9 @@ private:
     void stop_all() {
         bool const any = !running_.empty();
         for (RunningStage const& stage : running_) {
+            if (!stage.lives()) {
+                continue;  // and its number must not be used: -1 would mean everybody
+            }
             if (!stage.told) {
                 ::kill(stage.pid, SIGKILL);  // and with it what it has started
             }

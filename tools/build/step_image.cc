@@ -80,6 +80,11 @@ store::Image image_of(store::PlannedImage const& planned, BuildImage const& pare
     return image;
 }
 
+// In what is published at once there may be several.
+std::string member_of(std::optional<store::ImageLayer> const& layer) {
+    return layer.has_value() ? "changes " + layer->diff_id.to_string() : std::string{};
+}
+
 Result<store::LayerImporter> make_importer(store::Store const& store, store::ProgressBoard& board) {
     return store::LayerImporter::create(store, board, nullptr);
 }
@@ -129,7 +134,7 @@ Result<NextImage> next_image(BuildImage const& parent, StepFacts const& facts,
                                   .author = facts.author,
                                   .comment = {}};
     auto planned =
-        OBLEA_TRY(store::make_committed_image(from, facts.config, said, layer, kStepMember));
+        OBLEA_TRY(store::make_committed_image(from, facts.config, said, layer, member_of(layer)));
     planned.manifest_bytes.reset();
     BuildImage image{.image = image_of(planned, parent, layer),
                      .config_bytes = planned.config_bytes};
@@ -204,7 +209,7 @@ Result<store::Digest> publish_step(store::Store const& store, PublishStep const&
         auto outcome = OBLEA_TRY(layers.import(kStepMember, *tar, 0, {}));
         OBLEA_TRY(layers.publish());
         layer = outcome.layer;
-        outcomes.emplace(kStepMember, std::move(outcome));
+        outcomes.emplace(member_of(layer), std::move(outcome));
     }
     auto next = OBLEA_TRY(next_image(step.parent, step.facts, layer));
     store::Digest const id = next.planned.id;

@@ -43,6 +43,7 @@ struct NextImage {
     store::PlannedImage planned;  // without a manifest: it is made for what gets a name
     BuildImage image;
 };
+// What messages call a layer that is being made.
 inline constexpr char const* kStepMember = "the step's changes";
 // Without a layer nothing but the config was changed. Pure. Errors: EINVAL.
 Result<NextImage> next_image(BuildImage const& parent, StepFacts const& facts,

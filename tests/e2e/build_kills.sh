@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# A build is ended at random moments, by a signal, by kill -9 of the builder, of a stage, or of all of its processes at once: nothing stays
+# mounted or running, gc takes the rest, the store is whole, and the next build goes on from the cache and gives the same.
+#
+# build_kills.sh [ROUNDS]; OBLEA_SEED settles the moments.
+source "$(dirname "$0")/lib.sh"
+need_fuse
+need crun
+rounds=${1:-4}
+RANDOM=${OBLEA_SEED:-$$}
+echo "OBLEA_SEED=${OBLEA_SEED:-$$}"
+small_image
+oblea import "$small/oci" debian >/dev/null
+mkdir "$work/c" && cd "$work/c"
+for ((i = 0; i < 200; ++i)); do echo "file $i"; done >files
+cat >Dockerfile <<'END'
+FROM debian AS left
+RUN for i in 1 2 3 4 5 6 7 8 9; do echo $i >/srv/$i; done
+RUN --mount=type=cache,target=/cache sleep 0.1; echo left >/left
+FROM debian AS right
+COPY files /files
+RUN --mount=type=bind,target=/context,source=. sleep 0.1; cp /context/files /right
+FROM debian
+COPY --from=left /left /srv /all/
+COPY --from=right /right /all/
+WORKDIR /all
+RUN ls >list
+ENV LAST=step
+END
+
+# All that descends from the builder.
+family() {
+    local child
+    echo "$1"
+    for child in $(pgrep -P "$1"); do
+        family "$child"
+    done
+}
+
+# quiet_within SECONDS: no container of a build is left, once gc has run where nobody was there any more to tidy up.
+quiet_within() {
+    local i
+    for ((i = 0; i < $1 * 5; ++i)); do
+        [[ -n $(oblea ps -aq) ]] || return 0
+        sleep 0.2
+        [[ $way == TERM ]] || oblea gc -q >/dev/null
+    done
+    return 1
+}
+
+for ((round = 1; round <= rounds; ++round)); do
+    ways=(TERM KILL stage all)
+    way=${ways[RANDOM % 4]}
+    delay=$(printf '%d.%03d' $((RANDOM % 2)) $((RANDOM % 1000)))
+    setsid "$oblea" build -t kills $([[ $((RANDOM % 2)) == 0 ]] || echo --no-cache) . >"$work/out" 2>&1 &
+    builder=$!
+    sleep "$delay"
+    case $way in
+    TERM) kill -TERM "$builder" 2>/dev/null || true ;;
+    KILL) kill -KILL "$builder" 2>/dev/null || true ;;
+    stage) pgrep -P "$builder" | shuf -n 1 --random-source=<(yes "$RANDOM") | xargs -r kill -KILL 2>/dev/null || true ;;
+    all) family "$builder" | xargs -r kill -KILL 2>/dev/null || true ;;
+    esac
+    wait "$builder" 2>/dev/null || true
+    quiet_within 20 || fail "round $round ($way after $delay s): $(oblea ps -a)"
+done
+
+assert_eq "mounts below the store" 0 "$(grep -c "$OBLEA_ROOT" /proc/self/mountinfo || true)"
+oblea build -t kills . >"$work/out"
+assert_eq "what came of it" "1 2 3 4 5 6 7 8 9 data left link list pipe right" "$(oblea run --rm kills sh -c 'echo $(cat list)')"
+oblea gc -q >/dev/null
+assert_contains "verify" "$(oblea verify)" "No faults"
+assert_eq "leases" "" "$(find "$OBLEA_ROOT/leases" -type f)"
