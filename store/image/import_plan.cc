@@ -82,6 +82,11 @@ std::unexpected<Error> length_mismatch(std::size_t expected, std::size_t got) {
 
 // OCI.
 
+std::string annotation_of(Descriptor const& entry, char const* key) {
+    auto const at = entry.annotations.find(key);
+    return at == entry.annotations.end() ? "" : at->second;
+}
+
 class OciPlanner {
 public:
     OciPlanner(ImageFiles const& files, ImportSelection const& selection)
@@ -108,27 +113,6 @@ public:
 private:
     using Group = std::vector<Descriptor>;  // one image, of which there may be several platforms
 
-    static std::string annotation(Descriptor const& entry, char const* key) {
-        auto const at = entry.annotations.find(key);
-        return at == entry.annotations.end() ? "" : at->second;
-    }
-
-    static std::string label(Descriptor const& entry) {
-        std::string const full = annotation(entry, kFullNameAnnotation);
-        return full.empty() ? annotation(entry, kRefNameAnnotation) : full;
-    }
-
-    static bool is_called(Descriptor const& entry, std::string const& wanted) {
-        if (annotation(entry, kRefNameAnnotation) == wanted ||
-            annotation(entry, kFullNameAnnotation) == wanted) {
-            return true;
-        }
-        auto const reference = Reference::parse(wanted);
-        auto const own = Reference::parse(label(entry));
-        return reference.has_value() && own.has_value() &&
-               reference->with_default_tag().canonical() == own->with_default_tag().canonical();
-    }
-
     // Entries of the same name are platforms of one image, and so are unnamed ones that all tell
     // their platform; other unnamed ones are images of their own.
     Result<std::vector<Group>> group_entries(ImageIndex const& index) const {
@@ -139,11 +123,11 @@ private:
             if (entry.is_attestation()) {
                 continue;
             }
-            labels.push_back(label(entry).empty() ? "(unnamed)" : label(entry));
+            labels.push_back(layout_name(entry).empty() ? "(unnamed)" : layout_name(entry));
             if (selection_.selected.has_value() && !is_called(entry, *selection_.selected)) {
                 continue;
             }
-            std::string const key = label(entry);
+            std::string const key = layout_name(entry);
             bool const alone = key.empty() && !entry.platform.has_value();
             auto const [at, added] = position.try_emplace(key, groups.size());
             if (added || alone) {
@@ -226,8 +210,8 @@ private:
     }
 
     void add_names(Descriptor const& entry, PlannedImage& image) const {
-        std::string const full = annotation(entry, kFullNameAnnotation);
-        std::string const ref = annotation(entry, kRefNameAnnotation);
+        std::string const full = annotation_of(entry, kFullNameAnnotation);
+        std::string const ref = annotation_of(entry, kRefNameAnnotation);
         bool const is_tag = full.empty() && Reference::is_valid_tag(ref);
         // A bare word is the tag that skopeo and umoci give within a layout; the layout is the
         // repository.
@@ -408,6 +392,22 @@ Status add_docker_names(ImageFiles const& files, std::vector<PlannedImage>& imag
 }
 
 }  // namespace
+
+std::string layout_name(Descriptor const& entry) {
+    std::string const full = annotation_of(entry, kFullNameAnnotation);
+    return full.empty() ? annotation_of(entry, kRefNameAnnotation) : full;
+}
+
+bool is_called(Descriptor const& entry, std::string const& wanted) {
+    if (annotation_of(entry, kRefNameAnnotation) == wanted ||
+        annotation_of(entry, kFullNameAnnotation) == wanted) {
+        return true;
+    }
+    auto const reference = Reference::parse(wanted);
+    auto const own = Reference::parse(layout_name(entry));
+    return reference.has_value() && own.has_value() &&
+           reference->with_default_tag().canonical() == own->with_default_tag().canonical();
+}
 
 Result<std::optional<ImageFormat>> detect_format(ImageFiles const& files) {
     bool const has_index = OBLEA_TRY(files.resolve(kLayoutIndex)).has_value();

@@ -35,6 +35,12 @@ struct ImportSelection {
     std::string repository;               // for images that are known by a tag only
 };
 
+// What a layout calls an image: the full name where it has one, else ref.name; may be empty.
+[[nodiscard]] std::string layout_name(Descriptor const& entry);
+
+// Whether that is what is wanted, however much of the name is said.
+[[nodiscard]] bool is_called(Descriptor const& entry, std::string const& wanted);
+
 enum class ImageFormat { oci, docker };
 
 // Which of both the files are; nullopt for neither.

@@ -152,9 +152,24 @@ Status expect_one_meaning(json const& document, std::string_view type, std::stri
     return {};
 }
 
+// "sha256-<64 digits>.sig": cosign's name for what it keeps beside the image of that digest.
+bool is_companion_name(std::string_view name) {
+    constexpr std::string_view kPrefix = "sha256-";
+    constexpr std::size_t kDigits = 64;
+    if (!name.starts_with(kPrefix) || name.size() <= kPrefix.size() + kDigits) {
+        return false;
+    }
+    return Digest::parse_hex(name.substr(kPrefix.size(), kDigits)).has_value() &&
+           name[kPrefix.size() + kDigits] == '.';
+}
+
 }  // namespace
 
 bool Descriptor::is_attestation() const {
+    auto const name = annotations.find(kRefNameAnnotation);
+    if (name != annotations.end() && is_companion_name(name->second)) {
+        return true;
+    }
     auto const type = annotations.find("vnd.docker.reference.type");
     bool const unknown =
         platform.has_value() && platform->os == "unknown" && platform->architecture == "unknown";
@@ -187,6 +202,14 @@ parse_manifest(std::string_view bytes, std::string_view declared, std::string_vi
     }
     return std::variant<Manifest, ImageIndex>{
         OBLEA_TRY(read_manifest(document, std::move(type), what))};
+}
+
+Result<std::vector<Descriptor>> parse_artifact_layers(std::string_view bytes,
+                                                      std::string_view what) {
+    json const document =
+        OBLEA_TRY(json_fields::parse_object(bytes, what, limits::kManifestBytesMax));
+    json const& layers = *OBLEA_TRY(json_fields::array(document, "layers", what));
+    return parse_descriptors(layers, limits::kLayersMax, what);
 }
 
 Result<ImageIndex> parse_layout_index(std::string_view bytes, std::string_view what) {

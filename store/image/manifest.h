@@ -66,6 +66,10 @@ struct ImageIndex {
 Result<std::variant<Manifest, ImageIndex>>
 parse_manifest(std::string_view bytes, std::string_view declared, std::string_view what);
 
+// The layers of a manifest that may be of an artifact, such as signatures. Errors: EINVAL, E2BIG.
+Result<std::vector<Descriptor>> parse_artifact_layers(std::string_view bytes,
+                                                      std::string_view what);
+
 // index.json of an OCI layout, which is an index whatever its media type says.
 Result<ImageIndex> parse_layout_index(std::string_view bytes, std::string_view what);
 

@@ -6,9 +6,9 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/progress_option.h"
 #include "tools/commands/registry_commands.h"
+#include "tools/commands/transfer_progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -45,14 +45,18 @@ public:
         registry::PushRequest const request{.target = target,
                                             .compression = parse_compression(options_.compression),
                                             .cancel = &cancel_};
-        auto const pushed = OBLEA_TRY(with_progress(request));
-        if (pushed.digest_changed) {
+        auto const pushed = [&] {
+            TransferProgress const progress{context_, options_.quiet ? "none" : options_.progress};
+            return registry::push_image(store_, session_, request, progress.listener());
+        }();
+        OBLEA_TRY(pushed);
+        if (pushed->digest_changed) {
             context_.warning(target.familiar() +
                              ": the layers were compressed anew, so the image has another digest "
                              "at the registry than where it came from");
         }
-        say(fmt::format("{}: digest: {} size: {}", *target.tag, pushed.digest.to_string(),
-                        pushed.manifest_bytes));
+        say(fmt::format("{}: digest: {} size: {}", *target.tag, pushed->digest.to_string(),
+                        pushed->manifest_bytes));
         if (options_.quiet) {
             context_.line(target.canonical());
         }
@@ -64,29 +68,6 @@ private:
         if (!options_.quiet) {
             context_.line(text);
         }
-    }
-
-    [[nodiscard]] Result<registry::PushedImage>
-    with_progress(registry::PushRequest const& request) const {
-        ProgressMode const mode =
-            options_.quiet ? ProgressMode::none : parse_progress_mode(options_.progress);
-        bool const lines =
-            mode == ProgressMode::plain ||
-            (mode == ProgressMode::automatic && ::isatty(::fileno(context_.streams().out)) == 0);
-        registry::PushListener listener;
-        std::unique_ptr<Progress> live;
-        if (lines) {
-            listener.event = [this](std::string const& layer, std::string const& state) {
-                context_.line(layer + ": " + state);
-            };
-        } else {
-            live = make_progress(mode,
-                                 {.live = context_.streams().err, .plain = context_.streams().out});
-            listener.progress = [&live](store::ImportProgress const& state) {
-                live->update(state, Progress::Clock::now());
-            };
-        }
-        return registry::push_image(store_, session_, request, listener);
     }
 
     Context const& context_;

@@ -3,7 +3,7 @@
 #include "store/image/manifest.h"
 #include "tests/unit/registry/mock_registry.h"
 #include "tools/registry/client/push_blob.h"
-#include "tools/registry/copy_image.h"
+#include "tools/registry/copy/referred.h"
 #include "tools/registry/push_plan.h"
 
 #include <atomic>

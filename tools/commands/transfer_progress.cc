@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "tools/commands/transfer_progress.h"
+
+#include "tools/commands/progress_option.h"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace oblea::tools {
+
+TransferProgress::TransferProgress(Context const& context, std::string const& mode) {
+    ProgressMode const wanted = parse_progress_mode(mode);
+    bool const json = wanted == ProgressMode::json;
+    bool const lines =
+        json || wanted == ProgressMode::plain ||
+        (wanted == ProgressMode::automatic && ::isatty(::fileno(context.streams().out)) == 0);
+    if (lines) {
+        listener_.event = [&context, json](std::string const& blob, std::string const& state) {
+            context.line(json ? nlohmann::ordered_json{{"status", state}, {"id", blob}}.dump()
+                              : blob + ": " + state);
+        };
+        return;
+    }
+    live_ = make_progress(wanted, {.live = context.streams().err, .plain = context.streams().out});
+    listener_.progress = [live = live_.get()](store::ImportProgress const& state) {
+        live->update(state, Progress::Clock::now());
+    };
+}
+
+}  // namespace oblea::tools
