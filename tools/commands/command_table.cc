@@ -63,6 +63,7 @@ CommandTable command_table() {
         gc_command(),
         system_prune_command(),
         verify_command(),
+        verify_signature_command(),
         repair_command(),
         info_command(),
         version_command(),

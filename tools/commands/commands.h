@@ -59,6 +59,7 @@ Command tags_command();
 Command umount_command();
 Command unpack_command();
 Command verify_command();
+Command verify_signature_command();
 Command version_command();
 Command wait_command();
 Command which_command();

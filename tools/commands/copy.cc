@@ -7,7 +7,9 @@
 #include "tools/commands/registry_commands.h"
 #include "tools/commands/transfer_progress.h"
 #include "tools/registry/copy/open_place.h"
+#include "tools/registry/signature/check_signatures.h"
 
+#include <filesystem>
 #include <memory>
 
 namespace oblea::tools {
@@ -26,25 +28,89 @@ struct CopyOptions {
     bool quiet = false;
 };
 
+// The first of these that policy.json knows decides.
+std::vector<std::string> policy_scopes(CopyLocation const& source, std::string const& name) {
+    if (source.kind == CopyLocation::Kind::registry) {
+        store::Reference image = source.reference;
+        if (!image.digest.has_value()) {
+            image.tag = name;
+        }
+        return registry::scopes_of(image);
+    }
+    std::error_code ignored;
+    auto const path = std::filesystem::weakly_canonical(source.path, ignored);
+    return registry::scopes_of_path(ignored ? source.path : path.string(), name);
+}
+
+char const* transport_of(CopyLocation::Kind kind) {
+    switch (kind) {
+    case CopyLocation::Kind::oci_layout:
+        return "oci";
+    case CopyLocation::Kind::oci_archive:
+        return "oci-archive";
+    case CopyLocation::Kind::docker_archive:
+        return "docker-archive";
+    case CopyLocation::Kind::registry:
+        break;
+    }
+    return "docker";
+}
+
+// What the name of an image in a layout is, anyone can write there, so that no signature holds for
+// it: only images of registries may be let through by one.
+registry::SignaturePlace no_signatures() {
+    registry::SignaturePlace place;
+    place.manifest = [](std::string const& tag) -> Result<registry::RemoteManifest> {
+        return fail(Errno::enoent, "", tag);
+    };
+    return place;
+}
+
+Status expect_allowed(registry::RegistrySession const& session, CopyLocation const& source,
+                      std::string const& name, registry::SignaturePlace const& place,
+                      std::vector<store::Digest> const& manifests) {
+    auto const policy = OBLEA_TRY(session.signature_policy());
+    bool const at_registry = source.kind == CopyLocation::Kind::registry;
+    registry::SignedImage image{.reference = source.reference, .manifests = manifests};
+    if (!image.reference.digest.has_value()) {
+        image.reference.tag = name;
+    }
+    return registry::expect_accepted(
+        policy, policy.find(transport_of(source.kind), policy_scopes(source, name)),
+        at_registry ? place : no_signatures(), image);
+}
+
 class Copier {
 public:
-    Copier(Context const& context, CopyOptions const& options, registry::CopySource& source,
-           registry::CopyTarget& target, CopyLocation const& target_location,
+    struct Way {
+        registry::RegistrySession const& session;
+        CopyLocation const& from;
+        CopyLocation const& to;
+        registry::CopySource& source;
+        registry::CopyTarget& target;
+    };
+    Copier(Context const& context, CopyOptions const& options, Way const& way,
            std::atomic<bool> const& cancel)
-        : context_(context), options_(options), source_(source), target_(target),
-          target_location_(target_location), cancel_(cancel) {}
+        : context_(context), options_(options), way_(way), cancel_(cancel) {}
 
     Status copy(std::string const& name, CopyName const& target) const {
-        registry::CopyRequest request{
-            .source = name, .target = target, .platform = {}, .cancel = &cancel_};
+        registry::CopyRequest request{.source = name,
+                                      .target = target,
+                                      .platform = {},
+                                      .allow =
+                                          [&](auto const& place, auto const& manifests) {
+                                              return expect_allowed(way_.session, way_.from, name,
+                                                                    place, manifests);
+                                          },
+                                      .cancel = &cancel_};
         if (!options_.platform.empty()) {
             request.platform = OBLEA_TRY(store::Platform::parse(options_.platform));
-        } else if (target_location_.kind == CopyLocation::Kind::docker_archive) {
+        } else if (way_.to.kind == CopyLocation::Kind::docker_archive) {
             request.platform = store::Platform::of_machine();
         }
         TransferProgress const progress{context_, options_.quiet ? "none" : options_.progress};
         auto const digest =
-            OBLEA_TRY(registry::copy_image(source_, target_, request, progress.listener()));
+            OBLEA_TRY(registry::copy_image(way_.source, way_.target, request, progress.listener()));
         if (options_.quiet) {
             context_.line(shown(target));
         } else {
@@ -56,16 +122,14 @@ public:
 
 private:
     [[nodiscard]] std::string shown(CopyName const& name) const {
-        return target_location_.kind == CopyLocation::Kind::registry
-                   ? target_location_.reference.repository() + ':' + name.tag
-                   : target_location_.path + ':' + name.tag;
+        return way_.to.kind == CopyLocation::Kind::registry
+                   ? way_.to.reference.repository() + ':' + name.tag
+                   : way_.to.path + ':' + name.tag;
     }
 
     Context const& context_;
     CopyOptions const& options_;
-    registry::CopySource& source_;
-    registry::CopyTarget& target_;
-    CopyLocation const& target_location_;
+    Way way_;
     std::atomic<bool> const& cancel_;
 };
 
@@ -115,7 +179,11 @@ Result<int> copy(Context& context, CopyOptions const& options) {
     CopyName const target_name = OBLEA_TRY(
         registry::target_name(to, registry::name_as_at_source(name, source->full_name(name))));
     auto const target = OBLEA_TRY(registry::open_copy_target(*session, to, from));
-    Copier const copier{context, options, *source, *target, to, interrupt.flag()};
+    Copier const copier{
+        context,
+        options,
+        {.session = *session, .from = from, .to = to, .source = *source, .target = *target},
+        interrupt.flag()};
     int status = exit_code::kSuccess;
     if (options.all_tags) {
         status = OBLEA_TRY(copy_all(context, copier, *source));

@@ -8,6 +8,7 @@
 #include "store/image/publish_images.h"
 #include "store/layer/import_layer.h"
 #include "tools/registry/download/downloads.h"
+#include "tools/registry/signature/check_signatures.h"
 
 #include <oneapi/tbb/global_control.h>
 
@@ -259,6 +260,24 @@ private:
     Listener const& listener_;
 };
 
+SignedImage signed_image(FoundManifest const& found, store::Reference const& reference) {
+    store::Digest const own = base::sha256(std::string_view{found.bytes});
+    SignedImage image{.reference = reference, .manifests = {own}};
+    if (found.digest != own) {
+        image.manifests.push_back(found.digest);
+    }
+    return image;
+}
+
+// Before anything of the image is believed but its digests.
+Status expect_allowed(RegistrySession const& session, RegistryClient& client,
+                      FoundManifest const& found, store::Reference const& reference) {
+    auto const policy = OBLEA_TRY(session.signature_policy());
+    return with_context(expect_accepted(policy, policy.find("docker", scopes_of(reference)),
+                                        SignaturePlace::of(client), signed_image(found, reference)),
+                        [&] { return reference.familiar(); });
+}
+
 Status publish(store::Store const& store, store::PlannedImage const& image,
                store::LayerOutcomes const& outcomes, std::string const& origin) {
     OBLEA_TRY(store::publish_images(store, {image}, outcomes, origin));
@@ -276,6 +295,32 @@ Result<RemoteImage> inspect_remote(RegistrySession& session, PullRequest const& 
         .digest = found.digest, .manifest = std::move(found.bytes), .config = std::move(bytes)};
 }
 
+Result<VerifiedImage> verify_remote(RegistrySession& session, PullRequest const& request,
+                                    std::optional<PolicyRequirement> const& requirement) {
+    Clients clients = OBLEA_TRY(clients_for(session, request.reference));
+    FoundManifest const found = OBLEA_TRY(find_manifest(clients, request));
+    RegistryClient& client = *clients.front();
+    VerifiedImage verified{.digest = found.digest, .signatures = {}};
+    SignaturePolicy::Requirements requirements;
+    if (requirement.has_value()) {
+        requirements = {*requirement};
+    } else {
+        OBLEA_TRY(expect_allowed(session, client, found, request.reference));
+        auto const policy = OBLEA_TRY(session.signature_policy());
+        requirements = policy.find("docker", scopes_of(request.reference));
+    }
+    for (auto const& one : requirements) {
+        if (one.kind == PolicyRequirement::Kind::sigstore_signed) {
+            auto const accepted =
+                OBLEA_TRY(with_context(check_signed(one, SignaturePlace::of(client),
+                                                    signed_image(found, request.reference)),
+                                       [&] { return request.reference.familiar(); }));
+            verified.signatures.insert(verified.signatures.end(), accepted.begin(), accepted.end());
+        }
+    }
+    return verified;
+}
+
 Result<std::vector<std::string>> list_tags(RegistrySession& session,
                                            store::Reference const& reference) {
     // Mirrors need not know all tags: the registry itself is asked.
@@ -289,6 +334,7 @@ Result<PulledImage> pull_image(store::Store const& store, RegistrySession& sessi
     store::Lease const lease = OBLEA_TRY(store.take_lease("pull"));
     Clients clients = OBLEA_TRY(clients_for(session, request.reference));
     FoundManifest const found = OBLEA_TRY(find_manifest(clients, request));
+    OBLEA_TRY(expect_allowed(session, *clients.front(), found, request.reference));
     std::string const name = stored_name(request.reference);
     auto const known =
         OBLEA_TRY(find_up_to_date(store, name, base::sha256(std::string_view{found.bytes})));

@@ -10,6 +10,7 @@
 #include "store/image/import_image.h"
 #include "store/image/reference.h"
 #include "tools/registry/registry_session.h"
+#include "tools/registry/signature/check_signatures.h"
 
 #include <functional>
 #include <string>
@@ -42,8 +43,9 @@ struct PulledImage {
 };
 
 // `progress` may be empty; it is called from any thread, one call at a time, some times a second.
-// Errors: those of RegistryClient::manifest
-// and blob, of the parsers of store/image/manifest.h, and of import_layer(); all name the image.
+// What policy.json does not allow is refused (EACCES) before its layers are asked for. Errors:
+// those of RegistryClient::manifest and blob, of the parsers of store/image/manifest.h, and of
+// import_layer(); all name the image.
 Result<PulledImage> pull_image(store::Store const& store, RegistrySession& session,
                                PullRequest const& request,
                                std::function<void(PullProgress const&)> const& progress);
@@ -57,6 +59,16 @@ struct RemoteImage {
 
 // Without pulling it. Errors: as pull_image().
 Result<RemoteImage> inspect_remote(RegistrySession& session, PullRequest const& request);
+
+struct VerifiedImage {
+    store::Digest digest;                       // of what the name stands for
+    std::vector<AcceptedSignature> signatures;  // none when the policy demands none
+};
+
+// Without pulling it: whether the signatures of the image fulfil the requirement, or without one
+// what policy.json demands. Errors: as pull_image(), and check_signed().
+Result<VerifiedImage> verify_remote(RegistrySession& session, PullRequest const& request,
+                                    std::optional<PolicyRequirement> const& requirement);
 
 // All tags of the repository that `reference` names.
 Result<std::vector<std::string>> list_tags(RegistrySession& session,

@@ -98,6 +98,10 @@ CredentialStore const& RegistrySession::credentials() const {
     return impl_->credentials;
 }
 
+Result<SignaturePolicy> RegistrySession::signature_policy() const {
+    return read_signature_policy(impl_->options.home);
+}
+
 Result<std::vector<PlannedEndpoint>>
 RegistrySession::endpoints(store::Reference const& reference) const {
     return plan_endpoints(impl_->conf, reference, impl_->has_certificates());

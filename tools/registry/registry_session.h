@@ -5,6 +5,7 @@
 #pragma once
 #include "tools/registry/conf/endpoints.h"
 #include "tools/registry/credentials/credential_store.h"
+#include "tools/registry/signature/policy.h"
 
 #include <atomic>
 #include <functional>
@@ -30,6 +31,9 @@ public:
     ~RegistrySession();
 
     [[nodiscard]] CredentialStore const& credentials() const;
+
+    // Which images may be used. Errors: as read_signature_policy().
+    [[nodiscard]] Result<SignaturePolicy> signature_policy() const;
 
     // As plan_endpoints() with this machine's configuration.
     Result<std::vector<PlannedEndpoint>> endpoints(store::Reference const& reference) const;

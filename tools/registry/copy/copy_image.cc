@@ -3,7 +3,7 @@
 
 #include "store/base/limits.h"
 #include "store/image/manifest.h"
-#include "tools/registry/signature/attachment.h"
+#include "tools/registry/copy/verified_blob.h"
 
 #include <algorithm>
 #include <set>
@@ -126,15 +126,38 @@ Status transfer(CopySource& source, CopyTarget& target, std::vector<ReferredBlob
                           listener);
 }
 
+SignaturePlace place_of(CopySource& source) {
+    auto const blob = [&source](base::Digest const& digest,
+                                std::uint64_t bytes) -> Result<std::string> {
+        BlobUpload const wanted{
+            .digest = digest, .bytes = bytes, .open = [&](std::uint64_t offset) {
+                return source.blob({.digest = digest, .bytes = bytes}, offset);
+            }};
+        std::string text;
+        OBLEA_TRY(read_verified(wanted, [&](base::ByteView piece) -> Status {
+            text += base::text_of(piece);
+            return {};
+        }));
+        return text;
+    };
+    return {.manifest = [&source](std::string const& tag) { return source.manifest(tag); },
+            .blob = blob};
+}
+
 }  // namespace
 
 Result<store::Digest> copy_image(CopySource& source, CopyTarget& target, CopyRequest const& request,
                                  TransferListener const& listener) {
     auto manifest = OBLEA_TRY(source.manifest(request.source));
+    std::vector<store::Digest> digests{manifest.digest};
     if (request.platform.has_value()) {
         manifest = OBLEA_TRY(choose(source, std::move(manifest), *request.platform));
+        digests.push_back(manifest.digest);
     }
     store::Digest const digest = manifest.digest;
+    if (request.allow) {
+        OBLEA_TRY(request.allow(place_of(source), digests));
+    }
     Gathering all{source};
     OBLEA_TRY(all.add(std::move(manifest), request.target));
     if (target.keeps_signatures()) {

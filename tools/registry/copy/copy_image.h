@@ -8,11 +8,14 @@
 #pragma once
 #include "store/image/platform.h"
 #include "tools/registry/copy/copy_place.h"
+#include "tools/registry/signature/attachment.h"
 #include "tools/registry/transfer_blobs.h"
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace oblea::registry {
 
@@ -21,6 +24,8 @@ struct CopyRequest {
     CopyName target;
     // Of an index the one image, instead of all.
     std::optional<store::Platform> platform{};
+    // Whether this may be copied, by its digest and that of the index it is from; may be empty.
+    std::function<Status(SignaturePlace const&, std::vector<store::Digest> const&)> allow{};
     std::atomic<bool> const* cancel = nullptr;  // may be set at any time; may be null
 };
 

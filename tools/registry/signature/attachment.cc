@@ -18,10 +18,16 @@ std::string signature_tag(base::Digest const& manifest) {
     return "sha256-" + manifest.hex() + ".sig";
 }
 
-Result<std::vector<SignatureAttachment>> fetch_signatures(RegistryClient& client,
+SignaturePlace SignaturePlace::of(RegistryClient& client) {
+    return {.manifest = [&client](std::string const& tag) { return client.manifest(tag); },
+            .blob = [&client](base::Digest const& digest,
+                              std::uint64_t bytes) { return client.blob_bytes(digest, bytes); }};
+}
+
+Result<std::vector<SignatureAttachment>> fetch_signatures(SignaturePlace const& place,
                                                           base::Digest const& manifest) {
     std::string const what = "the signatures of " + manifest.to_string();
-    auto const document = client.manifest(signature_tag(manifest));
+    auto const document = place.manifest(signature_tag(manifest));
     if (!document.has_value()) {
         if (document.error().code == Errno::enoent) {
             return std::vector<SignatureAttachment>{};
@@ -41,8 +47,8 @@ Result<std::vector<SignatureAttachment>> fetch_signatures(RegistryClient& client
         if (layer.bytes > kPayloadBytesMax) {
             return fail(Errno::e2big, "", what + ": a payload longer than oblea takes");
         }
-        std::string payload = OBLEA_TRY(
-            with_context(client.blob_bytes(layer.digest, layer.bytes), [&] { return what; }));
+        std::string payload =
+            OBLEA_TRY(with_context(place.blob(layer.digest, layer.bytes), [&] { return what; }));
         found.push_back({.payload = std::move(payload), .signature = signature->second});
     }
     return found;

@@ -5,6 +5,7 @@
 #pragma once
 #include "tools/registry/client/registry_client.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,17 @@ struct SignatureAttachment {
     std::string signature;  // in base64
 };
 
-// None where nobody has signed. Errors: those of the connection; EINVAL and E2BIG for what is no
-// list of signatures; EBADMSG.
-Result<std::vector<SignatureAttachment>> fetch_signatures(RegistryClient& client,
+// Where they are looked for.
+struct SignaturePlace {
+    // As RegistryClient has them.
+    std::function<Result<RemoteManifest>(std::string const& tag)> manifest;
+    std::function<Result<std::string>(base::Digest const& digest, std::uint64_t bytes)> blob;
+    [[nodiscard]] static SignaturePlace of(RegistryClient& client);
+};
+
+// None where nobody has signed. Errors: those of the place; EINVAL and E2BIG for what is no list of
+// signatures; EBADMSG.
+Result<std::vector<SignatureAttachment>> fetch_signatures(SignaturePlace const& place,
                                                           base::Digest const& manifest);
 
 }  // namespace oblea::registry
