@@ -114,8 +114,9 @@ public:
         if (options_.quiet) {
             context_.line(shown(target));
         } else {
-            context_.line(options_.all_tags ? target.tag + ": digest: " + digest.to_string()
-                                            : "Digest: " + digest.to_string());
+            say_beside(context_, options_.progress,
+                       options_.all_tags ? target.tag + ": digest: " + digest.to_string()
+                                         : "Digest: " + digest.to_string());
         }
         return {};
     }

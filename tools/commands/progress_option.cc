@@ -3,23 +3,13 @@
 
 namespace oblea::tools {
 
-Option pull_progress_option(std::string& target) {
+Option progress_option(std::string& target) {
     return {.names = "--progress",
             .value_name = "KIND",
             .help = "auto, tty (live lines), plain (a line per event), json (the same as JSON) or "
                     "none",
             .target = &target,
-            .choices = {"auto", "tty", "plain", "json", "none"},
-            .config = "progress"};
-}
-
-Option progress_option(std::string& target) {
-    return {.names = "--progress",
-            .value_name = "KIND",
-            .help = "auto, tty (live lines), plain (a line per event) or none",
-            .target = &target,
-            .choices = {"auto", "tty", "plain", "none"},
-            .config = "progress"};
+            .choices = {"auto", "tty", "plain", "json", "none"}};
 }
 
 ProgressMode parse_progress_mode(std::string_view text) {

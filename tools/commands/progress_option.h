@@ -7,8 +7,6 @@
 namespace oblea::tools {
 
 [[nodiscard]] Option progress_option(std::string& target);
-// With json beside the others.
-[[nodiscard]] Option pull_progress_option(std::string& target);
 
 // Of a value that the option allows.
 [[nodiscard]] ProgressMode parse_progress_mode(std::string_view text);

@@ -171,7 +171,7 @@ Command pull_command() {
                      .help = "Only the full name of the image",
                      .target = &options->puller.quiet,
                      .choices = {}},
-                    pull_progress_option(options->puller.progress)},
+                    progress_option(options->puller.progress)},
         .examples = {{"oblea pull debian", "docker.io/library/debian:latest"},
                      {"oblea pull -a localhost:5000/app", "All tags of a repository"}},
         .run = [options](Context& context) { return pull(context, *options); },

@@ -81,7 +81,7 @@ void Puller::say(std::string const& text) const {
         return;
     }
     bool const json = parse_progress_mode(options_.progress) == ProgressMode::json;
-    context_.line(json ? nlohmann::json{{"status", text}}.dump() : text);
+    context_.line(json ? status_json(text) : text);
 }
 
 Status Puller::pull(store::Reference const& reference) const {

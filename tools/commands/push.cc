@@ -66,7 +66,7 @@ public:
 private:
     void say(std::string const& text) const {
         if (!options_.quiet) {
-            context_.line(text);
+            say_beside(context_, options_.progress, text);
         }
     }
 
@@ -113,13 +113,14 @@ Result<int> push(Context& context, PushOptions const& options) {
     if (options.all_tags) {
         targets = OBLEA_TRY(local_tags(store, typed));
     } else if (!typed.tag.has_value() && !options.quiet) {
-        context.line("Using default tag: latest");
+        say_beside(context, options.progress, "Using default tag: latest");
     }
     Interrupt const interrupt;
     auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
     Pusher const pusher{context, options, store, *session, interrupt.flag()};
     if (!options.quiet) {
-        context.line("The push refers to repository [" + typed.repository() + "]");
+        say_beside(context, options.progress,
+                   "The push refers to repository [" + typed.repository() + "]");
     }
     for (auto const& target : targets) {
         OBLEA_TRY(pusher.push(target));

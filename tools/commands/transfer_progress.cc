@@ -8,6 +8,10 @@
 
 namespace oblea::tools {
 
+void say_beside(Context const& context, std::string const& mode, std::string const& text) {
+    context.line(parse_progress_mode(mode) == ProgressMode::json ? status_json(text) : text);
+}
+
 TransferProgress::TransferProgress(Context const& context, std::string const& mode) {
     ProgressMode const wanted = parse_progress_mode(mode);
     bool const json = wanted == ProgressMode::json;

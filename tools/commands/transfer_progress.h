@@ -10,6 +10,9 @@
 
 namespace oblea::tools {
 
+// A line beside the blobs' own, as --progress wants it.
+void say_beside(Context const& context, std::string const& mode, std::string const& text);
+
 // Live lines go away with it. What it uses is borrowed.
 class TransferProgress {
 public:

@@ -5,6 +5,7 @@
 #include "tools/output/plain_text.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -100,9 +101,11 @@ public:
 
 class PlainProgress final : public Progress {
 public:
-    explicit PlainProgress(std::FILE* stream) : stream_(stream) {}
+    using Encode = std::vector<std::string> (*)(store::ImportProgress const& before,
+                                                store::ImportProgress const& after);
+    PlainProgress(std::FILE* stream, Encode encode) : stream_(stream), encode_(encode) {}
     void update(store::ImportProgress const& progress, Clock::time_point /*now*/) override {
-        for (auto const& line : progress_events(shown_, progress)) {
+        for (auto const& line : encode_(shown_, progress)) {
             std::fputs((line + '\n').c_str(), stream_);
         }
         std::fflush(stream_);
@@ -111,6 +114,7 @@ public:
 
 private:
     std::FILE* stream_;
+    Encode encode_;
     store::ImportProgress shown_;
 };
 
@@ -126,12 +130,14 @@ public:
     void update(store::ImportProgress const& progress, Clock::time_point now) override {
         double const seconds = std::chrono::duration<double>(now.time_since_epoch()).count();
         meters_.resize(progress.layers.size());
-        std::vector<double> rates;
-        rates.reserve(meters_.size());
+        Rates rates;
+        rates.layers.reserve(meters_.size());
         for (std::size_t i = 0; i < meters_.size(); ++i) {
             meters_[i].add(seconds, progress.layers[i].bytes);
-            rates.push_back(meters_[i].bytes_per_second());
+            rates.layers.push_back(meters_[i].bytes_per_second());
         }
+        total_meter_.add(seconds, total_of(progress).bytes);
+        rates.total = total_meter_.bytes_per_second();
         auto const block = progress_block(progress, rates, screen_of(stream_).value_or(Screen{}));
         std::string text;
         if (lines_ != 0) {
@@ -154,6 +160,7 @@ private:
     std::FILE* stream_;
     std::size_t lines_ = 0;  // on the screen, above the cursor
     std::vector<RateMeter> meters_;
+    RateMeter total_meter_;
 };
 
 }  // namespace
@@ -184,34 +191,70 @@ std::string progress_line(Layer const& layer, double bytes_per_second, std::size
     return left + bar(layer.bytes, layer.total_bytes, cells) + "  " + right;
 }
 
-std::vector<std::string> progress_block(store::ImportProgress const& progress,
-                                        std::vector<double> const& rates, Screen screen) {
+Layer total_of(store::ImportProgress const& progress) {
+    Layer total{.id = "total", .state = State::reading, .bytes = 0, .total_bytes = 0};
+    bool known = true;
+    for (auto const& layer : progress.layers) {
+        if (layer.state == State::already_there) {
+            continue;
+        }
+        std::uint64_t const all = std::max(layer.total_bytes, layer.bytes);
+        total.bytes += layer.state == State::done ? all : layer.bytes;
+        total.total_bytes += all;
+        known = known && (layer.total_bytes != 0 || layer.state == State::done);
+    }
+    if (!known) {
+        total.total_bytes = 0;  // no end is foretold that is not known
+    }
+    return total;
+}
+
+std::vector<std::string> progress_block(store::ImportProgress const& progress, Rates const& rates,
+                                        Screen screen) {
     // The cursor needs a row of its own, and a full last column would wrap.
-    std::size_t const rows = screen.rows - 1;
     std::size_t const columns = screen.columns - 1;
+    bool const several =
+        progress.layers.size() > count(progress, State::already_there) + 1 && screen.rows > 4;
+    std::size_t const rows = screen.rows - (several ? 2 : 1);
     bool const all_fit = progress.layers.size() <= rows;
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < progress.layers.size(); ++i) {
         Layer const& layer = progress.layers[i];
         if (all_fit || (layer.state == State::reading && lines.size() + 1 < rows)) {
-            lines.push_back(progress_line(layer, i < rates.size() ? rates[i] : 0, columns));
+            lines.push_back(
+                progress_line(layer, i < rates.layers.size() ? rates.layers[i] : 0, columns));
         }
     }
     if (!all_fit) {
         lines.push_back(cut_to_width(summary_line(progress), columns));
     }
+    if (several) {
+        lines.push_back(progress_line(total_of(progress), rates.total, columns));
+    }
     return lines;
 }
+
+namespace {
+
+// The layers that have come to another state.
+std::vector<Layer> changed_layers(store::ImportProgress const& before,
+                                  store::ImportProgress const& after) {
+    std::vector<Layer> changed;
+    for (std::size_t i = 0; i < after.layers.size(); ++i) {
+        State const was = i < before.layers.size() ? before.layers[i].state : State::waiting;
+        if (after.layers[i].state != was) {
+            changed.push_back(after.layers[i]);
+        }
+    }
+    return changed;
+}
+
+}  // namespace
 
 std::vector<std::string> progress_events(store::ImportProgress const& before,
                                          store::ImportProgress const& after) {
     std::vector<std::string> lines;
-    for (std::size_t i = 0; i < after.layers.size(); ++i) {
-        Layer const& layer = after.layers[i];
-        State const was = i < before.layers.size() ? before.layers[i].state : State::waiting;
-        if (layer.state == was) {
-            continue;
-        }
+    for (auto const& layer : changed_layers(before, after)) {
         std::string line = one_line(layer.id) + ": " + word_of(layer.state);
         if (layer.state == State::reading && layer.total_bytes != 0) {
             line += " " + human_size(layer.total_bytes);
@@ -223,6 +266,24 @@ std::vector<std::string> progress_events(store::ImportProgress const& before,
     return lines;
 }
 
+std::vector<std::string> progress_json(store::ImportProgress const& before,
+                                       store::ImportProgress const& after) {
+    std::vector<std::string> lines;
+    for (auto const& layer : changed_layers(before, after)) {
+        nlohmann::ordered_json line = {{"status", word_of(layer.state)}, {"id", layer.id}};
+        if (layer.total_bytes != 0 && layer.state != State::already_there) {
+            line["progressDetail"] = {{"current", layer.bytes}, {"total", layer.total_bytes}};
+        }
+        lines.push_back(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    return lines;
+}
+
+std::string status_json(std::string const& status) {
+    return nlohmann::json{{"status", status}}.dump(-1, ' ', false,
+                                                   nlohmann::json::error_handler_t::replace);
+}
+
 std::unique_ptr<Progress> make_progress(ProgressMode mode, ProgressStreams streams) {
     if (mode == ProgressMode::automatic) {
         mode = screen_of(streams.live).has_value() ? ProgressMode::tty : ProgressMode::plain;
@@ -231,8 +292,9 @@ std::unique_ptr<Progress> make_progress(ProgressMode mode, ProgressStreams strea
     case ProgressMode::tty:
         return std::make_unique<TerminalProgress>(streams.live);
     case ProgressMode::plain:
+        return std::make_unique<PlainProgress>(streams.plain, &progress_events);
     case ProgressMode::json:
-        return std::make_unique<PlainProgress>(streams.plain);
+        return std::make_unique<PlainProgress>(streams.plain, &progress_json);
     case ProgressMode::automatic:
     case ProgressMode::none:
         break;

@@ -35,15 +35,31 @@ private:
 [[nodiscard]] std::string progress_line(store::ImportProgress::Layer const& layer,
                                         double bytes_per_second, std::size_t columns);
 
-// The block for a terminal: a line for each layer; where they are more than the screen has rows,
-// those that are being read, and one line that counts the others.
+// All layers that are not there already as if they were one, called "total".
+[[nodiscard]] store::ImportProgress::Layer total_of(store::ImportProgress const& progress);
+
+// In bytes per second.
+struct Rates {
+    std::vector<double> layers;
+    double total = 0;
+};
+
+// The block for a terminal: a line for each layer, and where several are to come one for the total;
+// where they are more than the screen has rows, those that are being read, and one line that counts
+// the others.
 [[nodiscard]] std::vector<std::string> progress_block(store::ImportProgress const& progress,
-                                                      std::vector<double> const& rates,
-                                                      Screen screen);
+                                                      Rates const& rates, Screen screen);
 
 // What a log gets when `before` has become `after`: a line for each layer that began or ended.
 [[nodiscard]] std::vector<std::string> progress_events(store::ImportProgress const& before,
                                                        store::ImportProgress const& after);
+
+// The same in JSON, with the words of docker's API: one object a line.
+[[nodiscard]] std::vector<std::string> progress_json(store::ImportProgress const& before,
+                                                     store::ImportProgress const& after);
+
+// A text for people as such an object.
+[[nodiscard]] std::string status_json(std::string const& status);
 
 class Progress {
 public:
@@ -55,7 +71,7 @@ public:
     virtual void update(store::ImportProgress const& progress, Clock::time_point now) = 0;
 };
 
-// json: for commands that have such lines of their own; plain for the others.
+// json: plain ones as JSON.
 enum class ProgressMode { automatic, tty, plain, json, none };
 
 // Live lines go to standard error, so that results can be piped away from them; plain ones are

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The client against servers that behave badly.
 #include "store/base/limits.h"
+#include "store/base/unique_fd.h"
 #include "tests/unit/registry/mock_registry.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <atomic>
+#include <functional>
+#include <thread>
 
 using namespace oblea;
 using namespace oblea::registry;
@@ -249,6 +256,103 @@ TEST_CASE("a blob goes on where its connection was cut", "[registry][client]") {
     CHECK(f.log.sleeps.size() == 2);
 }
 
+namespace {
+
+// Answers with bytes of the test's choice, and hangs up.
+class RawServer {
+public:
+    using Answer = std::function<std::string(std::string const& request)>;
+    explicit RawServer(Answer answer) : answer_(std::move(answer)) {
+        struct sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof(address);
+        auto* const generic = static_cast<sockaddr*>(static_cast<void*>(&address));
+        REQUIRE(::bind(socket_.get(), generic, size) == 0);
+        REQUIRE(::listen(socket_.get(), 16) == 0);
+        REQUIRE(::getsockname(socket_.get(), generic, &size) == 0);
+        port_ = ntohs(address.sin_port);
+        thread_ = std::thread{[this] { run(); }};
+    }
+    RawServer(RawServer const&) = delete;
+    RawServer& operator=(RawServer const&) = delete;
+    ~RawServer() {
+        ::shutdown(socket_.get(), SHUT_RDWR);  // accept() returns
+        thread_.join();
+    }
+    [[nodiscard]] std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
+
+private:
+    void run() {
+        for (;;) {
+            base::UniqueFd const peer{::accept(socket_.get(), nullptr, nullptr)};
+            if (!peer.valid()) {
+                return;
+            }
+            std::string request;
+            std::array<char, 4096> buffer{};
+            // A client that tries TLS first is sent away.
+            while (request.find("\r\n\r\n") == std::string::npos && !request.starts_with('\x16')) {
+                auto const count = ::recv(peer.get(), buffer.data(), buffer.size(), 0);
+                if (count <= 0) {
+                    break;
+                }
+                request.append(buffer.data(), static_cast<std::size_t>(count));
+            }
+            std::string const answer = request.starts_with("GET") ? answer_(request) : "";
+            static_cast<void>(::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL));
+        }
+    }
+
+    Answer answer_;
+    base::UniqueFd socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    int port_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("a connection that is cut at any byte is one to try again", "[registry][client]") {
+    std::string const content = blob_of(40);
+    auto const answer_of = [](std::string const& type, std::string const& body) {
+        return "HTTP/1.1 200 OK\r\nContent-Type: " + type +
+               "\r\nContent-Length: " + std::to_string(body.size()) +
+               "\r\nConnection: close\r\n\r\n" + body;
+    };
+    std::string const manifest = answer_of(kManifestType, kManifest);
+    std::string const blob = answer_of("application/octet-stream", content);
+    std::atomic<std::size_t> cut_at{0};
+    std::atomic<int> cuts{0};
+    RawServer const server{[&](std::string const& request) {
+        if (request.starts_with("GET /v2/ ")) {
+            return answer_of("text/plain", "");
+        }
+        std::string const& whole =
+            request.find("/manifests/") != std::string::npos ? manifest : blob;
+        bool const cut = cuts++ % 2 == 0;
+        return cut ? whole.substr(0, cut_at) : whole;
+    }};
+    HttpClient http{HttpOptions{}};
+    test::ClientLog log;
+    RegistryClient client{http, test::endpoint_of(server.host()), test::client_options(log)};
+    for (cut_at = 0; cut_at < manifest.size(); ++cut_at) {
+        CAPTURE(cut_at.load());
+        cuts = 0;
+        auto const got = client.manifest("latest");
+        CAPTURE(got.has_value() ? "" : got.error().message());
+        REQUIRE(got.has_value());
+        CHECK(got->bytes == kManifest);
+    }
+    for (cut_at = 0; cut_at < blob.size(); ++cut_at) {
+        CAPTURE(cut_at.load());
+        cuts = 0;
+        auto const got = read_blob(client, content, content.size());
+        CAPTURE(got.has_value() ? "" : got.error().message());
+        REQUIRE(got.has_value());
+        CHECK(*got == content);
+    }
+}
+
 TEST_CASE("a blob whose connection is always cut fails after some tries", "[registry][client]") {
     Fixture f;
     f.serve_ping();
@@ -392,23 +496,29 @@ struct TokenFixture : Fixture {
     std::atomic<int> used{0};
     std::atomic<bool> deny{false};
 
+    bool lets_in(httplib::Request const& request, httplib::Response& response) {
+        bool const right =
+            !deny && issued > used &&
+            request.get_header_value("Authorization") == "Bearer token" + std::to_string(issued);
+        if (!right) {
+            response.status = 401;
+            response.set_header("WWW-Authenticate",
+                                "Bearer realm=\"" + server.url("/token") +
+                                    R"(",service="s",scope="repository:demo:pull")");
+            response.set_content(
+                R"({"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]})",
+                "application/json");
+            return false;
+        }
+        used = issued.load();
+        return true;
+    }
+
     void serve() {
         auto const guard = [this](auto const& request, auto& response) {
-            bool const right = !deny && issued > used &&
-                               request.get_header_value("Authorization") ==
-                                   "Bearer token" + std::to_string(issued);
-            if (!right) {
-                response.status = 401;
-                response.set_header("WWW-Authenticate",
-                                    "Bearer realm=\"" + server.url("/token") +
-                                        R"(",service="s",scope="repository:demo:pull")");
-                response.set_content(
-                    R"({"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]})",
-                    "application/json");
-                return;
+            if (lets_in(request, response)) {
+                response.set_content(kManifest, kManifestType);
             }
-            used = issued.load();
-            response.set_content(kManifest, kManifestType);
         };
         server.get("/v2/", guard);
         server.get(kManifestPath, guard);
@@ -441,6 +551,51 @@ TEST_CASE("a token that has expired is renewed unasked", "[registry][client]") {
             CHECK(request.get_param_value("service") == "s");
         }
     }
+}
+
+TEST_CASE("a token that expires in the middle of a blob is renewed", "[registry][client]") {
+    TokenFixture f;
+    std::string const content = blob_of(100'000);
+    f.server.get(blob_path(content), [&](httplib::Request const& request, auto& response) {
+        std::size_t const start = range_start(request);
+        const_cast<httplib::Request&>(request).ranges.clear();
+        if (!f.lets_in(request, response)) {
+            return;
+        }
+        if (start > 0) {
+            response.status = 206;
+            response.set_header("Content-Range",
+                                "bytes " + std::to_string(start) + "-99999/100000");
+        }
+        send_cut(response, content.substr(start), 40'000);
+    });
+    f.serve();
+    auto client = f.client();
+    auto const read = read_blob(client, content, content.size());
+    REQUIRE(read.has_value());
+    CHECK(*read == content);
+    CHECK(f.issued == 3);
+}
+
+TEST_CASE("the type that a registry tells is taken with care", "[registry][client]") {
+    Fixture f;
+    f.serve_ping();
+    auto const [type, kept] = GENERATE(table<std::string, std::string>(
+        {{"application/octet-stream", ""},
+         {"text/plain; charset=utf-8", ""},
+         {"", ""},
+         {"Application/Vnd.OCI.Image.Manifest.v1+JSON; x=y", kManifestType},
+         {"application/vnd.docker.distribution.manifest.v1+prettyjws",
+          "application/vnd.docker.distribution.manifest.v1+prettyjws"}}));
+    CAPTURE(type);
+    f.server.get(kManifestPath, [&, served = type](auto const&, auto& response) {
+        response.set_content(kManifest, served);
+    });
+    f.server.start();
+    auto client = f.client();
+    auto const manifest = client.manifest("latest");
+    REQUIRE(manifest.has_value());
+    CHECK(manifest->media_type == kept);
 }
 
 TEST_CASE("a registry that takes no token is asked a few times only", "[registry][client]") {

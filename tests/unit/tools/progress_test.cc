@@ -73,10 +73,46 @@ TEST_CASE("more layers than rows are counted in one line", "[tools][progress]") 
     progress.layers[3] = reading(1, 2);
     progress.layers[4].state = State::done;
     auto const lines = progress_block(progress, {}, {.columns = 80, .rows = 10});
-    REQUIRE(lines.size() == 2);
+    REQUIRE(lines.size() == 3);
     CHECK(lines[1] == "30 layers: 1 done, 0 already there, 28 waiting");
     progress.layers.assign(30, reading(1, 2));
     CHECK(progress_block(progress, {}, {.columns = 80, .rows = 10}).size() == 9);
+}
+
+TEST_CASE("several layers have a line for the total", "[tools][progress]") {
+    ImportProgress progress;
+    progress.layers = {reading(10'000'000, 30'000'000),
+                       reading(0, 50'000'000),
+                       {.id = "b", .state = State::already_there, .total_bytes = 77},
+                       {.id = "c", .state = State::done, .total_bytes = 20'000'000}};
+    auto const lines =
+        progress_block(progress, {.layers = {}, .total = 7e6}, {.columns = 81, .rows = 24});
+    REQUIRE(lines.size() == 5);
+    CHECK(lines.back() == progress_line({.id = "total",
+                                         .state = State::reading,
+                                         .bytes = 30'000'000,
+                                         .total_bytes = 100'000'000},
+                                        7e6, 80));
+    CHECK(lines.back().ends_with("30MB/100MB  7MB/s  0:10"));
+    SECTION("which foretells no end that is not known") {
+        progress.layers.push_back({.id = "d", .state = State::waiting});
+        CHECK(total_of(progress).total_bytes == 0);
+    }
+    SECTION("but not where one is to come") {
+        progress.layers = {reading(1, 2), {.id = "b", .state = State::already_there}};
+        CHECK(progress_block(progress, {}, {.columns = 80, .rows = 24}).size() == 2);
+    }
+}
+
+TEST_CASE("JSON has one object for each event", "[tools][progress]") {
+    ImportProgress after;
+    after.layers = {reading(7, 58), {.id = "b\n", .state = State::already_there}};
+    CHECK(
+        progress_json({}, after) ==
+        Lines{
+            R"({"status":"reading","id":"e756f3fdd6a3","progressDetail":{"current":7,"total":58}})",
+            R"({"status":"already there","id":"b\n"})"});
+    CHECK(progress_json(after, after).empty());
 }
 
 TEST_CASE("a log gets a line when a layer begins and one when it ends", "[tools][progress]") {

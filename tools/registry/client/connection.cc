@@ -86,7 +86,11 @@ Result<Url> Connection::find_base_url() {
         return secure;
     }
     auto const answered = http_.open({.url = secure});
-    if (answered.has_value() || answered.error().code != network_error::kProtocol) {
+    // A host that is not known may be known to the proxy for plain http.
+    bool const may_be_plain =
+        !answered.has_value() && (answered.error().code == network_error::kProtocol ||
+                                  answered.error().code == network_error::kNoHost);
+    if (!may_be_plain) {
         // Whatever else is wrong comes up again, and with more care, when it is used.
         return secure;
     }

@@ -18,6 +18,9 @@ namespace {
 constexpr int kPollMs = 200;  // how soon a cancellation is seen
 constexpr std::size_t kBufferBytesMax = 256U << 10U;
 constexpr unsigned kRedirectsMax = 10;
+// What is slower than this all the time brings nothing: another connection may do better, and what
+// came is kept. A transfer that nobody reads meanwhile is not meant, as libcurl knows.
+constexpr long kTrickleBytesPerSecond = 100;
 
 struct FreeEasy {
     void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
@@ -170,7 +173,7 @@ void CurlStream::set_up(HttpRequest const& request) {
     set(easy_, CURLOPT_NOSIGNAL, 1L);
     set(easy_, CURLOPT_USERAGENT, options_.user_agent.c_str());
     set(easy_, CURLOPT_CONNECTTIMEOUT, options_.connect_timeout_s);
-    set(easy_, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(easy_, CURLOPT_LOW_SPEED_LIMIT, kTrickleBytesPerSecond);
     set(easy_, CURLOPT_LOW_SPEED_TIME, options_.stall_timeout_s);
     set(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(kBufferBytesMax));
     set(easy_, CURLOPT_ERRORBUFFER, error_text_.data());
@@ -341,6 +344,10 @@ Status CurlStream::outcome() const {
     }
     if (done_ && result_ != CURLE_OK) {
         return transfer_error(result_, head_.url, error_text_.data());
+    }
+    if (done_ && !header_done_) {
+        // Cut within the header, which libcurl takes for a short one.
+        return fail(network_error::kReset, "", head_.url.authority() + ": the connection was cut");
     }
     return {};
 }

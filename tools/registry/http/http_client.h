@@ -4,7 +4,7 @@
 // One client may be used from any thread; each request has a connection of its own while it runs
 // (HTTP/2 where the server offers it), which the next one uses again. What comes is bounded: header
 // fields by limits.h, bodies by who reads them. A client never waits for ever: a connection that
-// does not come about or brings nothing for a minute is an error.
+// does not come about or brings next to nothing for a minute is an error.
 #pragma once
 #include "store/base/byte_source.h"
 #include "store/base/error.h"
