@@ -58,7 +58,7 @@ buildah_ commit -q "$other" foreign >/dev/null
 buildah_ manifest create list >/dev/null
 buildah_ manifest add list "$id" >/dev/null
 buildah_ manifest add --arch s390x list foreign >/dev/null
-buildah_ manifest push -q --all list "docker://$host/buildah:list"
+buildah_ manifest push -q --tls-verify=false --all list "docker://$host/buildah:list"
 check buildah:list "buildah's list"
 foreign=$(OBLEA_ROOT=$work/foreign oblea pull -q --platform linux/s390x "$host/buildah:list")
 assert_eq "architecture" s390x "$(OBLEA_ROOT=$work/foreign oblea inspect "$foreign" | jq -r '.[0].Architecture')"

@@ -152,11 +152,12 @@ TEST_CASE("live lines are redrawn in place and taken away at the end", "[tools][
             make_progress(ProgressMode::tty, {.live = out.stream(), .plain = plain.stream()});
         shown->update(progress, {});
         CHECK(out.text() ==
-              "\r\x1b[2Ka             waiting\n\r\x1b[2Kb             waiting\n\x1b[J");
+              "\r\x1b[2Ka             waiting\n\r\x1b[2Kb             waiting\n"
+              "\r\x1b[2Ktotal         0B\n\x1b[J");
         shown->update(progress, {});
-        CHECK_THAT(out.text(), Catch::Matchers::Contains("\x1b[2A\r\x1b[2Ka"));
+        CHECK_THAT(out.text(), Catch::Matchers::Contains("\x1b[3A\r\x1b[2Ka"));
     }
-    CHECK_THAT(out.text(), Catch::Matchers::EndsWith("\x1b[2A\r\x1b[J"));
+    CHECK_THAT(out.text(), Catch::Matchers::EndsWith("\x1b[3A\r\x1b[J"));
 }
 
 TEST_CASE("what is no terminal gets plain lines, none gets nothing", "[tools][progress]") {
