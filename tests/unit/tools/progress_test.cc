@@ -151,9 +151,8 @@ TEST_CASE("live lines are redrawn in place and taken away at the end", "[tools][
         auto const shown =
             make_progress(ProgressMode::tty, {.live = out.stream(), .plain = plain.stream()});
         shown->update(progress, {});
-        CHECK(out.text() ==
-              "\r\x1b[2Ka             waiting\n\r\x1b[2Kb             waiting\n"
-              "\r\x1b[2Ktotal         0B\n\x1b[J");
+        CHECK(out.text() == "\r\x1b[2Ka             waiting\n\r\x1b[2Kb             waiting\n"
+                            "\r\x1b[2Ktotal         0B\n\x1b[J");
         shown->update(progress, {});
         CHECK_THAT(out.text(), Catch::Matchers::Contains("\x1b[3A\r\x1b[2Ka"));
     }
