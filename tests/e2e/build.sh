@@ -93,8 +93,8 @@ oblea rmi half >/dev/null
 cat >Dockerfile <<'END'
 ARG BASE=debian
 FROM ${BASE}
-ARG VERSION=1
-ENV NAME=value LONG="two words" V=$VERSION
+ARG VERSION=1 TWICE=${VERSION}.${VERSION}
+ENV NAME=value LONG="two words" V=$TWICE
 LABEL by="me" version=${VERSION:-none}
 WORKDIR /work/dir
 USER 33:33
@@ -106,7 +106,7 @@ ENTRYPOINT ["/bin/sh", "-c"]
 CMD ["echo $NAME $LONG $V $(pwd) $(id -u)"]
 END
 build meta --build-arg VERSION=7 --label extra=yes >/dev/null
-assert_eq "what the image runs" "value two words 7 /work/dir 33" "$(run meta)"
+assert_eq "what the image runs" "value two words 7.7 /work/dir 33" "$(run meta)"
 assert_eq "its config" '{"by":"me","extra":"yes","version":"7"} ["80/tcp","8000/udp","8001/udp"] ["/data"] SIGINT ["CMD-SHELL","true"] 5000000000' \
     "$(oblea inspect meta | jq -rc '.[0].Config | "\(.Labels) \(.ExposedPorts | keys) \(.Volumes | keys) \(.StopSignal) \(.Healthcheck.Test) \(.Healthcheck.Interval)"')"
 assert_contains "arguments nobody asked for" "$(build meta --build-arg NOBODY=1)" "[Warning] One or more build-args [NOBODY] were not consumed"

@@ -119,20 +119,30 @@ Result<StagePlan> plan_stage(Dockerfile const& file, std::size_t own, Scope cons
 
 Status declare_globals(Dockerfile const& file, Scope& global) {
     for (Instruction const& instruction : file.global_args) {
-        auto const lookup = [&](std::string_view name) { return global.find(name, {}); };
-        auto const expanded =
-            OBLEA_TRY(with_context(dockerfile::expand(instruction, file.escape, lookup),
+        if (auto const* arg = std::get_if<dockerfile::Arg>(&instruction.what)) {
+            OBLEA_TRY(with_context(declare_arguments(global, *arg, file.escape, {}),
                                    [&] { return dockerfile::place(file, instruction.lines); }));
-        if (auto const* arg = std::get_if<dockerfile::Arg>(&expanded.what)) {
-            for (auto const& one : arg->arguments) {
-                global.declare(one.name, one.value);
-            }
         }
     }
     return {};
 }
 
 }  // namespace
+
+Result<std::string> declare_arguments(Scope& scope, dockerfile::Arg const& arg, char escape,
+                                      std::vector<std::string> const& env) {
+    std::string text = "ARG";
+    auto const lookup = [&](std::string_view name) { return scope.find(name, env); };
+    for (auto const& one : arg.arguments) {
+        std::optional<std::string> standard;
+        if (one.value.has_value()) {
+            standard = OBLEA_TRY(dockerfile::expand_word(*one.value, escape, lookup));
+        }
+        scope.declare(one.name, standard);
+        text += ' ' + one.name + (standard.has_value() ? '=' + *standard : "");
+    }
+    return text;
+}
 
 Result<std::optional<std::size_t>> find_stage(Dockerfile const& file, std::size_t own,
                                               std::string const& from) {

@@ -39,6 +39,11 @@ struct BuildPlan {
 Result<BuildPlan> plan_build(dockerfile::Dockerfile const& file, std::string const& target,
                              Scope global);
 
+// ARG: declares its arguments, each default with what is known by then; the text for the history.
+// `env` as Scope::find(). Errors: as expand_word().
+Result<std::string> declare_arguments(Scope& scope, dockerfile::Arg const& arg, char escape,
+                                      std::vector<std::string> const& env);
+
 // The earlier stage that `from` names, by name or number; nullopt: it is an image. Errors: EINVAL
 // for the number of a stage that is not earlier than `own`.
 Result<std::optional<std::size_t>> find_stage(dockerfile::Dockerfile const& file, std::size_t own,

@@ -160,17 +160,17 @@ private:
             return std::unexpected<Error>(
                 with_context(std::move(expanded).error(), at(instruction.lines)));
         }
-        auto done = step(*expanded);
+        auto done = step(*expanded, escape);
         // How a command failed says all by itself, in docker's words.
         return exit_code_ != 0
                    ? done
                    : with_context(std::move(done), [&] { return at(instruction.lines); });
     }
 
-    Status step(Instruction const& instruction) {
+    Status step(Instruction const& instruction, char escape) {
         auto const& what = instruction.what;
         if (auto const* arg = std::get_if<dockerfile::Arg>(&what)) {
-            return declare(*arg);
+            return declare(*arg, escape);
         }
         if (auto const* run = std::get_if<dockerfile::Run>(&what)) {
             return run_command(*run);
@@ -193,13 +193,10 @@ private:
         return metadata(before, text);
     }
 
-    Status declare(dockerfile::Arg const& arg) {
-        std::string text = "ARG";
-        for (auto const& one : arg.arguments) {
-            scope_.declare(one.name, one.value);
-            text += ' ' + one.name + (one.value.has_value() ? '=' + *one.value : "");
-        }
-        return metadata(settings_of(config_), text);
+    Status declare(dockerfile::Arg const& arg, char escape) {
+        RunSettings const settings = settings_of(config_);
+        std::string const text = OBLEA_TRY(declare_arguments(scope_, arg, escape, settings.env));
+        return metadata(settings, text);
     }
 
     [[nodiscard]] Result<StepFacts> facts(std::string created_by) const {
@@ -268,7 +265,7 @@ private:
             text += fmt::format(" {}={}", pair.name, pair.value);
         }
         tell_step(text);
-        return step(Instruction{.lines = {}, .text = text, .what = std::move(label)});
+        return step(Instruction{.lines = {}, .text = text, .what = std::move(label)}, '\\');
     }
 
     // --- COPY, ADD, WORKDIR
