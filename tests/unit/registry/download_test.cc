@@ -2,6 +2,7 @@
 // Downloads that are cut, resumed and shared, and what is planned for them.
 #include "tools/registry/download/downloads.h"
 
+#include "store/base/boot_id.h"
 #include "store/layer/layout.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/registry/mock_registry.h"
@@ -222,7 +223,7 @@ TEST_CASE("a server without ranges sends a blob once, and the rest of it again a
     server.knows_ranges = false;
     bool const resumed = GENERATE(false, true);
     if (resumed) {
-        auto const blob = root.open(server.content, this_boot_id());
+        auto const blob = root.open(server.content, base::boot_id());
         append(*blob, 0, server.content, 1'000'000);
     }
     auto const clients = server.clients();
@@ -237,7 +238,7 @@ TEST_CASE("only what is missing is asked for", "[registry][download]") {
     Root const root;
     BlobServer server{blob_of(kPart + 1000)};
     {
-        auto const blob = root.open(server.content, this_boot_id());
+        auto const blob = root.open(server.content, base::boot_id());
         append(*blob, 0, server.content, 5000);
         append(*blob, 1, server.content, 1000);
     }
@@ -364,7 +365,7 @@ TEST_CASE("wrong bytes are removed, and worth another try when they were old",
     bool const old = GENERATE(false, true);
     std::string const wrong = blob_of(999) + "x";
     if (old) {
-        auto const blob = root.open(server.content, this_boot_id());
+        auto const blob = root.open(server.content, base::boot_id());
         append(*blob, 0, wrong, 1000);
     } else {
         // What is served is not what the digest says.

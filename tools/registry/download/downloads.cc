@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/download/downloads.h"
 
+#include "store/base/boot_id.h"
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -75,7 +77,7 @@ struct Downloads::Impl {
 
     Clients const& clients;
     DownloadOptions options;
-    std::string boot_id = this_boot_id();
+    std::string boot_id = base::boot_id();
     std::atomic<bool> stopping{false};
     mutable std::mutex mutex;         // guards the list, and all of a blob but its file
     std::condition_variable arrived;  // bytes, a failure, or work

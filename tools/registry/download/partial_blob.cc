@@ -37,11 +37,6 @@ Result<bool> names_file(int root, std::string const& path, int fd) {
 
 }  // namespace
 
-std::string this_boot_id() {
-    auto const text = sys::read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 128);
-    return text.has_value() ? text->substr(0, kBootIdBytes) : std::string{};
-}
-
 PartialBlob::PartialBlob(Place place)
     : place_(std::move(place)), done_((place_.bytes + kPartBytes - 1) / kPartBytes),
       durable_(done_.size()) {

@@ -78,7 +78,4 @@ private:
     std::uint64_t resumed_ = 0;
 };
 
-// What distinguishes this boot from others; empty where the kernel does not say.
-[[nodiscard]] std::string this_boot_id();
-
 }  // namespace oblea::registry
