@@ -94,6 +94,10 @@ Status UnionFs::Impl::write_record(int dir, std::string const& name, RecordedOwn
 
 Result<InodeMark> UnionFs::Impl::mark_of(int dir, std::string const& name, FileType type) const {
     InodeMark mark = OBLEA_TRY(up().read_mark(dir, name));
+    if (type == FileType::regular && mark.origin.has_value() && up().may_have_partial.load() &&
+        OBLEA_TRY(up().get_xattr(dir, name, up().names.partial)).has_value()) {
+        mark.contents = InodeMark::Contents::partial;
+    }
     if (!records(type)) {
         return mark;
     }
@@ -187,7 +191,7 @@ Result<std::uint32_t> UnionFs::Impl::folder_nlink(Ino folder) {
 
 Result<Attr> UnionFs::Impl::attr_of(Ino ino) {
     auto node = nodes.find(ino);
-    if (!node.has_value() || node->state != FileState::upper) {
+    if (!node.has_value() || !is_in_upper(node->state)) {
         if (!is_lower_number(ino) || number(ino) > lower->inode_count()) {
             return fail(Errno::estale, "getattr");
         }
@@ -204,6 +208,11 @@ Result<Attr> UnionFs::Impl::attr_of(Ino ino) {
     Node current;
     struct stat const info = OBLEA_TRY(stat_node(ino, current));
     Attr attr = upper_attr(current, info);
+    if (current.state == FileState::partial && current.lower != InodeNo::none) {
+        // What it will take when it is whole, as far as can be told.
+        std::uint64_t const below = OBLEA_TRY(lower->attr(current.lower)).blocks_512;
+        attr.blocks_512 = std::max(attr.blocks_512, std::min(below, (attr.size + 511) / 512));
+    }
     if (current.linkage == Linkage::unlinked) {
         attr.nlink = 0;
     } else if (current.is_folder()) {
@@ -334,16 +343,22 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
             return dropped;
         }
     }
+    bool const touches_times = change.atime.has_value() || change.mtime.has_value();
+    SharedPartial const part = change.size.has_value() || touches_times
+                                   ? OBLEA_TRY(partial_of(node.ino))
+                                   : SharedPartial{};
+    auto const contents =
+        part != nullptr ? std::unique_lock{part->mutex} : std::unique_lock<std::shared_mutex>{};
     if (change.size.has_value()) {
         SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
-        auto cut = sys::ftruncate(fd->get(), *change.size);
+        auto cut = truncate(part.get(), fd->get(), *change.size);
         // The copy-up may have left the rest out already: then it is done all the same.
         if (!cut.has_value() &&
             static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(fd->get())).st_size) != *change.size) {
             return cut;
         }
     }
-    if (change.atime.has_value() || change.mtime.has_value()) {
+    if (touches_times) {
         struct timespec const times[2] = {timespec_of(change.atime), timespec_of(change.mtime)};
         OBLEA_TRY(sys::utimensat(dir, at.name.c_str(), times));
     }
@@ -400,9 +415,16 @@ Result<Attr> UnionFs::setattr(Ino ino, AttrChange const& change, Caller const& /
     if (type == FileType::directory) {
         OBLEA_TRY(fs.ensure_upper_folder(ino));
     } else {
-        OBLEA_TRY(fs.ensure_upper(ino, change.size.value_or(~std::uint64_t{0})));
+        ChangeAhead ahead;
+        if (change.size.has_value()) {
+            ahead = {.what = CopyUpNeed::Change::contents, .keep_bytes = *change.size};
+        }
+        OBLEA_TRY(fs.ensure_upper(ino, ahead));
     }
     OBLEA_TRY(fs.change_attrs(ino, change));
+    if (change.size == 0) {
+        fs.finish_if_empty(ino);
+    }
     return fs.attr_of(ino);
 }
 

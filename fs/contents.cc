@@ -33,6 +33,7 @@ void UnionFs::Impl::end_open(Ino ino) {
         if (!counts.has_node(number(ino)) || counts.known(number(ino))) {
             return;
         }
+        drop_if_gone(ino);
     } else {
         static_cast<void>(nodes.update(ino, [](Node& node) { node.opens -= node.opens > 0; }));
     }
@@ -54,9 +55,10 @@ Result<Handle> UnionFs::open(Ino ino, OpenOptions const& open_options) {
         return fail(Errno::enxio, "open");
     }
     if (open_options.truncate == Truncate::yes) {
-        OBLEA_TRY(fs.ensure_upper(ino, 0));
+        OBLEA_TRY(fs.ensure_upper(ino, {.what = CopyUpNeed::Change::contents, .keep_bytes = 0}));
         OBLEA_TRY(
             fs.change_attrs(ino, {.size = 0, .kill_privileges = open_options.kill_privileges}));
+        fs.finish_if_empty(ino);
     }
     // Opening for writing copies nothing: the first write does. The descriptor pins nothing either.
     fs.add_open(ino);
@@ -109,9 +111,14 @@ bool UnionFs::upper_is_stacked() const {
 Result<ReadResult> UnionFs::read(Ino ino, base::MutableBytes buffer, std::uint64_t offset) {
     Impl& fs = *impl_;
     auto const node = fs.nodes.find(ino);
-    if (node.has_value() && node->state == FileState::upper) {
-        SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
-        return ReadResult{.in_buffer = OBLEA_TRY(sys::pread_full(fd->get(), buffer, offset))};
+    if (node.has_value() && is_in_upper(node->state)) {
+        SharedFd const file = OBLEA_TRY(fs.file_fd(ino));
+        if (node->state == FileState::partial) {
+            if (SharedPartial const part = OBLEA_TRY(fs.partial_of(ino))) {
+                return fs.read_partial(*part, file->get(), buffer, offset);
+            }
+        }
+        return ReadResult{.in_buffer = OBLEA_TRY(sys::pread_full(file->get(), buffer, offset))};
     }
     if (!is_lower_number(ino) || number(ino) > fs.lower->inode_count()) {
         return fail(Errno::estale, "read");
@@ -127,29 +134,24 @@ Status UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
                       KillPrivileges kill_privileges) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
-    OBLEA_TRY(fs.ensure_upper(ino));
-    SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+    OBLEA_TRY(fs.ensure_upper(ino, kContents));
     if (kill_privileges == KillPrivileges::yes) {
         OBLEA_TRY(fs.drop_privileges(ino));
     }
-    return sys::pwrite_all(fd->get(), data, offset);
+    return fs.write_contents(ino, data, offset);
 }
 
 Status UnionFs::fsync(Ino ino, DataOnly data_only) {
     Impl& fs = *impl_;
     auto const node = fs.nodes.find(ino);
-    if (!node.has_value() || node->state != FileState::upper || fs.options.durable == Durable::no) {
+    if (!node.has_value() || !is_in_upper(node->state) || fs.options.durable == Durable::no) {
         return {};  // the image is on disk
     }
     SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+    if (SharedPartial const part = OBLEA_TRY(fs.partial_of(ino))) {
+        return fs.sync_partial(ino, *part, fd->get());
+    }
     return data_only == DataOnly::yes ? sys::fdatasync(fd->get()) : sys::fsync(fd->get());
-}
-
-Status UnionFs::fallocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length) {
-    Impl& fs = *impl_;
-    OBLEA_TRY(fs.need_upper());
-    OBLEA_TRY(fs.ensure_upper(ino));
-    return sys::fallocate(OBLEA_TRY(fs.file_fd(ino))->get(), mode, offset, length);
 }
 
 Result<std::uint64_t> UnionFs::seek(Ino ino, std::uint64_t offset, int whence) {
@@ -157,25 +159,28 @@ Result<std::uint64_t> UnionFs::seek(Ino ino, std::uint64_t offset, int whence) {
     if (whence != SEEK_DATA && whence != SEEK_HOLE) {
         return fail(Errno::einval, "lseek");
     }
+    auto const what = whence == SEEK_DATA ? LowerTree::Seek::data : LowerTree::Seek::hole;
     auto const node = fs.nodes.find(ino);
-    if (node.has_value() && node->state == FileState::upper) {
+    if (node.has_value() && is_in_upper(node->state)) {
+        SharedFd const fd = OBLEA_TRY(fs.file_fd(ino));
+        if (SharedPartial const part = OBLEA_TRY(fs.partial_of(ino))) {
+            return fs.seek_partial(*part, fd->get(), offset, what);
+        }
         // The descriptor's position is shared, but SEEK_DATA and SEEK_HOLE do not depend on it, and
         // pread ignores it.
-        return sys::lseek(OBLEA_TRY(fs.file_fd(ino))->get(), offset, whence);
+        return sys::lseek(fd->get(), offset, whence);
     }
-    return fs.lower->seek(lower_of(ino), offset,
-                          whence == SEEK_DATA ? LowerTree::Seek::data : LowerTree::Seek::hole);
+    return fs.lower->seek(lower_of(ino), offset, what);
 }
 
 Result<std::uint64_t> UnionFs::copy_range(Ino source, std::uint64_t source_offset, Ino target,
                                           std::uint64_t target_offset, std::uint64_t length) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
-    OBLEA_TRY(fs.ensure_upper(target));
-    SharedFd const to = OBLEA_TRY(fs.file_fd(target));
-    auto const node = fs.nodes.find(source);
-    if (node.has_value() && node->state == FileState::upper) {
+    OBLEA_TRY(fs.ensure_upper(target, kContents));
+    if (is_settled(source) && is_settled(target)) {
         SharedFd const from = OBLEA_TRY(fs.file_fd(source));
+        SharedFd const to = OBLEA_TRY(fs.file_fd(target));
         return sys::copy_range(from->get(), source_offset, to->get(), target_offset, length);
     }
     std::uint64_t done = 0;
@@ -184,13 +189,14 @@ Result<std::uint64_t> UnionFs::copy_range(Ino source, std::uint64_t source_offse
     while (done < length) {
         auto const piece = base::MutableBytes{buffer}.first(
             static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - done)));
-        std::size_t const count =
-            OBLEA_TRY(fs.lower->read(lower_of(source), piece, source_offset + done));
-        if (count == 0) {
+        ReadResult const read = OBLEA_TRY(this->read(source, piece, source_offset + done));
+        base::ByteView const bytes =
+            read.mapped.empty() ? base::ByteView{piece.first(read.in_buffer)} : read.mapped;
+        if (bytes.empty()) {
             break;
         }
-        OBLEA_TRY(sys::pwrite_all(to->get(), piece.first(count), target_offset + done));
-        done += count;
+        OBLEA_TRY(fs.write_contents(target, bytes, target_offset + done));
+        done += bytes.size();
     }
     return done;
 }

@@ -4,7 +4,7 @@
 //
 // Files are built in work/tmp without any lock, and published by one rename under their folder's
 // lock. A crash before the rename leaves debris in work/tmp, which the next mount removes; after it
-// the copy is complete.
+// the copy is whole, or marked as partial (partial.cc).
 #include "fs/union_impl.h"
 
 #include "fs/plan/acl.h"
@@ -40,11 +40,16 @@ InodeMark UnionFs::Impl::mark_for(store::InodeAttr const& attr, std::string key)
     return mark;
 }
 
-Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t size, std::uint64_t bytes) {
+Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to) {
     std::shared_ptr<UniqueFd const> const object = OBLEA_TRY(lower->object(ino));
     std::vector<std::byte> buffer;
-    std::uint64_t at = 0;
-    while (at < bytes) {
+    auto const count_copied = [&](std::uint64_t bytes) {
+        copied.fetch_add(bytes, std::memory_order_relaxed);
+        if (copy_listener) {
+            copy_listener(bytes);
+        }
+    };
+    for (std::uint64_t at = from; at < to;) {
         auto const data = lower->seek(ino, at, LowerTree::Seek::data);
         if (!data.has_value()) {
             if (data.error().code == Errno::enxio) {
@@ -53,29 +58,34 @@ Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t size, std
             return std::unexpected<Error>(data.error());
         }
         at = *data;
+        if (at >= to) {
+            break;
+        }
         std::uint64_t const end =
-            std::min(bytes, OBLEA_TRY(lower->seek(ino, at, LowerTree::Seek::hole)));
+            std::min(to, OBLEA_TRY(lower->seek(ino, at, LowerTree::Seek::hole)));
         if (object != nullptr && at < end) {
             std::uint64_t const count =
                 OBLEA_TRY(sys::copy_range((*object).get(), at, target, at, end - at));
             if (count != end - at) {
                 return fail(Errno::eio, "copy-up", "a file of the image is shorter than it says");
             }
+            count_copied(count);
             at = end;
         }
         while (at < end) {
-            buffer.resize(kBufferBytes);
+            buffer.resize(std::min<std::uint64_t>(kBufferBytes, to - from));
             auto const piece = base::MutableBytes{buffer}.first(
-                static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, end - at)));
+                static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at)));
             std::size_t const count = OBLEA_TRY(lower->read(ino, piece, at));
             if (count == 0) {
                 return fail(Errno::eio, "copy-up", "a file of the image is shorter than it says");
             }
             OBLEA_TRY(sys::pwrite_all(target, piece.first(count), at));
+            count_copied(count);
             at += count;
         }
     }
-    return sys::ftruncate(target, std::min(size, bytes));
+    return {};
 }
 
 Status UnionFs::Impl::copy_attributes(InodeNo ino, store::InodeAttr const& attr, int dir,
@@ -127,7 +137,16 @@ Status UnionFs::Impl::fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyU
     switch (attr.type) {
     case FileType::regular:
         file = OBLEA_TRY(sys::openat(tmp, temp.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
-        OBLEA_TRY(copy_data(ino, file.get(), attr.size, plan.copy_bytes));
+        if (plan.contents == CopyUpPlan::Contents::partial) {
+            // By the mark nobody takes the hole for the contents. The folder of maps is there
+            // before it: programs that do not know the mark do not open such a layer.
+            OBLEA_TRY(up().maps());
+            OBLEA_TRY(sys::fsetxattr(file.get(), up().names.partial.c_str(), "1"));
+            OBLEA_TRY(sys::ftruncate(file.get(), attr.size));
+        } else {
+            OBLEA_TRY(copy_data(ino, file.get(), 0, plan.copy_bytes));
+            OBLEA_TRY(sys::ftruncate(file.get(), plan.copy_bytes));
+        }
         break;
     case FileType::directory:
         OBLEA_TRY(sys::mkdirat(tmp, temp.c_str(), 0700));
@@ -246,7 +265,7 @@ Status UnionFs::Impl::copy_up_folder(Ino parent, std::string const& name, InodeN
 
 // --- files ---
 
-Status UnionFs::Impl::ensure_upper(Ino ino, std::uint64_t keep_bytes) {
+Status UnionFs::Impl::ensure_upper(Ino ino, ChangeAhead const& change) {
     if (!is_lower_number(ino)) {
         return {};
     }
@@ -258,7 +277,7 @@ Status UnionFs::Impl::ensure_upper(Ino ino, std::uint64_t keep_bytes) {
             if (!node.has_value() || node->state == FileState::lower) {
                 break;
             }
-            if (node->state == FileState::upper) {
+            if (is_in_upper(node->state)) {
                 return {};
             }
             stripe.changed.wait(lock);
@@ -270,10 +289,10 @@ Status UnionFs::Impl::ensure_upper(Ino ino, std::uint64_t keep_bytes) {
         nodes.insert(Node{.ino = ino, .type = type, .state = FileState::copying},
                      [](Node& node, NodeTable::Inserted) { node.state = FileState::copying; });
     }
-    auto copied = copy_up_file(ino, keep_bytes);
+    auto done = copy_up_file(ino, change);
     {
         std::scoped_lock const lock{stripe.mutex};
-        if (!copied.has_value()) {
+        if (!done.has_value()) {
             static_cast<void>(nodes.update(ino, [](Node& node) {
                 if (node.state == FileState::copying) {
                     node.state = FileState::lower;
@@ -282,22 +301,29 @@ Status UnionFs::Impl::ensure_upper(Ino ino, std::uint64_t keep_bytes) {
         }
     }
     stripe.changed.notify_all();
-    if (!copied.has_value()) {
+    if (!done.has_value()) {
         collect(ino);
+    } else if (options.blocks.complete == CopyUpBlocks::Complete::everything) {
+        auto const node = nodes.find(ino);
+        if (node.has_value() && node->state == FileState::partial) {
+            note_change(ino);
+        }
     }
-    return copied;
+    return done;
 }
 
-Status UnionFs::Impl::copy_up_file(Ino ino, std::uint64_t keep_bytes) {
+Status UnionFs::Impl::copy_up_file(Ino ino, ChangeAhead const& change) {
     InodeNo const from = lower_of(ino);
     store::InodeAttr const attr = OBLEA_TRY(lower->attr(from));
     CopyUpPlan const plan = plan_copy_up({.type = attr.type,
                                           .size = attr.size,
                                           .names = attr.nlink,
-                                          .keep_bytes = keep_bytes,
+                                          .keep_bytes = change.keep_bytes,
                                           .marks = up().space == MarkSpace::trusted
                                                        ? CopyUpNeed::Marks::all
-                                                       : CopyUpNeed::Marks::files_and_folders});
+                                                       : CopyUpNeed::Marks::files_and_folders,
+                                          .change = change.what,
+                                          .whole_up_to = options.blocks.whole_up_to});
     Copy copy{.ino = ino, .temp = up().temp_name(), .key = OBLEA_TRY(lower->origin_key(from))};
     ScopeExit const discard{
         [&] { static_cast<void>(sys::unlink_if_exists(up().tmp.get(), copy.temp.c_str())); }};
@@ -307,6 +333,7 @@ Status UnionFs::Impl::copy_up_file(Ino ino, std::uint64_t keep_bytes) {
     }
     copy.permissions = mark.permissions;
     copy.owner = mark.owner;
+    copy.contents = plan.contents;
     OBLEA_TRY(fill_copy(from, attr, plan, copy.temp, mark));
     copy.upper_ino = OBLEA_TRY(sys::fstatat(up().tmp.get(), copy.temp.c_str())).st_ino;
     return publish_copy(copy, plan);
@@ -316,7 +343,9 @@ void UnionFs::Impl::settle_copy(Copy const& copy, Place place, Ino parent, std::
     auto& stripe = inode_locks.of(copy.ino);
     std::scoped_lock const lock{stripe.mutex};
     static_cast<void>(nodes.update(copy.ino, [&](Node& node) {
-        node.state = FileState::upper;
+        bool const partial = copy.contents == CopyUpPlan::Contents::partial;
+        node.state = partial ? FileState::partial : FileState::upper;
+        node.lower = partial ? lower_of(copy.ino) : InodeNo::none;
         node.place = place;
         node.parent = parent;
         node.name = std::move(name);
@@ -388,7 +417,7 @@ Status UnionFs::Impl::publish_entry(Copy const& copy) {
 
 // --- further names ---
 
-Result<std::optional<Ino>> UnionFs::Impl::reach_folder(InodeNo folder) {
+Result<std::optional<Child>> UnionFs::Impl::reach_folder(InodeNo folder) {
     // Down from the nearest one that has a node, by the names of the lower tree: a folder that was
     // moved before this mount is not found, and what it holds is linked when it is looked up there.
     std::vector<LowerName> way;
@@ -396,23 +425,23 @@ Result<std::optional<Ino>> UnionFs::Impl::reach_folder(InodeNo folder) {
     while (at != InodeNo::root && !nodes.find(ino_of(at)).has_value()) {
         std::vector<LowerName> const names = OBLEA_TRY(lower->names(at));
         if (names.size() != 1) {
-            return std::optional<Ino>{};
+            return std::optional<Child>{};
         }
         way.push_back(names.front());
         at = names.front().directory;
     }
-    Ino here = ino_of(at);
+    Child here{.ino = ino_of(at), .type = FileType::directory, .pin = pin(ino_of(at))};
     for (auto name = way.rbegin(); name != way.rend(); ++name) {
-        auto const child = std::move(OBLEA_TRY(peek(here, std::string{name->name})).child);
+        auto child = std::move(OBLEA_TRY(peek(here.ino, std::string{name->name})).child);
         if (!child.has_value() || child->type != FileType::directory) {
-            return std::optional<Ino>{};
+            return std::optional<Child>{};
         }
-        here = child->ino;
+        here = *std::move(child);
     }
-    if (here != ino_of(folder) || OBLEA_TRY(view(here)).linkage == Linkage::unlinked) {
-        return std::optional<Ino>{};
+    if (here.ino != ino_of(folder) || OBLEA_TRY(view(here.ino)).linkage == Linkage::unlinked) {
+        return std::optional<Child>{};
     }
-    return std::optional{here};
+    return std::optional{std::move(here)};
 }
 
 void UnionFs::Impl::link_lower_names(Ino ino) {
@@ -431,9 +460,9 @@ Status UnionFs::Impl::link_lower_name(Ino ino, LowerName const& name) {
     if (!folder.has_value()) {
         return {};
     }
-    OBLEA_TRY(ensure_upper_folder(*folder));
-    FolderLocks::Exclusive const lock{folder_locks, {*folder}};
-    FolderView const seen = OBLEA_TRY(view(*folder));
+    OBLEA_TRY(ensure_upper_folder(folder->ino));
+    FolderLocks::Exclusive const lock{folder_locks, {folder->ino}};
+    FolderView const seen = OBLEA_TRY(view(folder->ino));
     auto child = OBLEA_TRY(find_child(seen, std::string{name.name}));
     if (!child.has_value() || child->ino != ino || child->where == InUpper::entry) {
         return {};

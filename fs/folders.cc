@@ -222,6 +222,9 @@ Status UnionFs::fsyncdir(Ino ino) {
     if (!seen.has_upper || fs.options.durable == Durable::no) {
         return {};
     }
+    if (ino == Ino::root) {
+        OBLEA_TRY(fs.sync_changed());
+    }
     SharedFd const fd = OBLEA_TRY(fs.folder_fd(ino));
     // syncfs(2) sends no request through FUSE: fsync of the root stands for it.
     return ino == Ino::root ? sys::syncfs(fd->get()) : sys::fsync(fd->get());

@@ -172,15 +172,17 @@ Status UnionFs::Impl::load_anchors() {
         }
         struct stat const info = OBLEA_TRY(sys::fstatat(dir, entry.name.c_str()));
         InodeMark const mark = OBLEA_TRY(mark_of(dir, entry.name, type_of_mode(info.st_mode)));
-        nodes.insert(Node{.ino = ino_of(*ino),
-                          .type = type_of_mode(info.st_mode),
-                          .state = FileState::upper,
-                          .place = Place::index,
-                          .name = entry.name,
-                          .upper_ino = info.st_ino,
-                          .permissions = mark.permissions,
-                          .owner = mark.owner},
-                     [](Node&, NodeTable::Inserted) {});
+        nodes.insert(
+            Node{.ino = ino_of(*ino),
+                 .type = type_of_mode(info.st_mode),
+                 .state = marked_state(mark),
+                 .place = Place::index,
+                 .name = entry.name,
+                 .upper_ino = info.st_ino,
+                 .lower = mark.contents == InodeMark::Contents::partial ? *ino : InodeNo::none,
+                 .permissions = mark.permissions,
+                 .owner = mark.owner},
+            [](Node&, NodeTable::Inserted) {});
         {
             std::scoped_lock const lock{anchors.mutex};
             anchors.by_upper_ino[info.st_ino] = ino_of(*ino);

@@ -51,6 +51,7 @@ void UnionFs::forget(Ino ino, std::uint64_t count) {
         }
         fs.counts.forget(number(ino), count);
         if (fs.counts.has_node(number(ino)) && !fs.counts.known(number(ino))) {
+            fs.drop_if_gone(ino);
             fs.collect(ino);
         }
         return;
@@ -381,7 +382,7 @@ Result<Entry> UnionFs::link(Ino ino, Ino new_parent, Name const& new_name) {
         }
     }
     OBLEA_TRY(fs.ensure_upper_folder(new_parent));
-    OBLEA_TRY(fs.ensure_upper(ino));
+    OBLEA_TRY(fs.ensure_upper(ino, {}));
     for (;;) {
         auto node = fs.nodes.find(ino);
         if (!node.has_value()) {

@@ -31,13 +31,17 @@ void read_entry(Node& node, Ledger::Entry const& entry) {
 
 void Node::check_invariants() const {
 #ifdef OBLEA_DEBUG
-    demand((place == Place::none) == (state != FileState::upper) || bare == Bare::yes,
+    demand((place == Place::none) == !is_in_upper(state) || bare == Bare::yes,
            "has a place in the upper exactly when it is there", *this);
-    demand(is_lower_number(ino) || state == FileState::upper, "is new and not in the upper", *this);
+    demand(is_lower_number(ino) || is_in_upper(state), "is new and not in the upper", *this);
+    demand(state != FileState::partial || type == FileType::regular, "is partial and no file",
+           *this);
     demand(state != FileState::copying || !is_folder(), "a folder is never being copied", *this);
     demand(linkage == Linkage::linked || place != Place::entry, "is unlinked and has a name",
            *this);
-    demand(is_folder() || (lower == store::InodeNo::none && children == 0 && subfolders == -1),
+    demand(is_folder() || state == FileState::partial || lower == store::InodeNo::none,
+           "has a lower part and needs none", *this);
+    demand(is_folder() || (children == 0 && subfolders == -1),
            "is no folder and has a folder's fields", *this);
     demand(bare == Bare::no || ino == Ino::root, "is bare and not the root", *this);
 #endif

@@ -34,7 +34,7 @@ struct Node {
     std::uint64_t upper_ino = 0;  // the upper file's own number, by which a place is proven
 
     // Folders: whose entries show through; none when there is nothing below, or it is hidden
-    // (opaque).
+    // (opaque). Partial files: whose bytes; none when that is not in this image.
     store::InodeNo lower = store::InodeNo::none;
     std::int64_t subfolders = -1;  // folders: how many are in it; -1: not counted yet
     enum class Impure : std::uint8_t { no, yes } impure = Impure::no;  // folders: see marks.h
@@ -50,8 +50,8 @@ struct Node {
     std::uint32_t children = 0;                // nodes whose place is an entry of this one
     std::uint32_t pins = 0;  // running operations, and what is never to be dropped
 
-    // Whether a file or folder of the upper stands for the inode's contents.
-    [[nodiscard]] bool has_upper() const { return state == FileState::upper || bare == Bare::yes; }
+    // Whether a file or folder of the upper stands for the inode.
+    [[nodiscard]] bool has_upper() const { return is_in_upper(state) || bare == Bare::yes; }
     [[nodiscard]] bool is_folder() const { return type == FileType::directory; }
     // Aborts when fields contradict each other (debug builds).
     void check_invariants() const;

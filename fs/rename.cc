@@ -283,7 +283,7 @@ Status UnionFs::rename(Ino parent, Name const& name, Ino new_parent, Name const&
         }
         auto const lift = [&](Child const& child) {
             return child.type == FileType::directory ? fs.ensure_upper_folder(child.ino)
-                                                     : fs.ensure_upper(child.ino);
+                                                     : fs.ensure_upper(child.ino, {});
         };
         OBLEA_TRY(fs.ensure_upper_folder(parent));
         OBLEA_TRY(fs.ensure_upper_folder(new_parent));

@@ -81,13 +81,14 @@ void UnionFs::Impl::collect(Ino ino) {
         // Caches first: once the file is gone its number may serve a new one.
         folders.erase(ino);
         files.erase(ino);
+        partials.erase(ino);
         if (taken->place == Place::held) {
             std::scoped_lock const lock{held.mutex};
             held.fds.erase(number(ino));
         }
         if (taken->place == Place::orphan) {
             // What cannot be removed now is at the next mount.
-            static_cast<void>(sys::remove_tree(up().orphans.get(), taken->name.c_str()));
+            static_cast<void>(up().remove_orphan(taken->name));
         }
         if (taken->place != Place::entry) {
             return;
@@ -196,6 +197,9 @@ Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std:
             auto const origin = OBLEA_TRY(lower->find_origin(*identity.mark.origin));
             if (origin.has_value() && OBLEA_TRY(lower->attr(*origin)).type == type) {
                 identity.ino = ino_of(*origin);
+                if (identity.mark.contents == InodeMark::Contents::partial) {
+                    identity.lower = *origin;
+                }
             }
         }
         return identity;
@@ -231,7 +235,7 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
     for (;;) {
         Node node{.ino = identity.ino,
                   .type = type,
-                  .state = FileState::upper,
+                  .state = marked_state(identity.mark),
                   .place = Place::entry,
                   .parent = folder.ino,
                   .name = name,
@@ -249,7 +253,7 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
                 joined = true;
             } else if (stored.state == FileState::copying) {
                 // Its copy has just got its name; the copying thread records that.
-            } else if (stored.state != FileState::upper || stored.upper_ino != info.st_ino) {
+            } else if (!is_in_upper(stored.state) || stored.upper_ino != info.st_ino) {
                 conflict = true;
                 return;
             } else if (stored.place == Place::orphan && stored.linkage == Linkage::linked) {
@@ -274,7 +278,8 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
         }
         // Another file claims the same origin: a copy made behind our back. Only one of them is the
         // image's inode.
-        identity = Identity{.ino = new_ino(info.st_ino), .mark = identity.mark};
+        identity =
+            Identity{.ino = new_ino(info.st_ino), .lower = identity.lower, .mark = identity.mark};
     }
 }
 
@@ -414,7 +419,7 @@ Result<SharedFd> UnionFs::Impl::file_fd(Ino file) {
     }
     for (Patience patience; patience.is_left(); patience.wait()) {
         auto const node = nodes.find(file);
-        if (!node.has_value() || node->state != FileState::upper) {
+        if (!node.has_value() || !is_in_upper(node->state)) {
             return stale();
         }
         if (node->type != FileType::regular) {

@@ -39,22 +39,28 @@ Status UnionFs::Impl::resume_orphans(Known const& known) {
             (is_lower_number(*ino) ? counts.contains(number(*ino)) && counts.known(number(*ino))
                                    : known.contains(number(*ino)));
         if (!is_known) {
-            OBLEA_TRY(sys::remove_tree(dir, entry.name.c_str()));
+            OBLEA_TRY(up().remove_orphan(entry.name));
             continue;
         }
         struct stat const info = OBLEA_TRY(sys::fstatat(dir, entry.name.c_str()));
         FileType const type = type_of_mode(info.st_mode);
         bool const last = type == FileType::directory || info.st_nlink == 1;
-        InodeMark const mark = OBLEA_TRY(up().read_mark(dir, entry.name));
+        InodeMark const mark = OBLEA_TRY(mark_of(dir, entry.name, type));
+        bool const partial = mark.contents == InodeMark::Contents::partial;
+        auto const from = partial && mark.origin.has_value()
+                              ? OBLEA_TRY(lower->find_origin(*mark.origin))
+                              : std::nullopt;
         nodes.insert(Node{.ino = *ino,
                           .type = type,
-                          .state = FileState::upper,
+                          .state = marked_state(mark),
                           .linkage = last ? Linkage::unlinked : Linkage::linked,
                           .place = Place::orphan,
                           .name = entry.name,
                           .upper_ino = info.st_ino,
+                          .lower = from.value_or(InodeNo::none),
                           .subfolders = type == FileType::directory ? 0 : -1,
-                          .permissions = mark.permissions},
+                          .permissions = mark.permissions,
+                          .owner = mark.owner},
                      [](Node&, NodeTable::Inserted) {});
     }
     return {};
@@ -115,6 +121,7 @@ Status UnionFs::Impl::resume() {
     if (upper == nullptr) {
         return {};  // nothing is remembered of an image
     }
+    stop_background();
     std::vector<std::uint64_t> const unlinked = counts.start_over();
     Known const known = ledger.start_over();
     nodes.start_over(known);
@@ -131,6 +138,8 @@ Status UnionFs::Impl::resume() {
         std::scoped_lock const lock{link_counts.mutex};
         link_counts.left.clear();
     }
+    partials.clear();
+    OBLEA_TRY(up().look_for_maps());
     OBLEA_TRY(up().clean_tmp());
     OBLEA_TRY(resume_orphans(known));
     OBLEA_TRY(load_upper());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // From private to sealed: what only work/ knows becomes part of the tree.
 //
-// What is there: copies of files with several names in the lower tree, of which some show only
+// What is there: files of which the upper has a part of the contents; they become whole. Copies of
+// files with several names in the lower tree, of which some show only
 // through work/index; they become names in the upper. Copies whose origin is told by their name in
 // work/index: they get a mark where their kind can have one. Counts of names that were removed from
 // files that nobody changed: these go, as overlayfs has no place for them.
@@ -39,6 +40,8 @@ Status load_folders(UnionFs::Impl& fs, Ino folder, std::vector<Pin>& pins) {
 Status UnionFs::seal() {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
+    stop_background();
+    OBLEA_TRY(fs.complete_everything());
     std::vector<Ino> anchored;
     bool hidden_names = false;
     for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(fs.up().index.get()))) {

@@ -67,7 +67,9 @@ Status UnionFs::Impl::load_upper() {
 }
 
 UnionFs::UnionFs(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-UnionFs::~UnionFs() = default;
+UnionFs::~UnionFs() {
+    stop_background();
+}
 
 Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const> lower,
                                                 UnionOptions options) {
@@ -80,6 +82,14 @@ Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const>
     auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
     OBLEA_TRY(impl->start());
     return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
+}
+
+std::uint64_t UnionFs::copied_bytes() const {
+    return impl_->copied.load(std::memory_order_relaxed);
+}
+
+void UnionFs::on_copy(std::function<void(std::uint64_t bytes)> listener) {
+    impl_->copy_listener = std::move(listener);
 }
 
 std::size_t UnionFs::remembered() const {

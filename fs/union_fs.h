@@ -55,6 +55,15 @@ enum class FreshRoot { of_lower, of_upper };
 // Which extended attributes there are.
 enum class Xattrs { all, without_acls, none };
 
+// How contents of files are copied up (file_state.h "partial").
+struct CopyUpBlocks {
+    std::uint64_t whole_up_to = std::uint64_t{256} << 10U;  // such files at their first write
+    std::uint32_t block_bytes = std::uint32_t{128} << 10U;  // of others, and not zero
+    // What becomes whole in the background: what was written to, or also what only has its
+    // attributes changed; that is for uppers that must be whole at the end.
+    enum class Complete { written, everything } complete = Complete::written;
+};
+
 struct UnionOptions {
     Owners owners{};
     Durable durable = Durable::yes;
@@ -63,6 +72,7 @@ struct UnionOptions {
     // The attribute in which owner and mode of files and folders are recorded instead of set (its
     // text: lower/folder_marks.h); empty: they are set.
     std::string override_xattr{};
+    CopyUpBlocks blocks{};
 };
 
 enum class Exclusive { no, yes };
@@ -112,6 +122,14 @@ public:
     Status resume();
 
     [[nodiscard]] bool writable() const;
+
+    // Makes partial files whole and brings what they have to the disk, from a thread of its own
+    // that ends with the union, or at stop_background(). In the process that serves: threads do not
+    // outlive a fork.
+    Status start_background();
+    void stop_background();
+    // What that thread does with one inode, now. No effect on what is whole, or of the image alone.
+    Status complete(Ino ino);
 
     // Gives the upper everything that only the work folder knows, so that any overlay understands
     // it, and empties the work folder. For a union that serves nobody any more; it must be
@@ -183,6 +201,11 @@ public:
     [[nodiscard]] std::uint64_t opens(Ino ino) const;
     // Whether the upper lies on an overlay or the like.
     [[nodiscard]] bool upper_is_stacked() const;
+
+    // How many bytes of contents were copied from the lower tree to the upper; and who is told of
+    // each piece as it is copied, from any thread.
+    [[nodiscard]] std::uint64_t copied_bytes() const;
+    void on_copy(std::function<void(std::uint64_t bytes)> listener);
 
     // How many inodes need a node at the moment, for counters and tests.
     [[nodiscard]] std::size_t remembered() const;

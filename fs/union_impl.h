@@ -7,14 +7,20 @@
 #include "fs/lower/lower_tree.h"
 #include "fs/lower_counts.h"
 #include "fs/node_table.h"
+#include "fs/partial_files.h"
 #include "fs/plan/merge_listings.h"
 #include "fs/plan/name_plans.h"
 #include "fs/union_fs.h"
 #include "fs/upper/upper_impl.h"
 #include "store/index/file_mode.h"
 
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <string>
+#include <thread>
 #include <unordered_map>
 
 namespace oblea::fs {
@@ -73,10 +79,22 @@ struct Listing {
 // What an upper entry is, before it has a node.
 struct Identity {
     Ino ino = Ino::root;
-    InodeNo lower = InodeNo::none;  // folders
+    InodeNo lower = InodeNo::none;  // folders and partial files: as Node has it
     InodeMark mark{};
     Node::Impure impure = Node::Impure::no;
 };
+
+// What a copy-up is for.
+struct ChangeAhead {
+    CopyUpNeed::Change what = CopyUpNeed::Change::attributes;
+    std::uint64_t keep_bytes = ~std::uint64_t{0};  // what it leaves of the contents
+};
+inline constexpr ChangeAhead kContents{.what = CopyUpNeed::Change::contents};
+
+// Of a file of the upper that has this mark.
+[[nodiscard]] constexpr FileState marked_state(InodeMark const& mark) {
+    return mark.contents == InodeMark::Contents::partial ? FileState::partial : FileState::upper;
+}
 
 struct UnionFs::Impl {
     Impl(std::shared_ptr<LowerTree const> lower_tree, std::unique_ptr<UpperDir> upper_dir,
@@ -150,13 +168,14 @@ struct UnionFs::Impl {
     Result<Entry> grant_entry(Ino ino);
 
     // --- copy_up.cc ---
-    Status ensure_upper(Ino ino, std::uint64_t keep_bytes = ~std::uint64_t{0});
+    Status ensure_upper(Ino ino, ChangeAhead const& change);
     Status ensure_upper_folder(Ino folder);
     Status copy_up_folder(Ino parent, std::string const& name, InodeNo ino);
-    Status copy_up_file(Ino ino, std::uint64_t keep_bytes);
+    Status copy_up_file(Ino ino, ChangeAhead const& change);
     Status fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyUpPlan const& plan,
                      std::string const& temp, InodeMark const& mark);
-    Status copy_data(InodeNo ino, int target, std::uint64_t size, std::uint64_t bytes);
+    // Bytes [from, to) of the lower file, but its holes.
+    Status copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to);
     Status copy_attributes(InodeNo ino, store::InodeAttr const& attr, int dir,
                            std::string const& name, InodeMark const& mark);
     struct Copy {  // a finished copy that has no name in the tree yet
@@ -166,6 +185,7 @@ struct UnionFs::Impl {
         std::uint64_t upper_ino = 0;
         std::optional<std::uint32_t> permissions{};
         std::optional<RecordedOwner> owner{};
+        CopyUpPlan::Contents contents = CopyUpPlan::Contents::whole;
     };
     Status publish_copy(Copy const& copy, CopyUpPlan const& plan);
     Status publish_entry(Copy const& copy);
@@ -174,7 +194,8 @@ struct UnionFs::Impl {
     void link_lower_names(Ino ino);
     Status link_lower_name(Ino ino, LowerName const& name);
     Status touch_root();
-    Result<std::optional<Ino>> reach_folder(InodeNo folder);
+    // Stays what it is as long as the answer is kept.
+    Result<std::optional<Child>> reach_folder(InodeNo folder);
     [[nodiscard]] InodeMark mark_for(store::InodeAttr const& attr, std::string key) const;
 
     // --- link_counts.cc: names of hard-linked inodes of the image ---
@@ -278,6 +299,48 @@ struct UnionFs::Impl {
     // --- contents.cc ---
     void add_open(Ino ino);
     void end_open(Ino ino);
+    // What is in the upper; both want a copy-up before.
+    Status write_contents(Ino ino, base::ByteView data, std::uint64_t offset);
+    // With the mutex of `part` held, if there is one.
+    Status truncate(PartialFile* part, int file, std::uint64_t size);
+
+    // --- partial.cc: files of which the upper has the attributes and some blocks ---
+    // Null: the file is whole, or in the lower tree alone. EIO when the image is not the one that
+    // has the rest of the file.
+    Result<SharedPartial> partial_of(Ino ino);
+    Result<SharedPartial> load_partial(Node const& node);
+    // With the file's mutex held:
+    Status copy_missing(PartialFile& part, int file, std::uint64_t from, std::uint64_t to);
+    Status save_blocks(PartialFile& part, BlockMap::Blocks added);
+    Status save_cut(PartialFile& part);
+    Status make_whole(Ino ino, PartialFile& part, int file);
+    // Carries `change` out, which gives new contents to bytes [from, to), with all that it needs
+    // around them.
+    Status change_contents(Ino ino, PartialFile& part, int file, std::uint64_t from,
+                           std::uint64_t to, std::function<Status()> const& change);
+    Result<ReadResult> read_partial(PartialFile const& part, int file, base::MutableBytes buffer,
+                                    std::uint64_t offset);
+    Result<std::uint64_t> seek_partial(PartialFile const& part, int file, std::uint64_t offset,
+                                       LowerTree::Seek what);
+    Status sync_partial(Ino ino, PartialFile& part, int file);
+    void finish_if_empty(Ino ino);
+
+    // --- complete.cc: making them whole ---
+    enum class Pace { at_once, in_background };
+    Status complete(Ino ino, Pace pace);
+    Status copy_by_steps(PartialFile& part, int file, Pace pace);
+    Status complete_folder(Ino folder);
+    Status complete_everything();
+    [[nodiscard]] bool is_wanted_whole(PartialFile const& part) const;
+    // Keeps a changed file in mind, and its node, until it is on the disk and, where wanted, whole.
+    void note_change(Ino ino);
+    void drop_if_gone(Ino ino);
+    Status sync_changed();
+    Status settle(Ino ino);
+    Result<Pin> find_file(InodeNo from);
+    Status find_unfinished();
+    void work_in_background();
+    void stop_background();
 
     std::shared_ptr<LowerTree const> lower;
     std::unique_ptr<UpperDir> upper;
@@ -288,6 +351,7 @@ struct UnionFs::Impl {
     NodeTable nodes{counts, ledger};
     FdCache folders;
     FdCache files;
+    PartialFiles partials;
     FolderLocks folder_locks;
     InodeLocks inode_locks;
 
@@ -310,6 +374,23 @@ struct UnionFs::Impl {
         std::unordered_map<std::uint64_t, std::uint32_t> left;
     } link_counts;
 
+    // Partial files that were changed and are still to be settled.
+    struct Unsettled {
+        struct One {
+            Pin pin{};
+            std::chrono::steady_clock::time_point first{}, last{};
+        };
+        std::mutex mutex;
+        std::condition_variable more;   // files, or the end
+        std::condition_variable ended;  // stop
+        std::unordered_map<std::uint64_t, One> files;
+        bool stop = false;
+    } unsettled;
+    std::thread background;
+
+    std::atomic<std::uint64_t> copied{0};
+    std::function<void(std::uint64_t)> copy_listener;
+
     struct FolderHandles {
         std::mutex mutex;
         std::unordered_map<std::uint64_t, std::shared_ptr<Listing const>> open;
@@ -327,6 +408,16 @@ Status keeping_times(int folder, F&& change) {
     // The entry is there: a newer time of its folder is no reason to say that it is not.
     static_cast<void>(sys::utimensat(folder, ".", times));
     return {};
+}
+
+// Runs `copy`, which gives the file bytes that it was shown with before, and puts its times back. A
+// kill between the two leaves the newer time.
+template <typename F>
+Status keeping_file_times(int file, F&& copy) {
+    struct stat const before = OBLEA_TRY(sys::fstat(file));
+    OBLEA_TRY(std::forward<F>(copy)());
+    struct timespec const times[2] = {before.st_atim, before.st_mtim};
+    return sys::utimensat(AT_FDCWD, sys::proc_path(file).c_str(), times, 0);
 }
 
 }  // namespace oblea::fs

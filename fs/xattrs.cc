@@ -54,7 +54,7 @@ Result<std::optional<std::string>> UnionFs::getxattr(Ino ino, std::string_view n
 Result<std::optional<std::string>> UnionFs::Impl::xattr_of(Ino ino, std::string_view name) {
     Impl& fs = *this;
     auto const node = fs.nodes.find(ino);
-    if (!node.has_value() || node->state != FileState::upper) {
+    if (!node.has_value() || !is_in_upper(node->state)) {
         if (!is_lower_number(ino)) {
             return fail(Errno::estale, "getxattr");
         }
@@ -83,7 +83,7 @@ Result<std::vector<std::string>> UnionFs::Impl::list_xattrs(Ino ino) {
     Impl& fs = *this;
     std::vector<std::string> names;
     auto const node = fs.nodes.find(ino);
-    if (!node.has_value() || node->state != FileState::upper) {
+    if (!node.has_value() || !is_in_upper(node->state)) {
         if (!is_lower_number(ino)) {
             return fail(Errno::estale, "listxattr");
         }
@@ -107,7 +107,7 @@ UnionFs::Impl::change_xattr(Ino ino,
     if (OBLEA_TRY(type_of(ino)) == FileType::directory) {
         OBLEA_TRY(ensure_upper_folder(ino));
     } else {
-        OBLEA_TRY(ensure_upper(ino));
+        OBLEA_TRY(ensure_upper(ino, {}));
     }
     auto const before = nodes.find(ino);
     if (!before.has_value()) {

@@ -23,15 +23,19 @@ struct Slot {
 };
 struct Page {
     std::array<char, 8> magic{'o', 'b', 'l', 'e', 'a', 'r', 'q', '1'};
-    std::uint64_t slots = kOpCount;
+    std::uint64_t slots = kOpCount + 1;
     std::array<Slot, 127> slot{};
 };
-static_assert(sizeof(Page) <= 4096 && kOpCount <= 127);
+static_assert(sizeof(Page) <= 4096 && kOpCount < 127);
+constexpr std::size_t kCopiedSlot = kOpCount;
 static_assert(std::ranges::all_of(kOpNames, [](auto name) { return name.size() < 24; }));
 static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free);
 
+std::atomic_ref<std::uint64_t> count_in(void* page, std::size_t slot) noexcept {
+    return std::atomic_ref{static_cast<Page*>(page)->slot[slot].count};
+}
 std::atomic_ref<std::uint64_t> count_in(void* page, Op op) noexcept {
-    return std::atomic_ref{static_cast<Page*>(page)->slot[static_cast<std::size_t>(op)].count};
+    return count_in(page, static_cast<std::size_t>(op));
 }
 
 }  // namespace
@@ -51,6 +55,7 @@ Result<Counters> Counters::make() {
     for (std::size_t i = 0; i < kOpCount; ++i) {
         std::ranges::copy(kOpNames[i], page->slot[i].name.begin());
     }
+    std::ranges::copy(kCopiedBytes, page->slot[kCopiedSlot].name.begin());
     return Counters{std::move(memory), page};
 }
 
@@ -65,6 +70,10 @@ Counters::~Counters() {
 
 void Counters::count(Op op) noexcept {
     count_in(page_, op).fetch_add(1, std::memory_order_relaxed);
+}
+
+void Counters::add_copied(std::uint64_t bytes) noexcept {
+    count_in(page_, kCopiedSlot).fetch_add(bytes, std::memory_order_relaxed);
 }
 
 std::uint64_t Counters::of(Op op) const noexcept {

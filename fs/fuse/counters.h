@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one table of request names, and how often each was answered.
+// The one table of request names, and how often each was answered; and how many bytes were copied
+// up.
 //
 // Counting is lock-free and relaxed: the figures are for people and for tests that compare them
 // when nothing runs.
@@ -69,6 +70,9 @@ constexpr std::string_view name_of(Op op) {
     return kOpNames[static_cast<std::size_t>(op)];
 }
 
+// Beside the requests in the page: bytes of contents that were copied from the lower tree.
+inline constexpr std::string_view kCopiedBytes = "copied_bytes";
+
 // One page of memory that other processes of the same owner can look into: whoever may open
 // /proc/PID/fd/N, where N is descriptor().
 class Counters {
@@ -81,6 +85,7 @@ public:
     ~Counters();
 
     void count(Op op) noexcept;
+    void add_copied(std::uint64_t bytes) noexcept;
     [[nodiscard]] std::uint64_t of(Op op) const noexcept;
     [[nodiscard]] int descriptor() const { return memory_.get(); }
 
@@ -92,8 +97,8 @@ private:
 
 using RequestCounts = std::vector<std::pair<std::string, std::uint64_t>>;
 
-// What a server's page says, kinds that never came left out; `memory` is a descriptor of it.
-// Errors: EBADMSG when it is none.
+// What a server's page says, kinds that never came left out, kCopiedBytes among them; `memory` is a
+// descriptor of it. Errors: EBADMSG when it is none.
 Result<RequestCounts> read_counts(int memory);
 
 }  // namespace oblea::fs

@@ -302,6 +302,9 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     impl->connection.choose(data);
     impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
     impl->connection.fs = std::move(fs);
+    impl->connection.fs->on_copy([&counters = impl->connection.counters](std::uint64_t bytes) {
+        counters.add_copied(bytes);
+    });
     impl->connection.in_hand = OBLEA_TRY(InHand::make());
     impl->threads = std::min(thread_count(options), InHand::kWorkersMax);
     impl->wake = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
@@ -345,6 +348,8 @@ Status Server::resume(Crashed crashed) {
 Status Server::run() {
     WakeSignal const signal;
     std::vector<std::thread> workers;
+    UnionFs& fs = *impl_->connection.fs;
+    OBLEA_TRY(fs.start_background());
     try {
         workers.reserve(impl_->threads);
         while (workers.size() < impl_->threads) {
@@ -355,6 +360,7 @@ Status Server::run() {
     } catch (std::system_error const& failed) {
         impl_->running.fetch_sub(1);
         if (workers.empty()) {
+            fs.stop_background();
             return fail(Errno::eagain, "thread", failed.what());
         }
     }
@@ -365,6 +371,7 @@ Status Server::run() {
     // The other threads go on answering meanwhile: unmounting may have to write files back.
     auto const ended = impl_->take_away();
     impl_->join(workers);
+    fs.stop_background();
     if (int const code = impl_->failure.load(); code != 0) {
         return fail(Errno{code}, "read", "/dev/fuse");
     }
@@ -374,6 +381,7 @@ Status Server::run() {
 std::unique_ptr<UnionFs> Server::take_union() {
     // Too late to report; the mount table shows it.
     static_cast<void>(detach(impl_->attached, Lazy::yes));
+    impl_->connection.fs->on_copy({});  // whose counters go with the server
     return std::move(impl_->connection.fs);
 }
 

@@ -104,7 +104,11 @@ Result<RenamePlan> plan_rename(NameState const& source, NameState const& target,
 CopyUpPlan plan_copy_up(CopyUpNeed const& need) {
     CopyUpPlan plan;
     if (need.type == FileType::regular) {
-        plan.copy_bytes = std::min(need.size, need.keep_bytes);
+        std::uint64_t const kept = std::min(need.size, need.keep_bytes);
+        bool const partial =
+            kept > 0 && (need.change == CopyUpNeed::Change::attributes || kept > need.whole_up_to);
+        plan.contents = partial ? CopyUpPlan::Contents::partial : CopyUpPlan::Contents::whole;
+        plan.copy_bytes = partial ? 0 : kept;
     }
     bool const can_be_marked =
         need.marks == CopyUpNeed::Marks::all || need.type == FileType::regular;

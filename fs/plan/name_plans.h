@@ -96,9 +96,14 @@ struct CopyUpNeed {
         all,
         files_and_folders
     } marks = Marks::all;  // which kinds can have marks
+    // What the change is about; writes, truncation and the like are about contents.
+    enum class Change : std::uint8_t { attributes, contents } change = Change::contents;
+    std::uint64_t whole_up_to = ~std::uint64_t{0};  // larger files are copied by blocks
 };
 struct CopyUpPlan {
-    std::uint64_t copy_bytes = 0;
+    // Partial: the copy begins without contents (file_state.h).
+    enum class Contents : std::uint8_t { whole, partial } contents = Contents::whole;
+    std::uint64_t copy_bytes = 0;  // of whole ones
     // Where its origin is told: by a mark on the file, or by its name in work/index, which also
     // joins further names.
     enum class Anchor : std::uint8_t { mark, index } anchor = Anchor::mark;

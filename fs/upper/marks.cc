@@ -10,7 +10,7 @@ MarkNames::MarkNames(MarkSpace space)
     : overlay(space == MarkSpace::trusted ? "trusted.overlay." : "user.overlay."),
       own(overlay + "oblea."), opaque(overlay + "opaque"), whiteout(overlay + "whiteout"),
       redirect(overlay + "redirect"), inode(own + "inode"), impure(own + "impure"),
-      format(own + "format") {}
+      partial(own + "partial"), format(own + "format") {}
 
 std::string encode_inode_mark(InodeMark const& mark) {
     std::string text = "1 ";

@@ -9,6 +9,9 @@
 //   inode   "1 ORIGIN MODE": the lower inode that a copied-up file was (LowerTree::origin_key), and
 //   the permissions
 //           that are shown where the stored ones had to give the owner more; "-" for none
+//   partial "1": of a file of the lower tree the upper has the attributes, and of its contents what
+//   a map in
+//           work/maps says (README.md "Partial files")
 //   format  of an upper's root: "1 private" or "1 sealed" (UpperDir::State)
 //   impure  "y": the folder may hold files with an origin other than that of their name (listings
 //   must look)
@@ -36,6 +39,8 @@ struct InodeMark {
     std::optional<std::string> origin{};
     std::optional<std::uint32_t> permissions{};
     std::optional<RecordedOwner> owner{};  // in an attribute of its own (UnionOptions)
+    enum class Contents : std::uint8_t { whole, partial };
+    Contents contents = Contents::whole;  // in an attribute of its own
     bool operator==(InodeMark const&) const = default;
     [[nodiscard]] bool empty() const { return !origin.has_value() && !permissions.has_value(); }
 };
@@ -49,7 +54,7 @@ struct MarkNames {
     std::string overlay;  // prefix
     std::string own;      // prefix, within that of overlayfs
     std::string opaque, whiteout, redirect;
-    std::string inode, impure, format;
+    std::string inode, impure, partial, format;
 };
 
 // Names as they are stored, and as users see them: a user's attribute within the prefix is stored

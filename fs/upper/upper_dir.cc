@@ -25,6 +25,10 @@ constexpr std::string_view kSealed = "1 sealed";
 // Ends the name of a note in tmp/: where that file of the same name belongs.
 constexpr std::string_view kNote = ".belongs";
 constexpr std::string_view kFormat = "oblea-upper 1 private\n";
+constexpr std::string_view kFormatWithMaps = "oblea-upper 2 private\n";
+// Ends the name of a map that counts after a restart of the machine.
+constexpr std::string_view kSynced = ".synced";
+constexpr std::string_view kReplacing = ".new.";  // in the names that sys::replace_file takes
 
 // The effective capabilities of this process.
 std::uint64_t effective_capabilities() {
@@ -56,7 +60,7 @@ Result<UniqueFd> open_subfolder(int work, char const* name) {
 Status check_format(int work) {
     auto const text = sys::read_file(work, "format", 4096);
     if (text.has_value()) {
-        if (*text != kFormat) {
+        if (*text != kFormat && *text != kFormatWithMaps) {
             return fail(Errno::eopnotsupp, "",
                         "the upper layer was made by a newer version of oblea: use that one");
         }
@@ -86,10 +90,11 @@ Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
     }
     OBLEA_TRY(with_context(impl->open_work(work_folder.get()), [&] { return work; }));
     impl->work = std::move(work_folder);
+    OBLEA_TRY(with_context(impl->look_for_maps(), [&] { return work; }));
     OBLEA_TRY(with_context(impl->probe(), [&] { return upper; }));
     // What a crash left.
     OBLEA_TRY(with_context(impl->clean_tmp(), [&] { return work; }));
-    OBLEA_TRY(with_context(Impl::clean(impl->orphans.get()), [&] { return work; }));
+    OBLEA_TRY(with_context(impl->clean_orphans(), [&] { return work; }));
     return std::unique_ptr<UpperDir>{new UpperDir(std::move(impl))};
 }
 
@@ -211,6 +216,78 @@ Status UpperDir::Impl::clean_tmp() {
         }
     }
     return clean(tmp.get());
+}
+
+Status UpperDir::Impl::clean_orphans() {
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(orphans.get()))) {
+        OBLEA_TRY(remove_orphan(entry.name));
+    }
+    return {};
+}
+
+Status UpperDir::Impl::remove_orphan(std::string const& name) {
+    if (may_have_partial.load()) {
+        auto const info = OBLEA_TRY(sys::stat_if_exists(orphans.get(), name.c_str()));
+        if (info.has_value() && S_ISREG(info->st_mode) && info->st_nlink == 1) {
+            InodeMark const mark = OBLEA_TRY(read_mark(orphans.get(), name));
+            if (mark.origin.has_value()) {
+                OBLEA_TRY(remove_maps(*mark.origin));
+            }
+        }
+    }
+    return sys::remove_tree(orphans.get(), name.c_str());
+}
+
+// --- maps ---
+
+Status UpperDir::Impl::look_for_maps() {
+    std::scoped_lock const one_at_a_time{maps_mutex};
+    auto folder = sys::openat(work.get(), "maps", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!folder.has_value()) {
+        return folder.error().code == Errno::enoent
+                   ? Status{}
+                   : Status{std::unexpected<Error>(std::move(folder).error())};
+    }
+    maps_folder = *std::move(folder);
+    may_have_partial = true;
+    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(maps_folder.get()))) {
+        if (entry.name.find(kReplacing) != std::string::npos) {
+            OBLEA_TRY(sys::unlinkat(maps_folder.get(), entry.name.c_str()));
+        }
+    }
+    return {};
+}
+
+Result<int> UpperDir::Impl::maps() {
+    std::scoped_lock const one_at_a_time{maps_mutex};
+    if (!maps_folder.valid()) {
+        // Programs that know nothing of partial files must not open this layer any more.
+        OBLEA_TRY(sys::replace_file(work.get(), "format", kFormatWithMaps, 0644, sys::Sync::no));
+        maps_folder = OBLEA_TRY(open_subfolder(work.get(), "maps"));
+        may_have_partial = true;
+    }
+    return maps_folder.get();
+}
+
+Result<std::vector<std::string>> UpperDir::Impl::map_keys() {
+    int const folder = OBLEA_TRY(maps());
+    std::vector<std::string> keys;
+    for (sys::DirEntry& entry : OBLEA_TRY(sys::list_dir(folder))) {
+        if (entry.name.ends_with(kSynced)) {
+            entry.name.resize(entry.name.size() - kSynced.size());
+        }
+        keys.push_back(std::move(entry.name));
+    }
+    std::ranges::sort(keys);
+    auto const doubles = std::ranges::unique(keys);
+    keys.erase(doubles.begin(), doubles.end());
+    return keys;
+}
+
+Status UpperDir::Impl::remove_maps(std::string const& key) {
+    int const folder = OBLEA_TRY(maps());
+    OBLEA_TRY(sys::unlink_if_exists(folder, key.c_str()));
+    return sys::unlink_if_exists(folder, (key + std::string{kSynced}).c_str());
 }
 
 Status UpperDir::Impl::clean(int folder) {

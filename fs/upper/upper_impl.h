@@ -13,6 +13,9 @@
 // - index/: by origin key, copied-up files whose names, or whose kind, cannot tell what they were
 // - links/: by origin key, symbolic links whose target is the number of lower names of that inode
 //   still visible
+// - maps/: by origin key, which blocks of partial files are in the upper (block_map.h); made with
+// the
+//   first such file, and format says "oblea-upper 2 private" from then on
 #pragma once
 #include "fs/upper/marks.h"
 #include "fs/upper/upper_dir.h"
@@ -20,8 +23,10 @@
 #include "store/base/sys.h"
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace oblea::fs {
 
@@ -43,6 +48,9 @@ struct UpperDir::Impl {
     std::uint32_t gid = 0;
     enum class ChangeOwner { no, yes } change_owner = ChangeOwner::no;
     std::atomic<std::uint64_t> temp_counter{0};
+    std::atomic<bool> may_have_partial{false};  // work/maps is there
+    std::mutex maps_mutex;
+    UniqueFd maps_folder;
 
     [[nodiscard]] std::string temp_name();
 
@@ -70,10 +78,19 @@ struct UpperDir::Impl {
     Status move(int dir, std::string const& name, int target_dir, std::string const& target,
                 LeaveWhiteout whiteout);
 
+    // work/maps, made when it is missing. The descriptor lives as long as this object.
+    Result<int> maps();
+    [[nodiscard]] Result<std::vector<std::string>> map_keys();  // origin keys
+    Status remove_maps(std::string const& key);
+    Status look_for_maps();  // that another process may have made
+    // What is left of an unlinked file, its map too unless it has other names.
+    Status remove_orphan(std::string const& name);
+
     Status probe();
     Status open_work(int work_folder);
     Status put_back(std::string const& note);
-    Status clean_tmp();               // first puts back what a move had taken away
+    Status clean_tmp();  // first puts back what a move had taken away
+    Status clean_orphans();
     static Status clean(int folder);  // removes what is in it
 };
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace oblea::tools {
@@ -23,9 +24,20 @@ nlohmann::ordered_json requests_json(std::optional<fs::RequestCounts> const& req
     }
     auto object = nlohmann::ordered_json::object();
     for (auto const& [name, count] : *requests) {
-        object[name] = count;
+        if (name != fs::kCopiedBytes) {
+            object[name] = count;
+        }
     }
     return object;
+}
+
+nlohmann::ordered_json copied_json(std::optional<fs::RequestCounts> const& requests) {
+    if (!requests) {
+        return nullptr;
+    }
+    auto const found =
+        std::ranges::find(*requests, fs::kCopiedBytes, &fs::RequestCounts::value_type::first);
+    return found == requests->end() ? std::uint64_t{0} : found->second;
 }
 
 std::string mounts_json(std::vector<MountInfo> const& mounts) {
@@ -44,7 +56,8 @@ std::string mounts_json(std::vector<MountInfo> const& mounts) {
                          {"pid", mount.pid},
                          {"started", mount.started},
                          {"notes", mount.notes},
-                         {"requests", requests_json(mount.requests)}});
+                         {"requests", requests_json(mount.requests)},
+                         {"copied_bytes", copied_json(mount.requests)}});
     }
     return array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -76,7 +89,8 @@ Command mounts_command() {
         .section = Command::Section::mounts,
         .summary = "List the mounts of the store",
         .description = "With json, also how and why each is served as it is, and how often its "
-                       "server answered each kind of request.",
+                       "server answered each kind of request and how many bytes of files it copied "
+                       "to the writable layer.",
         .operands = {},
         .options = {{.names = "--format",
                      .value_name = "FORMAT",

@@ -140,6 +140,8 @@ fs::MountOptions mount_options(OverlayOptions const& options) {
 
 fs::UnionOptions union_options(OverlayOptions const& options) {
     fs::UnionOptions result{.fresh_root = fs::FreshRoot::of_upper};
+    // So that little is left to do when the upper folder is sealed at the end.
+    result.blocks.complete = fs::CopyUpBlocks::Complete::everything;
     if (options.owners != fs::OwnerMaps{}) {
         result.owners = {.kind = fs::Owners::Kind::mapped, .maps = options.owners};
     }

@@ -173,6 +173,56 @@ TEST_CASE("pages rewritten in place are all there", "[e2e][coherence]") {
     image.unmount();
 }
 
+TEST_CASE("90 MB of pages that come from the image are rewritten one by one", "[e2e][coherence]") {
+    // As rpm does it with its database. The copy-up is by blocks; the server is killed on the way.
+    if (data_under_test() != fs::MountOptions::Data::automatic) {
+        return;  // one mode does for the size; the smaller ones above run in each
+    }
+    constexpr std::size_t kPages = 90 * 256;
+    auto const page_of = [](std::size_t page, char version) {
+        std::string text = std::to_string(page) + version;
+        text.resize(kPage, static_cast<char>('a' + page % 26));
+        return text;
+    };
+    std::string model;
+    for (std::size_t page = 0; page < kPages; ++page) {
+        model += page_of(page, '0');
+    }
+    MountedImage image{{{"srv/database", model}}};
+    auto const info = image.mount();
+    {
+        OpenFile const reader{image / "srv/database", O_RDONLY};
+        OpenFile const writer{image / "srv/database", O_RDWR};
+        for (std::size_t i = 0; i < kPages; ++i) {
+            std::size_t const page = i * 7919 % kPages;  // in an order of its own, each one once
+            writer.write(page_of(page, '1'), static_cast<off_t>(page * kPage));
+            if (i % 64 == 0) {
+                REQUIRE(reader.read(kPage, static_cast<off_t>(page * kPage)) == page_of(page, '1'));
+            }
+            if (i == kPages / 2) {
+                ::kill(server_of(info.pid).value(), SIGKILL);
+            }
+        }
+        std::size_t wrong = 0;
+        for (std::size_t page = 0; page < kPages; ++page) {
+            wrong += reader.read(kPage, static_cast<off_t>(page * kPage)) == page_of(page, '1')
+                         ? std::size_t{0}
+                         : std::size_t{1};
+        }
+        CHECK(wrong == 0);
+    }
+    auto request = image.request();
+    request.source.container = tools::list_mounts(image.store())->front().container;
+    image.unmount();
+    image.mount(request);
+    model.clear();
+    for (std::size_t page = 0; page < kPages; ++page) {
+        model += page_of(page, '1');
+    }
+    CHECK((read_text(image / "srv/database") == model));
+    image.unmount();
+}
+
 // In the manner of fsx. OBLEA_FSX_STEPS sets how long, OBLEA_SEED replays.
 TEST_CASE("two descriptors and a mapping, from before and after the copy-up, agree",
           "[e2e][coherence][fsx]") {

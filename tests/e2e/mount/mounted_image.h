@@ -18,10 +18,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace oblea::test {
 
@@ -115,7 +117,8 @@ inline fs::MountOptions::Data data_under_test() {
 
 class MountedImage {
 public:
-    MountedImage()
+    // `objects`: more files of the image, by path, with their contents.
+    explicit MountedImage(std::map<std::string, std::string> const& objects = {})
         : store_(open_store(dir_of_test_ / "store")), mount_point_(dir_of_test_ / "root") {
         need_fuse();
         REQUIRE(::mkdir(mount_point_.c_str(), 0755) == 0);
@@ -126,11 +129,19 @@ public:
         LayerEntry set_user_id = packed_file("bin/suid", 6, "second\n");
         set_user_id.attr.permissions = 06755;
         LayerEntry large = object_file("srv/large", large_text());
-        auto const layer =
-            put_layer(store_, "base",
-                      {dir("etc"), dir("bin"), dir("srv"), with_xattr, set_user_id, large,
-                       soft_link("etc/link", "issue"), hard_link("etc/second-name", "etc/issue")},
-                      pack);
+        std::vector<LayerEntry> entries{dir("etc"),
+                                        dir("bin"),
+                                        dir("srv"),
+                                        with_xattr,
+                                        set_user_id,
+                                        large,
+                                        soft_link("etc/link", "issue"),
+                                        hard_link("etc/second-name", "etc/issue")};
+        for (auto const& [path, contents] : objects) {
+            put_object(store_, contents);
+            entries.push_back(object_file(path, contents));
+        }
+        auto const layer = put_layer(store_, "base", std::move(entries), pack);
         value_of(store_.change_images([&](store::Images& images) -> Status {
             images.put(image_of("small", {layer}));
             return {};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What needs a request to the server, and what the kernel does without: counted, not timed.
+#include "fs/fuse/counters.h"
 #include "mounted_image.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include <map>
 #include <vector>
@@ -160,6 +162,34 @@ TEST_CASE("a file of the image that is emptied while opened is the kernel's", "[
         CHECK_FALSE(caused.contains("write"));
         CHECK(read_text(image / "srv/large") == large_text());
     }
+    image.unmount();
+}
+
+TEST_CASE("4 KiB written into a large file of the image copy one block, attributes nothing",
+          "[e2e][requests][partial]") {
+    MountedImage image;
+    image.mount();
+    std::string const path = image / "srv/large";
+    auto const copied = [&](auto const& work) {
+        return requests_of(image, work)[std::string{fs::kCopiedBytes}];
+    };
+    CHECK(copied([&] {
+              REQUIRE(::chmod(path.c_str(), 0600) == 0);
+              REQUIRE(::chown(path.c_str(), ::getuid(), ::getgid()) == 0);
+              REQUIRE(::setxattr(path.c_str(), "user.note", "text", 4, 0) == 0);
+              REQUIRE(::link(path.c_str(), (image / "srv/linked").c_str()) == 0);
+              REQUIRE(::rename(path.c_str(), (image / "srv/moved").c_str()) == 0);
+              REQUIRE(::rename((image / "srv/moved").c_str(), path.c_str()) == 0);
+              CHECK(read_text(path) == large_text());
+          }) == 0);
+    std::string model = large_text();
+    CHECK(copied([&] {
+              int const fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+              REQUIRE(::pwrite(fd, std::string(4096, 'W').data(), 4096, 300'001) == 4096);
+              ::close(fd);
+          }) <= 128U << 10U);
+    model.replace(300'001, 4096, 4096, 'W');
+    CHECK(read_text(image / "srv/linked") == model);
     image.unmount();
 }
 

@@ -71,6 +71,24 @@ Step mkdir(std::string at) {
 Step write(std::string at) {
     return [at](UnionDriver& u) { return u.write(at, "WRITTEN"); };
 }
+Step write_at(std::string at, std::string text, std::uint64_t offset) {
+    return [=](UnionDriver& u) { return u.write(at, text, offset); };
+}
+Step truncate(std::string at, std::uint64_t size) {
+    return [=](UnionDriver& u) { return u.truncate(at, size); };
+}
+Step complete(std::string at) {
+    return [at](UnionDriver& u) -> Status {
+        auto const way = OBLEA_TRY(u.walk(at));
+        return u->complete(way.ino);
+    };
+}
+Step fsync(std::string at) {
+    return [at](UnionDriver& u) -> Status {
+        auto const way = OBLEA_TRY(u.walk(at));
+        return u->fsync(way.ino, fs::DataOnly::no);
+    };
+}
 Step unlink(std::string at) {
     return [at](UnionDriver& u) { return u.unlink(at); };
 }
@@ -150,6 +168,55 @@ std::vector<Operation> operations() {
     };
 }
 
+// Those that find a file of which the upper has a part, or make one.
+std::vector<Operation> operations_on_parts() {
+    return {
+        {"write into the middle", write_at("d/x", "W", 4)},
+        {"write over the end", write_at("d/x", "WWWW", 4)},
+        {"write to a hard link of the image", write("d/h2")},
+        {"write to a renamed hard link", write("moved"), rename("h1", "moved")},
+        {"setxattr", [](UnionDriver& u) { return u.setxattr("d/x", "user.new", "1"); }},
+        {"write over several blocks", write_at("d/x", "WWWW", 2)},
+        {"write to what had its mode changed", write("d/x"), chmod("d/x", 0600)},
+        {"write over what was written", write_at("d/x", "WWWWW", 1), write_at("d/x", "V", 4)},
+        {"write beside what was written", write_at("d/x", "W", 6), write_at("d/x", "V", 0)},
+        {"append", write_at("d/x", "WWW", 7)},
+        {"append to a part", write_at("d/x", "WWW", 7), write_at("d/x", "V", 0)},
+        {"write behind the end", write_at("d/x", "W", 12)},
+        {"truncate", truncate("d/x", 4)},
+        {"truncate a part", truncate("d/x", 4), write_at("d/x", "V", 5)},
+        {"truncate a part to nothing", truncate("d/x", 0), write_at("d/x", "V", 5)},
+        {"lengthen what was cut", truncate("d/x", 9), truncate("d/x", 4)},
+        {"append to what was cut", write_at("d/x", "W", 6), truncate("d/x", 4)},
+        {"write into what was cut", write_at("d/x", "W", 0), truncate("d/x", 5)},
+        {"complete", complete("d/x"), write_at("d/x", "V", 5)},
+        {"complete what was cut", complete("d/x"), both(chmod("d/x", 0600), truncate("d/x", 5))},
+        {"complete what only has other attributes", complete("d/x"), chmod("d/x", 0600)},
+        {"fsync", fsync("d/x"), write_at("d/x", "V", 5)},
+        {"unlink a part", unlink("d/x"), write_at("d/x", "V", 5)},
+        {"rename a part", rename("d/x", "e/x"), write_at("d/x", "V", 5)},
+        {"rename over a part", rename("d/y", "d/x"), write_at("d/x", "V", 5)},
+        {"write to a part by another name", write_at("d/h2", "W", 0), write_at("h1", "V", 5)},
+        {"write to what has other attributes by another name", write_at("d/h2", "W", 0),
+         chmod("h1", 0600)},
+        {"link a part", link("d/x", "e/second"), write_at("d/x", "V", 5)},
+    };
+}
+
+// How contents are copied: files as a whole, or blocks so small that each file has several.
+fs::CopyUpBlocks blocks;
+void choose(fs::CopyUpBlocks const& chosen) {
+    blocks = chosen;
+}
+constexpr fs::CopyUpBlocks kWhole{};
+constexpr fs::CopyUpBlocks kByBlocks{.whole_up_to = 0, .block_bytes = 3};
+
+fs::UnionOptions chosen_options() {
+    fs::UnionOptions options = test_options();
+    options.blocks = blocks;
+    return options;
+}
+
 // A file system beneath that offers less.
 enum class Beneath { all, no_rename_whiteout, no_devices };
 void choose(Beneath beneath) {
@@ -169,7 +236,7 @@ struct Ready {
     TempDir temp;
     UnionDriver driver;
     explicit Ready(std::shared_ptr<MemoryLower> const& lower)
-        : driver(lower, temp.path(), test_options()) {
+        : driver(lower, temp.path(), chosen_options()) {
         driver.caller = test_caller();
     }
     Ready(std::shared_ptr<MemoryLower> const& lower, Operation const& operation) : Ready(lower) {
@@ -273,6 +340,16 @@ TEST_CASE("a crash at any system call leaves each operation done or not done",
     }
 }
 
+TEST_CASE("a crash at any system call leaves each part of a file done or not done",
+          "[fs][crash][everyone]") {
+    choose(kByBlocks);
+    auto const lower = image();
+    for (Operation const& operation : operations_on_parts()) {
+        end_everywhere(lower, operation);
+    }
+    choose(kWhole);
+}
+
 TEST_CASE("a crash leaves whiteouts whole where the file system beneath offers less",
           "[fs][crash]") {
     auto const beneath = GENERATE(Beneath::no_rename_whiteout, Beneath::no_devices);
@@ -292,6 +369,16 @@ TEST_CASE("a failing upper leaves the union as it was", "[fs][crash][fault]") {
     for (Operation const& operation : operations()) {
         fail_everywhere(lower, operation, Kind::fail_once, EIO);
     }
+}
+
+TEST_CASE("a failing or full upper leaves parts of files as they were", "[fs][crash][fault]") {
+    choose(kByBlocks);
+    auto const lower = image();
+    for (Operation const& operation : operations_on_parts()) {
+        fail_everywhere(lower, operation, Kind::fail_once, EIO);
+        fail_everywhere(lower, operation, Kind::full_disk, ENOSPC);
+    }
+    choose(kWhole);
 }
 
 TEST_CASE("a full disk leaves the union as it was", "[fs][crash][fault]") {

@@ -127,11 +127,21 @@ private:
     std::string folder_;
 };
 
+// Every other sequence copies up by blocks, of which the files have several.
+fs::UnionOptions options_for(std::uint64_t seed) {
+    fs::UnionOptions options = test_options();
+    if (seed % 2 == 0) {
+        options.blocks = {.whole_up_to = 3 * (seed / 2 % 3),
+                          .block_bytes = static_cast<std::uint32_t>(1 + seed / 6 % 8)};
+    }
+    return options;
+}
+
 class Sequence {
 public:
     Sequence(std::uint64_t seed, std::shared_ptr<MemoryLower> lower)
         : random_(seed), reference_(temp_ / "reference"),
-          u_(lower, temp_ / "union", test_options()) {
+          u_(lower, temp_ / "union", options_for(seed)) {
         u_.caller = test_caller();
         copy_to_reference("");
     }
@@ -232,7 +242,7 @@ private:
         if (reference_.passes_link(path) || reference_.passes_link(other)) {
             return;
         }
-        switch (below(18)) {
+        switch (below(20)) {
         case 0: {
             std::uint32_t const mode = below(2) == 0 ? 0644 : 0755;
             same("create " + path, reference_.create(path, mode), code_of(u_.create(path, mode)));
@@ -335,10 +345,41 @@ private:
         case 16:
             open_one(path);
             break;
+        case 17: {
+            // Nothing that anybody sees.
+            auto const way = u_.walk(path);
+            if (way.has_value()) {
+                same("complete " + path, 0, code_of(u_->complete(way->ino)));
+            }
+            break;
+        }
+        case 18:
+            copy_a_range(path, other);
+            break;
         default:
             use_open();
             break;
         }
+    }
+
+    void copy_a_range(std::string const& path, std::string const& other) {
+        auto const info = reference_.stat(path);
+        auto const target = reference_.stat(other);
+        if (!info.has_value() || !target.has_value() || !S_ISREG(info->st_mode) ||
+            !S_ISREG(target->st_mode) || info->st_ino == target->st_ino ||
+            (target->st_mode & 0200U) == 0 || info->st_size == 0) {
+            return;
+        }
+        std::uint64_t const from = below(static_cast<unsigned>(info->st_size));
+        std::uint64_t const to = below(30);
+        std::uint64_t const count =
+            1 + below(static_cast<unsigned>(info->st_size - static_cast<off_t>(from)));
+        auto const text = value_of(u_.read(path)).substr(from, count);
+        auto const source = value_of(u_.walk(path));
+        auto const sink = value_of(u_.walk(other));
+        same(fmt::format("copy {} {}@{} to {}@{}", path, count, from, other, to),
+             reference_.write(other, text, to),
+             code_of(u_->copy_range(source.ino, from, sink.ino, to, count)));
     }
 
     void open_one(std::string const& path) {

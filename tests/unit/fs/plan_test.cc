@@ -104,6 +104,16 @@ TEST_CASE("copy-up copies what the change leaves", "[fs][plan]") {
     CHECK(plan_copy_up({.size = 100, .keep_bytes = 0}).copy_bytes == 0);
     CHECK(plan_copy_up({.size = 100, .keep_bytes = 200}).copy_bytes == 100);
     CHECK(plan_copy_up({.type = FileType::symlink, .size = 9}).copy_bytes == 0);
+    using Contents = CopyUpPlan::Contents;
+    constexpr auto kAttributes = CopyUpNeed::Change::attributes;
+    CHECK(plan_copy_up({.size = 100}).contents == Contents::whole);
+    CHECK(plan_copy_up({.size = 100, .whole_up_to = 99}).contents == Contents::partial);
+    CHECK(plan_copy_up({.size = 100, .whole_up_to = 99}).copy_bytes == 0);
+    CHECK(plan_copy_up({.size = 100, .keep_bytes = 9, .whole_up_to = 99}).copy_bytes == 9);
+    CHECK(plan_copy_up({.size = 100, .change = kAttributes}).contents == Contents::partial);
+    CHECK(plan_copy_up({.change = kAttributes}).contents == Contents::whole);
+    CHECK(plan_copy_up({.type = FileType::symlink, .size = 9, .change = kAttributes}).contents ==
+          Contents::whole);
     CHECK(plan_copy_up({.names = 2}).anchor == CopyUpPlan::Anchor::index);
     CHECK(plan_copy_up({.type = FileType::symlink}).anchor == CopyUpPlan::Anchor::mark);
     CHECK(plan_copy_up({.type = FileType::symlink, .marks = CopyUpNeed::Marks::files_and_folders})

@@ -18,6 +18,10 @@ TEST_CASE("requests are counted where another process sees them", "[fuse]") {
     auto const seen = read_counts(counters->descriptor());
     REQUIRE(seen.has_value());
     CHECK(*seen == RequestCounts{{"lookup", 2}, {"ioctl", 1}});
+    counters->add_copied(100);
+    counters->add_copied(1);
+    CHECK(read_counts(counters->descriptor()).value().back() ==
+          std::pair{std::string{kCopiedBytes}, std::uint64_t{101}});
 }
 
 TEST_CASE("what is no page of counters is refused", "[fuse]") {
