@@ -11,6 +11,7 @@
 #include "store/layer/read_ahead.h"
 #include "store/layer/recipe.h"
 #include "store/layer/staging.h"
+#include "store/layer/tar_hash.h"
 #include "store/layer/tar_reader.h"
 #include "store/publish.h"
 #include "store/sync.h"
@@ -108,6 +109,12 @@ public:
         return contents_.flush();
     }
 
+    // What was left out behind the end of the tar.
+    Status append_zeros(std::uint64_t bytes) {
+        tar_bytes_ += bytes;
+        return recipe_.literal(base::Bytes(static_cast<std::size_t>(bytes)));
+    }
+
     // Writes recipe and index, once the diff ID is known.
     Status finish(LayerStaging const& staging, Digest const& diff_id) {
         OBLEA_TRY(recipe_.finish(diff_id));
@@ -170,7 +177,8 @@ Result<Compression> recognise(PeekedSource& stream) {
 
 // Runs the pipeline: read, hash and copy | decompress | hash the tar | parse and write. Every stage
 // but the last has a thread of its own; destruction in reverse order stops them from the end.
-Status stream_layer(Intake& intake, LayerSplitter& splitter, ImportedLayer& layer) {
+Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& claims,
+                    ImportedLayer& layer) {
     Threading const threading = threading_by_environment();
     auto const compressed = ReadAhead::make(
         intake.source(), {.threading = threading, .chunk_bytes = kCompressedChunkBytes}, {});
@@ -180,14 +188,21 @@ Status stream_layer(Intake& intake, LayerSplitter& splitter, ImportedLayer& laye
         layer.diff_id = layer.blob;
         return {};
     }
-    base::Sha256 tar_hash;
+    TarHash tar_hash;
     auto const plain = make_decompressor(layer.compression, *compressed);
     auto const tar =
         ReadAhead::make(*plain, {.threading = threading, .chunk_bytes = kTarChunkBytes},
                         [&](ByteView chunk) { tar_hash.update(chunk); });
     OBLEA_TRY(splitter.run(*tar));
     tar->finish();
-    layer.diff_id = tar_hash.finish();
+    layer.diff_id = tar_hash.digest();
+    if (claims.diff_id.has_value() && layer.diff_id != *claims.diff_id) {
+        auto const zeros = tar_hash.missing_zeros(*claims.diff_id);
+        if (zeros.has_value()) {
+            OBLEA_TRY(splitter.append_zeros(*zeros));
+            layer.diff_id = *claims.diff_id;
+        }
+    }
     return intake.finish(layer);
 }
 
@@ -214,7 +229,7 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     base::UniqueFd recipe = OBLEA_TRY(staging.create_file("recipe"));
     LayerSplitter splitter{staging, std::move(pack), std::move(recipe),
                            options.object_threshold_bytes};
-    OBLEA_TRY(stream_layer(intake, splitter, layer));
+    OBLEA_TRY(stream_layer(intake, splitter, claims, layer));
     splitter.report(layer);
     if (layer.tar_bytes == 0 && !claims.diff_id.has_value()) {
         return fail(Errno::einval, "", "the layer is empty: no tar");

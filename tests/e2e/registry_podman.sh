@@ -32,7 +32,7 @@ check() { # NAME WHAT [ID]
 
 podman_ push -q --compression-format gzip "$id" "docker://$host/podman:gzip"
 check podman:gzip "podman, gzip"
-for format in zstd; do
+for format in zstd zstd:chunked; do
     # Another registry each time: else podman uses the layers that it knows to be there, in whatever form.
     storage=$work/storage-${format/:/-}
     start_registry "${format/:/-}"
@@ -40,6 +40,10 @@ for format in zstd; do
     assert_contains "type of $format" "$(type_of podman:1)" zstd
     OBLEA_ROOT=$work/store-${format/:/-} check podman:1 "podman, $format"
 done
+# It has frames that are no layer, with a list of files in them; and the end of the tar is not in it.
+skopeo inspect --tls-verify=false --raw "docker://$host/podman:1" | jq -e '.layers[0].annotations | keys[] | select(contains("zstd-chunked"))' >/dev/null ||
+    fail "podman made no zstd:chunked"
+
 storage=$work/storage-buildah
 start_registry buildah
 printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$host" >"$CONTAINERS_REGISTRIES_CONF"

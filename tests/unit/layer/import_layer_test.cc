@@ -96,6 +96,28 @@ TEST_CASE("the bytes after the end of a tar belong to the layer", "[layer][impor
     CHECK(export_text(store, layer.diff_id) == tar);
 }
 
+TEST_CASE("zeros that a compressed tar lacks are found by its digest", "[layer][import]") {
+    std::string const end = TarBuilder{}.file("a", "x").end();
+    auto const [zeros, found] = GENERATE(table<std::size_t, bool>(
+        {{0, true}, {512, true}, {22 * 512UL, true}, {23 * 512UL, false}, {100, false}}));
+    CAPTURE(zeros);
+    std::string const whole = end + std::string(zeros, '\0');
+    LayerStore const store;
+    std::string const stream = compressed(Compression::zstd, end);
+    auto const layer = import_text(store, stream, {.diff_id = base::sha256(whole)},
+                                   {.keep_blob = KeepBlob::compressed_only});
+    REQUIRE(layer.has_value() == found);
+    if (found) {
+        CHECK(layer->diff_id == base::sha256(whole));
+        CHECK(export_text(store, layer->diff_id) == whole);
+        CHECK(layer->tar_bytes == whole.size());
+        // The blob is what came.
+        CHECK(store.read(layout::blob(base::sha256(stream))) == stream);
+    } else {
+        CHECK(layer.error().code == Errno::ebadmsg);
+    }
+}
+
 TEST_CASE("blobs are kept as asked", "[layer][import]") {
     std::string const tar = TarBuilder{}.file("a", "x").end();
     auto const [keep, kind, kept] = GENERATE(table<KeepBlob, Compression, bool>({
