@@ -77,7 +77,7 @@ if ((EUID == 0)); then
 fi
 
 assert_fails oblea commit nobody
-assert_contains "an unknown container" "$message" "no such container: nobody"
+assert_contains "an unknown container" "$message" "No such container: nobody"
 assert_fails oblea commit mine Bad:1
 assert_contains "a bad name" "$message" "must be lowercase"
 assert_fails oblea commit -c "FROM x" mine

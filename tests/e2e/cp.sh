@@ -21,6 +21,7 @@ assert_eq "after copying in" "A /srv/file A /srv/folder A /srv/folder/link A /sr
 assert_fails oblea cp -q folder box:/srv/file
 assert_contains "a folder onto a file" "$message" "cannot copy directory"
 assert_fails oblea cp -q file box:/nowhere/at/all
+assert_contains "no folder there" "$message" 'invalid output path: directory "/nowhere/at" does not exist'
 assert_fails oblea cp -q no-such-file box:/srv
 assert_fails oblea cp box:/a box:/b
 assert_contains "between containers" "$message" "copying between containers is not supported"

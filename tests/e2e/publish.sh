@@ -23,6 +23,8 @@ for ((try = 0; try < 100; ++try)); do
 done
 assert_eq "the page by the published port" "hello from inside" "$(fetch)"
 assert_eq "PORTS" "127.0.0.1:$port->80/tcp" "$(oblea ps --format '{{.Ports}}')"
+assert_eq "by published port" web "$(oblea ps --filter "publish=$port" --filter expose=80/tcp --filter health=none --format '{{.Names}}')"
+assert_eq "by other ports" "" "$(oblea ps -q --filter publish=80; oblea ps -q --filter expose=80/udp)"
 oblea rm -f web >/dev/null
 ! fetch >/dev/null 2>&1 || fail "the port is still open"
 assert_eq "containers" "" "$(oblea ps -aq)"

@@ -124,7 +124,13 @@ Result<Target> find_target(OpenFolder const& open, std::string const& path) {
         target.what.kind = CopyTarget::Kind::folder;
         return target;
     }
-    target.folder = OBLEA_TRY(with_context(open(parts.folder), [&] { return parts.folder; }));
+    auto parent = open(parts.folder);
+    if (!parent.has_value() && parent.error().code == Errno::enoent) {
+        return fail(Errno::enoent, "",
+                    fmt::format("invalid output path: directory \"{}\" does not exist",
+                                parts.folder.empty() ? "/" : parts.folder));
+    }
+    target.folder = OBLEA_TRY(with_context(std::move(parent), [&] { return parts.folder; }));
     if (sys::fstatat(target.folder.get(), parts.name.c_str()).has_value()) {
         target.what.kind = CopyTarget::Kind::file;
     }

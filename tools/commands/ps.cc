@@ -62,8 +62,8 @@ Command ps_command() {
             "those that run. The newest comes first.\n\n"
             "SIZE is what the writable layer holds; virtual, together with the image.\n\n"
             "Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=STATUS, id=ID, "
-            "label=KEY[=VALUE], name=PATTERN, network=NAME, publish=PORT, status=STATUS, "
-            "volume=PATH.\n\n"
+            "label=KEY[=VALUE], name=PATTERN, network=NAME, publish=PORT, expose=PORT, health=STATE, "
+            "status=STATUS, volume=PATH.\n\n"
             "A format is a Go template over .ID, .Names, .Image, .Command, .CreatedAt, "
             ".RunningFor, .Ports, .State, .Status, .Size, .Labels, .Mounts, .Networks and .Label "
             "\"KEY\"; 'table TEMPLATE' gives it a heading, 'json' prints one object a line.",

@@ -24,6 +24,7 @@ using templates::Value;
 
 constexpr std::size_t kIdWidth = 12;
 constexpr std::size_t kCommandWidth = 20;
+constexpr char const* kHealth = "none";  // nobody checks it
 
 std::string joined(std::vector<std::string> const& words, char const* separator) {
     return fmt::format("{}", fmt::join(words, separator));
@@ -139,6 +140,7 @@ Record record_of(store::Store const& store, ContainerRow const& row, RowOptions 
     record.set("Mounts", mounts_text(row));
     record.set("LocalVolumes", "0");
     record.set("Networks", network_name(row));
+    record.set("HealthStatus", kHealth);
     record.fields["Size"] = [&store, &container]() -> Result<Value> {
         return Value{size_text(OBLEA_TRY(container_size(store, container)))};
     };
@@ -170,7 +172,8 @@ templates::RowFormat row_format(RowOptions const& options) {
                        {"Labels", "LABELS"},
                        {"Mounts", "MOUNTS"},
                        {"LocalVolumes", "LOCAL VOLUMES"},
-                       {"Networks", "NETWORKS"}}};
+                       {"Networks", "NETWORKS"},
+                       {"HealthStatus", "HEALTH STATUS"}}};
 }
 
 // --- filters
@@ -203,11 +206,13 @@ bool is_ancestor(std::string const& typed, ContainerRow const& row) {
            wanted->with_default_tag().canonical() == image->with_default_tag().canonical();
 }
 
-bool publishes(std::string const& typed, ContainerRow const& row) {
-    std::string const port = typed.substr(0, typed.find('/'));
+// "PORT" or "PORT/PROTOCOL"; without a protocol it is tcp.
+bool has_port(std::string const& typed, ContainerRow const& row,
+              std::uint16_t PortMapping::* which) {
     return row.run.has_value() && std::ranges::any_of(row.run->ports, [&](PortMapping const& one) {
-               return std::to_string(one.host_port) == port ||
-                      std::to_string(one.container_port) == port;
+               std::string const port = std::to_string(one.*which);
+               bool const tcp = one.protocol == PortMapping::Protocol::tcp;
+               return typed == port + (tcp ? "/tcp" : "/udp") || (tcp && typed == port);
            });
 }
 
@@ -232,9 +237,9 @@ Status check_statuses(std::vector<std::string> const& statuses) {
 }
 
 std::vector<std::string> const& filter_keys() {
-    static std::vector<std::string> const keys{"ancestor", "before", "exited",  "id",
-                                               "label",    "name",   "network", "publish",
-                                               "since",    "status", "volume"};
+    static std::vector<std::string> const keys{"ancestor", "before",  "exited",  "id",    "label",
+                                               "name",     "network", "publish", "since", "status",
+                                               "volume",   "expose",  "health"};
     return keys;
 }
 
@@ -313,8 +318,14 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                    [&](std::string const& image) { return is_ancestor(image, row); }) &&
             any_of(filters.of("network"),
                    [&](std::string const& name) { return name == network_name(row); }) &&
-            any_of(filters.of("publish"),
-                   [&](std::string const& port) { return publishes(port, row); }) &&
+            any_of(
+                filters.of("publish"),
+                [&](auto const& port) { return has_port(port, row, &PortMapping::host_port); }) &&
+            any_of(filters.of("expose"),
+                   [&](auto const& port) {
+                       return has_port(port, row, &PortMapping::container_port);
+                   }) &&
+            any_of(filters.of("health"), [](auto const& state) { return state == kHealth; }) &&
             any_of(filters.of("volume"),
                    [&](std::string const& path) { return has_volume(path, row); }) &&
             has_labels(labels_of(row), filters.of("label")) &&

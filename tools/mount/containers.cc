@@ -239,7 +239,7 @@ Result<std::optional<Container>> find_container(store::Store const& store, std::
 Result<Container> need_container(store::Store const& store, std::string_view typed) {
     auto container = OBLEA_TRY(find_container(store, typed));
     if (!container.has_value()) {
-        return fail(Errno::enoent, "", fmt::format("no such container: {}", typed));
+        return fail(Errno::enoent, "", fmt::format("No such container: {}", typed));
     }
     return *std::move(container);
 }

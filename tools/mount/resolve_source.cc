@@ -63,7 +63,7 @@ Result<ResolvedSource> resolve_source(store::Store const& store, MountSource con
     if (!resolved.known) {
         return fail(Errno::enoent, "",
                     source.container.empty() ? "neither image nor container was named"
-                                             : "no such container: " + source.container);
+                                             : "No such container: " + source.container);
     }
     resolved.image = resolved.known->id;
     for (store::ImageLayer const& layer : resolved.known->layers) {
