@@ -87,7 +87,7 @@ Status put_heredocs(Run& run, std::vector<Heredoc> heredocs) {
     return {};
 }
 
-Result<What> parse_run(Request request) {
+Result<What> parse_run(Request& request) {
     static constexpr std::array kFlags{
         FlagKind{"mount", FlagKind::Value::texts}, FlagKind{"network"}, FlagKind{"security"},
         FlagKind{"device", FlagKind::Value::texts, "devices are not given to builds"}};
@@ -167,7 +167,7 @@ Status parse_transfer(Transfer& transfer, Request& request, Flags const& flags) 
     return {};
 }
 
-Result<What> parse_copy(Request request) {
+Result<What> parse_copy(Request& request) {
     static constexpr std::array kFlags{FlagKind{"from"},
                                        FlagKind{"chown"},
                                        FlagKind{"chmod"},
@@ -182,7 +182,7 @@ Result<What> parse_copy(Request request) {
     return copy;
 }
 
-Result<What> parse_add(Request request) {
+Result<What> parse_add(Request& request) {
     static constexpr std::array kFlags{
         FlagKind{"chown"},
         FlagKind{"chmod"},
@@ -205,7 +205,7 @@ Status no_flags(Request const& request) {
     return {};
 }
 
-Result<What> parse_arg(Request request) {
+Result<What> parse_arg(Request& request) {
     OBLEA_TRY(no_flags(request));
     Arg arg;
     for (std::string const& word : split_quoted(request.arguments, request.escape)) {
@@ -229,35 +229,35 @@ Result<std::vector<Pair>> pairs_of(Request const& request) {
     auto pairs = OBLEA_TRY(parse_pairs(request.arguments, request.keyword, request.escape));
     if (pairs.front().spaced) {
         request.warnings->push_back(fmt::format(
-            "\"{0} NAME=VALUE\" should be used instead of \"{0} NAME VALUE\"", request.keyword));
+            R"("{0} NAME=VALUE" should be used instead of "{0} NAME VALUE")", request.keyword));
     }
     return pairs;
 }
 
-Result<What> parse_env(Request request) {
+Result<What> parse_env(Request& request) {
     return Env{OBLEA_TRY(pairs_of(request))};
 }
 
-Result<What> parse_label(Request request) {
+Result<What> parse_label(Request& request) {
     return Label{OBLEA_TRY(pairs_of(request))};
 }
 
-Result<What> parse_cmd(Request request) {
+Result<What> parse_cmd(Request& request) {
     OBLEA_TRY(no_flags(request));
     return Cmd{OBLEA_TRY(parse_command(request, request.arguments))};
 }
 
-Result<What> parse_entrypoint(Request request) {
+Result<What> parse_entrypoint(Request& request) {
     OBLEA_TRY(no_flags(request));
     return Entrypoint{OBLEA_TRY(parse_command(request, request.arguments))};
 }
 
-Result<What> parse_shell(Request request) {
+Result<What> parse_shell(Request& request) {
     OBLEA_TRY(no_flags(request));
     auto words = OBLEA_TRY(exec_form(request.arguments));
     if (!words.has_value() && !request.arguments.empty()) {
         return fail(Errno::einval, "",
-                    "SHELL requires the arguments to be in JSON form: SHELL [\"/bin/sh\", \"-c\"]");
+                    R"(SHELL requires the arguments to be in JSON form: SHELL ["/bin/sh", "-c"])");
     }
     if (!words.has_value() || words->empty()) {
         return needs_arguments("SHELL");
@@ -299,7 +299,7 @@ Result<int> parse_retries(std::string const& text) {
     return retries;
 }
 
-Result<What> parse_healthcheck(Request request) {
+Result<What> parse_healthcheck(Request& request) {
     static constexpr std::array kFlags{FlagKind{"interval"}, FlagKind{"timeout"},
                                        FlagKind{"start-period"}, FlagKind{"start-interval"},
                                        FlagKind{"retries"}};
@@ -337,7 +337,7 @@ Result<What> parse_healthcheck(Request request) {
     return check;
 }
 
-Result<What> parse_expose(Request request) {
+Result<What> parse_expose(Request& request) {
     OBLEA_TRY(no_flags(request));
     auto ports = split_at_spaces(request.arguments);
     if (ports.empty()) {
@@ -347,7 +347,7 @@ Result<What> parse_expose(Request request) {
     return Expose{std::move(ports)};
 }
 
-Result<What> parse_volume(Request request) {
+Result<What> parse_volume(Request& request) {
     OBLEA_TRY(no_flags(request));
     auto words = OBLEA_TRY(exec_form(request.arguments));
     auto paths = words.has_value() ? *std::move(words) : split_at_spaces(request.arguments);
@@ -363,22 +363,22 @@ Result<What> parse_volume(Request request) {
     return Volume{std::move(paths)};
 }
 
-Result<What> parse_workdir(Request request) {
+Result<What> parse_workdir(Request& request) {
     OBLEA_TRY(no_flags(request));
     return Workdir{OBLEA_TRY(one_argument(request))};
 }
 
-Result<What> parse_user(Request request) {
+Result<What> parse_user(Request& request) {
     OBLEA_TRY(no_flags(request));
     return User{OBLEA_TRY(one_argument(request))};
 }
 
-Result<What> parse_stopsignal(Request request) {
+Result<What> parse_stopsignal(Request& request) {
     OBLEA_TRY(no_flags(request));
     return Stopsignal{OBLEA_TRY(one_argument(request))};
 }
 
-Result<What> parse_maintainer(Request request) {
+Result<What> parse_maintainer(Request& request) {
     OBLEA_TRY(no_flags(request));
     request.warnings->emplace_back(
         "MAINTAINER is deprecated; use the label org.opencontainers.image.authors");
@@ -396,7 +396,7 @@ Split split_keyword(std::string_view text) {
     return {upper_case(text.substr(0, space)), without_leading_spaces(text.substr(space))};
 }
 
-Result<What> parse_onbuild(Request request) {
+Result<What> parse_onbuild(Request& request) {
     OBLEA_TRY(no_flags(request));
     if (request.arguments.empty()) {
         return needs_arguments("ONBUILD");
@@ -418,7 +418,7 @@ Result<What> parse_onbuild(Request request) {
 
 struct Parser {
     std::string_view keyword;
-    Result<What> (*parse)(Request);
+    Result<What> (*parse)(Request&);
 };
 constexpr std::array kParsers{
     Parser{"ADD", parse_add},
@@ -598,7 +598,7 @@ private:
             OBLEA_TRY(parse_onbuild(request));
             OBLEA_TRY(parse_what(inner, request.heredocs, warnings));
         }
-        return parser->parse(std::move(request));
+        return parser->parse(request);
     }
 
     LineReader reader_;

@@ -44,7 +44,7 @@ std::u32string to_characters(std::string_view text) {
                 character = (character << 6U) | (static_cast<unsigned char>(c) & 0x3FU);
             }
             // Lengths are told apart by the bits above all that four bytes can hold.
-            characters += character | (static_cast<char32_t>(length) << 24U);
+            characters.push_back(character | (static_cast<char32_t>(length) << 24U));
         }
         text.remove_prefix(length);
     }
