@@ -42,6 +42,9 @@ Status CopyPlan::add(CopySourcePath const& source, CopyDestination const& destin
     if (!node.has_value()) {
         return fail(Errno::enoent, "", base::printable(source.path.string()));
     }
+    if (node->attr.type != FileType::directory && exclude && exclude(source.path)) {
+        return {};
+    }
     RelPath target = OBLEA_TRY(find(destination));
     auto const there = OBLEA_TRY(look(target));
     bool const folder_there = there.has_value() && there->attr.type == FileType::directory;
@@ -90,9 +93,17 @@ Result<RelPath> CopyPlan::place_unpacked(RelPath const& folder, RelPath const& p
 }
 
 SourceNode CopyPlan::with_ownership(SourceNode node) const {
-    if (ownership_.owner.has_value()) {
-        node.attr.uid = ownership_.owner->uid;
-        node.attr.gid = ownership_.owner->gid;
+    return changed(std::move(node), ownership_.owner);
+}
+
+SourceNode CopyPlan::with_archive_ownership(SourceNode node) const {
+    return changed(std::move(node), ownership_.archive_owner);
+}
+
+SourceNode CopyPlan::changed(SourceNode node, std::optional<store::TarOwner> const& owner) const {
+    if (owner.has_value()) {
+        node.attr.uid = owner->uid;
+        node.attr.gid = owner->gid;
     }
     if (ownership_.permissions.has_value() && node.attr.type != FileType::symlink) {
         node.attr.permissions = *ownership_.permissions;

@@ -30,8 +30,9 @@ struct CopyMember {
 using CopyMembers = std::map<store::RelPath, CopyMember>;
 
 struct CopyOwnership {
-    std::optional<store::TarOwner> owner = {};      // --chown
-    std::optional<std::uint32_t> permissions = {};  // --chmod
+    std::optional<store::TarOwner> owner = {};          // of what is copied
+    std::optional<store::TarOwner> archive_owner = {};  // of what is unpacked; else the archive's
+    std::optional<std::uint32_t> permissions = {};      // --chmod
 };
 
 // One thing that is taken.
@@ -70,8 +71,11 @@ public:
 
     [[nodiscard]] CopyMembers const& members() const { return members_; }
     [[nodiscard]] SourceNode with_ownership(SourceNode node) const;
+    [[nodiscard]] SourceNode with_archive_ownership(SourceNode node) const;
 
 private:
+    [[nodiscard]] SourceNode changed(SourceNode node,
+                                     std::optional<store::TarOwner> const& owner) const;
     [[nodiscard]] Result<store::RelPath> find(CopyDestination const& destination) const;
     [[nodiscard]] Result<std::optional<SourceNode>> look(store::RelPath const& path) const;
     Status make_folders(store::RelPath const& path, CopyDestination::Links links);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <charconv>
 #include <set>
+#include <span>
 
 namespace oblea::tools::build {
 
@@ -162,6 +163,7 @@ private:
         CopyOwnership ownership;
         if (!what.chown.empty()) {
             ownership.owner = OBLEA_TRY(parse_owner(what.chown, *below_));
+            ownership.archive_owner = ownership.owner;
         } else if (!asked_.from_image) {
             ownership.owner = store::TarOwner{};
         }
@@ -171,13 +173,14 @@ private:
         CopyPlan plan{view_, ownership, now()};
         auto const taken = OBLEA_TRY(find_sources(what));
         CopyDestination const destination = destination_of(what);
-        if (taken.size() > 1 && destination.kind != CopyDestination::Kind::folder) {
+        bool const parents = keeps_parents();
+        if (taken.size() > 1 && !parents && destination.kind != CopyDestination::Kind::folder) {
             return fail(Errno::einval, "",
                         fmt::format("When using {} with more than one source file, the "
                                     "destination must be a directory and end with a /",
                                     word));
         }
-        auto const exclude = OBLEA_TRY(exclude_of(what));
+        IgnorePatterns const patterns = OBLEA_TRY(IgnorePatterns::parse(what.exclude));
         std::vector<UnpackedArchive> archives;
         base::Sha256 archive_hash;
         for (Taken const& one : taken) {
@@ -188,7 +191,8 @@ private:
                                     .folder = std::move(folder)});
                 continue;
             }
-            OBLEA_TRY(with_context(plan.add(one.source, destination, exclude),
+            auto const target = parents ? OBLEA_TRY(below_parents(one, destination)) : destination;
+            OBLEA_TRY(with_context(plan.add(one.source, target, exclude_of(patterns, one.source)),
                                    [&] { return word + " failed"; }));
         }
         std::string const text =
@@ -277,14 +281,51 @@ private:
         return reader.has_value() && reader->next().has_value();
     }
 
-    static Result<CopyPlan::Exclude> exclude_of(Transfer const& what) {
-        if (what.exclude.empty()) {
-            return CopyPlan::Exclude{};
+    // Patterns are for paths below the source that is copied, or for the name of a file.
+    static CopyPlan::Exclude exclude_of(IgnorePatterns const& patterns,
+                                        CopySourcePath const& source) {
+        if (patterns.empty()) {
+            return {};
         }
-        auto patterns = OBLEA_TRY(IgnorePatterns::parse(what.exclude));
-        return CopyPlan::Exclude{[patterns = std::move(patterns)](RelPath const& path) {
-            return patterns.excludes(path);
-        }};
+        std::size_t const above = source.path.components().size();
+        return [&patterns, above](RelPath const& path) {
+            auto const parts = path.components();
+            std::size_t const from = std::min(above, parts.empty() ? 0 : parts.size() - 1);
+            auto const below =
+                RelPath::parse(fmt::format("{}", fmt::join(std::span{parts}.subspan(from), "/")));
+            return below.has_value() && patterns.excludes(*below);
+        };
+    }
+
+    [[nodiscard]] bool keeps_parents() const {
+        auto const* copy = std::get_if<Copy>(&asked_.instruction.what);
+        return copy != nullptr && copy->parents;
+    }
+
+    // --parents: the folders that the source lies in are made in the destination, from where "/./"
+    // stands in what was typed.
+    Result<CopyDestination> below_parents(Taken const& taken,
+                                          CopyDestination const& destination) const {
+        std::string_view typed{taken.typed};
+        while (typed.starts_with("./")) {
+            typed.remove_prefix(2);
+        }
+        auto const mark = typed.find("/./");
+        std::string const above = mark == std::string_view::npos
+                                      ? std::string{}
+                                      : absolute_path("/", std::string{typed.substr(0, mark)});
+        auto const dropped = OBLEA_TRY(RelPath::parse(above)).components().size();
+        auto const node = OBLEA_TRY(taken.source.tree->look(taken.source.path));
+        bool const folder = node.has_value() && node->attr.type == FileType::directory;
+        // A folder's contents go into a folder of its name.
+        RelPath const kept = folder ? taken.source.path : taken.source.path.parent();
+        auto const parts = kept.components();
+        CopyDestination target = destination;
+        target.kind = CopyDestination::Kind::folder;
+        for (std::size_t i = dropped; i < parts.size(); ++i) {
+            target.path += fmt::format("/{}", parts[i]);
+        }
+        return target;
     }
 
     // "COPY --chown=1:1 dir:... in /app ".
@@ -310,6 +351,7 @@ private:
         add("--chown", what.chown);
         add("--chmod", what.chmod);
         text += what.link ? " --link" : "";
+        text += keeps_parents() ? " --parents" : "";
         for (std::string const& pattern : what.exclude) {
             add("--exclude", pattern);
         }

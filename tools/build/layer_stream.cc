@@ -191,7 +191,7 @@ struct LayerStream::Impl {
         node.attr.device = entry.device;
         node.link_target = entry.symlink_target;
         node.xattrs = entry.xattrs;
-        node = plan.with_ownership(std::move(node));
+        node = plan.with_archive_ownership(std::move(node));
         if (!entry.hard_link_target.empty()) {
             RelPath const target = OBLEA_TRY(RelPath::parse(entry.hard_link_target));
             RelPath const placed = OBLEA_TRY(plan.place_unpacked(archive->folder, target));
