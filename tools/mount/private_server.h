@@ -26,7 +26,8 @@ void end_with_parent();
 // What becomes an orphan below is this process's child from then on. `warn` may be empty.
 Result<Rights> enter_private_namespaces(Warn const& warn);
 
-// With which owners a process of this user writes that has done so. Forks where only a child can try.
+// With which owners a process of this user writes that has done so. Forks where only a child can
+// try.
 Result<OwnerIds> owner_ids_in_private();
 
 // Enters the namespaces of another process for good.
