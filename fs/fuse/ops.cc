@@ -533,7 +533,15 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
 
 // --- folders
 
+// Folders that are only placeholders are empty, and can be opened: runtimes do so to mount on them.
 void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
+    if (Placeholders::owns(Ino{ino})) {
+        reply_with(req, Op::opendir, [&](Connection& /*connection*/) -> Result<Opened> {
+            return Opened{
+                .ino = Ino{ino}, .handle = {}, .what = Opened::What::placeholder, .info = *info};
+        });
+        return;
+    }
     reply_with(req, Op::opendir, ino, [&](UnionFs& fs) -> Result<Opened> {
         if (!fs.writable() && connection_of(req).mode == DataMode::no_open) {
             return fail(Errno::enosys, "opendir");
@@ -546,6 +554,10 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
+    if (Placeholders::owns(Ino{ino})) {
+        reply_with(req, Op::releasedir, [](Connection& /*connection*/) -> Status { return {}; });
+        return;
+    }
     reply_with(req, Op::releasedir, ino, [&](UnionFs& fs) -> Status {
         if (is_first_try(connection_of(req), Ino{ino})) {
             fs.releasedir(Ino{ino}, Handle{info->fh});
@@ -578,8 +590,16 @@ char const* terminated(std::string_view name) {
     return buffer.c_str();
 }
 
+Result<FolderPart> empty_folder(Connection& /*connection*/) {
+    return FolderPart{};
+}
+
 void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t position,
                 fuse_file_info* info) noexcept {
+    if (Placeholders::owns(Ino{ino})) {
+        reply_with(req, Op::readdir, empty_folder);
+        return;
+    }
     reply_with(req, Op::readdir, ino, [&](UnionFs& fs) -> Result<FolderPart> {
         FolderWriter writer{.req = req, .room = thread_buffer(size)};
         OBLEA_TRY(
@@ -611,6 +631,10 @@ fuse_entry_param plus_param(DirSlot const& slot, Entry const& entry) {
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t position,
                     fuse_file_info* info) noexcept {
+    if (Placeholders::owns(Ino{ino})) {
+        reply_with(req, Op::readdirplus, empty_folder);
+        return;
+    }
     reply_with(req, Op::readdirplus, ino, [&](UnionFs& fs) -> Result<FolderPart> {
         FolderWriter writer{.req = req, .room = thread_buffer(size)};
         FolderPart part;

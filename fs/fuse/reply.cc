@@ -128,7 +128,7 @@ void reply(fuse_req_t req, Connection& connection, Opened const& opened) {
     if (fuse_reply_open(req, &info) != 0) {
         if (opened.what == Opened::What::folder) {
             connection.fs->releasedir(opened.ino, opened.handle);
-        } else {
+        } else if (opened.what == Opened::What::file) {
             end_open(connection, opened.ino, info);
         }
     }

@@ -25,7 +25,11 @@ struct Found {
 struct Opened {
     Ino ino = Ino::root;
     Handle handle{};
-    enum class What { file, folder } what = What::file;
+    enum class What {
+        file,
+        folder,
+        placeholder,  // without a handle
+    } what = What::file;
     fuse_file_info info{};
 };
 struct CreatedFile {

@@ -184,6 +184,16 @@ build mounts --no-cache --secret "id=password,src=$work/password" >/dev/null
 assert_eq "a cache outlives the build" 2 "$(run mounts cat /srv/count)"
 assert_eq "a secret in the store" "" "$(grep -rl hidden "$OBLEA_ROOT/containers" 2>/dev/null || true)"
 
+# An image without any of the folders that a container has: they are none of its afterwards.
+cat >Dockerfile <<'END'
+FROM scratch
+COPY --from=debian --exclude=proc --exclude=sys --exclude=dev --exclude=etc / /
+RUN echo made >/made
+END
+build bare >/dev/null
+assert_eq "a container of it" made "$(run bare cat /made)"
+assert_eq "folders of the container" "" "$(oblea ls bare / | grep -xE 'proc|sys|dev|etc' || true)"
+
 # ONBUILD.
 printf 'FROM debian\nONBUILD COPY tree/a.txt /from-trigger\nONBUILD RUN cat /from-trigger >/seen\n' >Dockerfile
 build trigger >/dev/null

@@ -37,4 +37,5 @@ END
 add_user_with_ids
 build_things 33
 add_user_without_ids
+runtime=oblea
 build_things 0

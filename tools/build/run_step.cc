@@ -17,11 +17,17 @@
 #include <linux/openat2.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+
 namespace oblea::tools::build {
 namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
+
+// What every container has, whatever its image has.
+constexpr std::array kOwnTargets{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
+                                 "/proc",      "/sys",          "/dev"};
 
 Result<Container> make_container(store::Store const& store, store::Image const& image,
                                  RunConfig const& config) {
@@ -105,7 +111,10 @@ private:
             return false;
         }
         auto const removed = sys::unlinkat(parent->get(), name.c_str(), folder ? AT_REMOVEDIR : 0);
-        if (!removed.has_value() && removed.error().code != Errno::enotempty) {
+        // What is only shown, for the container's own mounts, is not there to be removed.
+        bool const stays = !removed.has_value() && (removed.error().code == Errno::enotempty ||
+                                                    removed.error().code == Errno::enoent);
+        if (!removed.has_value() && !stays) {
             return std::unexpected<Error>(removed.error());
         }
         return removed.has_value();
@@ -125,12 +134,12 @@ private:
 };
 
 Result<store::Digest> publish_changes(ContainerView const& view, RunStep const& step) {
-    if (auto const targets = step.config.build->targets(); !targets.empty()) {
-        auto const below = OBLEA_TRY(store::ImageView::open(view.store, view.container.layers));
-        StubRemover stubs{view.root, below->tree()};
-        for (std::string const& target : targets) {
-            OBLEA_TRY(stubs.remove(target));
-        }
+    auto const below = OBLEA_TRY(store::ImageView::open(view.store, view.container.layers));
+    StubRemover stubs{view.root, below->tree()};
+    auto targets = step.config.build->targets();
+    targets.insert(targets.end(), kOwnTargets.begin(), kOwnTargets.end());
+    for (std::string const& target : targets) {
+        OBLEA_TRY(stubs.remove(target));
     }
     auto steps = OBLEA_TRY(plan_layer(view));
     if (steps.empty()) {
