@@ -218,7 +218,9 @@ Status TarReader::skip_padding() {
     std::uint64_t left = std::exchange(padding_left_, 0);
     while (left > 0) {
         if (!OBLEA_TRY(refill())) {
-            return fail(Errno::einval, "", "the tar ends inside of its padding");
+            // Go's archive/tar takes this for the end, so docker and podman do, and umoci insert
+            // writes it.
+            return {};
         }
         auto const count = static_cast<std::size_t>(std::min<std::uint64_t>(rest_.size(), left));
         OBLEA_TRY(literals_.literal(rest_.first(count)));

@@ -300,6 +300,19 @@ TEST_CASE("a tar ends with two zero blocks, or with the stream", "[layer][tar_re
                Catch::Matchers::Contains("lone zero block"));
 }
 
+TEST_CASE("a tar may end inside of the padding, but not inside of contents",
+          "[layer][tar_reader]") {
+    // As umoci insert writes it, and Go's archive/tar, so docker and podman, read it.
+    std::string const whole = TarBuilder{}.file("a", "x").file("b", "text").bytes();
+    std::size_t const padding = 512 - 4;
+    for (std::size_t const cut : {std::size_t{1}, padding - 1, padding}) {
+        CAPTURE(cut);
+        CHECK(members_of(whole.substr(0, whole.size() - cut)).size() == 2);
+    }
+    CHECK_THAT(error_of(whole.substr(0, whole.size() - padding - 1)),
+               Catch::Matchers::Contains("before the end of its contents"));
+}
+
 TEST_CASE("maps of sparse files must fit the file", "[layer][sparse]") {
     using Pieces = std::vector<SparsePiece>;
     CHECK(plan_extents(Pieces{{0, 5}, {5, 3}, {8, 0}}, 8, 8)->empty());
