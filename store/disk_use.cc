@@ -72,7 +72,7 @@ Result<DiskUse> measure_disk_use(Store const& store) {
     int const root = store.root();
     DiskUse use;
     GcReport const garbage = OBLEA_TRY(collect_garbage(store, GcMode::dry_run));
-    Images const images = OBLEA_TRY(store.images());
+    Images const images = OBLEA_TRY(store.own_images());
     Inventory const inventory = OBLEA_TRY(take_inventory(root));
     Needs needs;
     std::vector<std::vector<std::string>> paths;

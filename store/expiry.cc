@@ -71,7 +71,7 @@ std::int64_t last_used(int root, Image const& image) {
 
 Result<ExpiryState> expiry_state(Store const& store, std::unordered_set<Digest> const& in_use) {
     ExpiryState state;
-    Images const images = OBLEA_TRY(store.images());
+    Images const images = OBLEA_TRY(store.own_images());
     Inventory const inventory = OBLEA_TRY(take_inventory(store.root()));
     std::unordered_map<std::string, std::uint64_t> sizes;
     for (StoreItem const& item : inventory.items) {

@@ -4,11 +4,9 @@
 #include "store/base/limits.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
-#include "store/gc_plan.h"
+#include "store/gc_reach.h"
 #include "store/image/json_fields.h"
 #include "store/image/rfc3339.h"
-#include "store/index/index.h"
-#include "store/index/merge.h"
 #include "store/inventory.h"
 #include "store/layer/layout.h"
 #include "store/lease_files.h"
@@ -33,30 +31,6 @@ namespace {
 constexpr std::size_t kContainerBytesMax = 4U << 20U;
 // Who has not gone on with a download after this will hardly do so.
 constexpr std::int64_t kDownloadSecondsMax = std::int64_t{7} * 24 * 3600;
-
-void reach_chain(Reached& reached, std::span<Digest const> layers) {
-    reached.layers.insert(layers.begin(), layers.end());
-    if (!layers.empty()) {
-        reached.merged.insert(chain_id(layers));
-    }
-}
-
-void reach_images(Reached& reached, Images const& images, LayerBlobs blobs = LayerBlobs::keep) {
-    for (Image const& image : images.all()) {
-        reached.blobs.insert(image.id);
-        if (image.manifest.has_value()) {
-            reached.blobs.insert(*image.manifest);
-        }
-        std::vector<Digest> chain;
-        for (ImageLayer const& layer : image.layers) {
-            if (blobs == LayerBlobs::keep) {
-                reached.blobs.insert(layer.blob);
-            }
-            chain.push_back(layer.diff_id);
-        }
-        reach_chain(reached, chain);
-    }
-}
 
 Status reach_container(int root, std::string const& id, Reached& reached) {
     std::string const path = layout::container(id) + "/container.json";
@@ -121,16 +95,6 @@ Status reach_leases(int root, Inventory const& inventory, std::string const& exc
     return {};
 }
 
-Status reach_objects_of(int root, Digest const& layer, Reached& reached) {
-    UniqueFd file =
-        OBLEA_TRY(sys::openat(root, layout::layer_index(layer).c_str(), O_RDONLY | O_NOFOLLOW));
-    Index const index = OBLEA_TRY(Index::open(std::move(file), layout::layer_index(layer)));
-    for (std::uint32_t i = 0; i < index.object_count(); ++i) {
-        reached.objects.insert(OBLEA_TRY(index.object(i)));
-    }
-    return {};
-}
-
 // Of every layer that stays, for whatever reason.
 void reach_objects(int root, Inventory const& inventory, GcScope const& scope, Reached& reached,
                    std::vector<std::string>& warnings) {
@@ -164,7 +128,7 @@ Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs =
     Judged judged;
     judged.inventory = OBLEA_TRY(take_inventory(root));
     Reached reached;
-    reach_images(reached, OBLEA_TRY(store.images()), blobs);
+    reach_images(reached, OBLEA_TRY(store.own_images()), blobs);
     OBLEA_TRY(reach_containers(root, judged.inventory, reached));
     LeaseScope leases;
     std::string const except = failed != nullptr ? failed->path() : "";
@@ -316,7 +280,7 @@ Status count_layer(int root, Digest const& layer, StoreUsage& usage) {
 
 Result<StoreUsage> measure_usage(Store const& store) {
     StoreUsage usage;
-    Images const images = OBLEA_TRY(store.images());
+    Images const images = OBLEA_TRY(store.own_images());
     for (Image const& image : images.all()) {
         ++usage.images;
         usage.referenced_bytes += image.size_bytes;

@@ -75,7 +75,7 @@ public:
         : store_(store), faults_(faults), options_(options) {}
 
     Status run() {
-        images_ = OBLEA_TRY(store_.images());
+        images_ = OBLEA_TRY(store_.own_images());
         OBLEA_TRY(drop_merged());
         layers_ = layers_to_rebuild(faults_);
         rebuild_from(store_, distrust_of(faults_, layers_).blobs);
@@ -89,7 +89,7 @@ public:
                 messages.push_back(with_context(helped.error(), source).message());
             }
         }
-        return {};
+        return fetch_images();
     }
 
     std::vector<std::string> messages;
@@ -139,7 +139,7 @@ private:
     // False when the source does not have it.
     Result<bool> rebuild(Store const& source, Digest const& diff_id,
                          std::unordered_set<Digest> const& bad_blobs) {
-        Images const images = OBLEA_TRY(source.images());
+        Images const images = OBLEA_TRY(source.own_images());
         for (ImageLayer const& form : forms_of(images, diff_id)) {
             if (bad_blobs.contains(form.blob)) {
                 continue;
@@ -241,6 +241,45 @@ private:
         request.cancel = options_.cancel;
         request.repair = &distrust;
         OBLEA_TRY(import_image(store_, request, {}));
+        return {};
+    }
+
+    // Whether something of the image is still as the faults say.
+    [[nodiscard]] bool lacks_something(Image const& image) const {
+        bool const layer = std::ranges::any_of(
+            image.layers, [&](ImageLayer const& one) { return layers_.contains(one.diff_id); });
+        return layer || std::ranges::any_of(faults_, [&](Fault const& fault) {
+                   bool const document = fault.kind == Kind::config || fault.kind == Kind::manifest;
+                   if (!document ||
+                       std::ranges::find(fault.images, image.id) == fault.images.end()) {
+                       return false;
+                   }
+                   auto const bytes = store_.read_blob(*fault.digest, kDocumentBytesMax);
+                   return !bytes.has_value() || !bytes->has_value();
+               });
+    }
+
+    Status fetch_images() {
+        if (!options_.fetch) {
+            return {};
+        }
+        add_layers_of_blobs();
+        for (Image const& image : images_.all()) {
+            if (!lacks_something(image)) {
+                continue;
+            }
+            auto fetched = options_.fetch(image, distrust_of(faults_, layers_));
+            if (!fetched.has_value() && fetched.error().code == Errno::ecanceled) {
+                return fetched;
+            }
+            if (!fetched.has_value()) {
+                messages.push_back(fetched.error().message());
+                continue;
+            }
+            for (ImageLayer const& layer : image.layers) {
+                layers_.erase(layer.diff_id);  // other images need not bring it again
+            }
+        }
         return {};
     }
 

@@ -2,9 +2,9 @@
 // Brings back what verify found damaged or missing, from wherever the same bytes are to be had.
 //
 // Sources, in this order: what the store itself can rebuild (merged trees; a layer from its kept
-// blob), then those that are given: other stores, and everything that import reads. Each thing is
-// replaced by one rename once the new one is proven by its digest, so that nothing is ever worse
-// than before; no image, container or name is removed.
+// blob), then those that are given: other stores, everything that import reads, and the registry
+// that an image came from. Each thing is replaced by one rename once the new one is proven by its
+// digest, so that nothing is ever worse than before; no image, container or name is removed.
 #pragma once
 #include "store/layer/staging.h"
 #include "store/verify.h"
@@ -16,6 +16,9 @@ namespace oblea::store {
 
 struct RepairOptions {
     std::vector<std::string> from = {};  // folders of stores, or what import_image takes
+    // Brings an image of this store anew from the registry that it came from, replacing what is
+    // distrusted. Called last, for each image that still lacks something; may be empty.
+    std::function<Status(Image const&, Distrust const&)> fetch = {};
     unsigned jobs = 0;
     std::atomic<bool> const* cancel = nullptr;
 };

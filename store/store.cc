@@ -7,6 +7,7 @@
 #include "store/image/oci_view.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
+#include "store/shared_store.h"
 #include "store/store_setup.h"
 
 #include <fmt/format.h>
@@ -22,8 +23,10 @@ namespace sys = base::sys;
 using base::UniqueFd;
 
 struct Store::Impl {
-    std::string path;
+    StoreOptions options;  // absolute
     UniqueFd root;
+    std::vector<UniqueFd> shared;
+    Roots roots;
 };
 
 namespace {
@@ -53,6 +56,10 @@ Status replace_with_reserve(int root, char const* path, std::string_view text) {
 Result<std::string> read_images_text(int root) {
     auto text = sys::read_file(root, layout::kImages, limits::kImagesFileBytesMax);
     return with_context(std::move(text), [] { return layout::kImages; });
+}
+
+Result<Images> read_images(int root) {
+    return Images::parse(OBLEA_TRY(read_images_text(root)));
 }
 
 Status renew_oci_view(int root, Images const& images) {
@@ -88,27 +95,57 @@ std::string_view environment(char const* name) {
 }  // namespace
 
 Result<Store> Store::open(std::string path, Create create) {
-    path = OBLEA_TRY(absolute(std::move(path)));
+    return open(StoreOptions{.path = std::move(path)}, create);
+}
+
+Result<Store> Store::open(StoreOptions options, Create create) {
+    options.path = OBLEA_TRY(absolute(std::move(options.path)));
     if (create == Create::if_missing) {
-        OBLEA_TRY(create_store(path));
+        OBLEA_TRY(create_store(options.path));
     }
-    UniqueFd root = OBLEA_TRY(open_store(path));
-    Store store{std::make_shared<Impl const>(std::move(path), std::move(root))};
-    // Proves the version; a store that cannot be read is better refused now than in the middle.
-    OBLEA_TRY(with_context(store.images(), [&] { return store.path(); }));
+    UniqueFd root = OBLEA_TRY(open_store(options.path));
+    std::vector<UniqueFd> shared;
+    std::vector<Roots::Shared> folders;
+    for (std::string& path : options.shared) {
+        path = OBLEA_TRY(absolute(std::move(path)));
+        shared.push_back(OBLEA_TRY(open_shared_store(path)));
+        folders.push_back({.fd = shared.back().get(), .path = path});
+    }
+    Roots roots{root.get(), std::move(folders)};
+    Store store{std::make_shared<Impl const>(std::move(options), std::move(root), std::move(shared),
+                                             std::move(roots))};
+    // Proves the versions; a store that cannot be read is better refused now than in the middle.
+    OBLEA_TRY(store.images());
     return store;
 }
 
 std::string const& Store::path() const {
-    return impl_->path;
+    return impl_->options.path;
+}
+
+StoreOptions const& Store::options() const {
+    return impl_->options;
 }
 
 int Store::root() const {
     return impl_->root.get();
 }
 
+Roots const& Store::roots() const {
+    return impl_->roots;
+}
+
+Result<Images> Store::own_images() const {
+    return with_context(read_images(root()), [&] { return path(); });
+}
+
 Result<Images> Store::images() const {
-    return Images::parse(OBLEA_TRY(read_images_text(root())));
+    Images images = OBLEA_TRY(own_images());
+    for (Roots::Shared const& store : roots().shared()) {
+        auto read = with_context(read_images(store.fd), [&] { return store.path; });
+        images.add_shared(OBLEA_TRY(std::move(read)), store.path);
+    }
+    return images;
 }
 
 Status Store::change_images(std::function<Status(Images&)> const& change) const {
@@ -129,18 +166,15 @@ Status Store::change_images(std::function<Status(Images&)> const& change) const 
 
 Result<std::optional<std::string>> Store::read_blob(Digest const& digest,
                                                     std::size_t limit_bytes) const {
-    auto text = sys::read_file(root(), layout::blob(digest).c_str(), limit_bytes);
-    if (!text.has_value() && text.error().code == Errno::enoent) {
-        return std::optional<std::string>{};
-    }
-    std::string bytes =
-        OBLEA_TRY(with_context(std::move(text), [&] { return "blob " + digest.to_string(); }));
-    if (base::sha256(bytes) != digest) {
+    std::string const path = layout::blob(digest);
+    auto text = with_context(roots().read_file_if_exists(path, limit_bytes),
+                             [&] { return "blob " + digest.to_string(); });
+    std::optional<std::string> bytes = OBLEA_TRY(std::move(text));
+    if (bytes.has_value() && base::sha256(*bytes) != digest) {
         return fail(Errno::euclean, "",
-                    fmt::format("{}/{} is damaged: its SHA-256 is not its name", path(),
-                                layout::blob(digest)));
+                    fmt::format("{} is damaged: its SHA-256 is not its name", path));
     }
-    return std::optional{std::move(bytes)};
+    return bytes;
 }
 
 Status Store::write_blob(std::string_view bytes, Digest const& digest) const {

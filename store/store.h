@@ -9,6 +9,8 @@
 #include "store/base/unique_fd.h"
 #include "store/image/images.h"
 #include "store/index/types.h"
+#include "store/layer/layer_limits.h"
+#include "store/layer/roots.h"
 
 #include <functional>
 #include <memory>
@@ -59,6 +61,13 @@ private:
     std::optional<std::vector<Digest>> layers_;
 };
 
+// Where a store is, and how it is used.
+struct StoreOptions {
+    std::string path;
+    std::vector<std::string> shared = {};  // stores in which it looks for images too, in this order
+    LayerLimits limits = {};               // of layers that come into it
+};
+
 class Store {
 public:
     enum class Create { no, if_missing };
@@ -67,21 +76,29 @@ public:
     // missing, EUCLEAN when `path` is something else, EOPNOTSUPP for a newer version and where the
     // file system cannot keep a store safe, each with advice.
     static Result<Store> open(std::string path, Create create);
+    // The same with shared stores, which must be there, and are only read. Errors: also ENOENT and
+    // EUCLEAN naming a shared one that is none.
+    static Result<Store> open(StoreOptions options, Create create);
 
-    [[nodiscard]] std::string const& path() const;  // absolute
-    [[nodiscard]] int root() const;                 // O_PATH-free directory descriptor
+    [[nodiscard]] std::string const& path() const;      // absolute
+    [[nodiscard]] StoreOptions const& options() const;  // with absolute paths; to open it again
+    [[nodiscard]] int root() const;                     // O_PATH-free directory descriptor
+    [[nodiscard]] Roots const& roots() const;           // that, and those of the shared stores
 
     Result<Lease> take_lease(std::string_view purpose) const;
 
-    // The images at this moment; the file is read anew each time.
+    // The images at this moment; the files are read anew each time. Those of shared stores come
+    // behind the own ones (Images::add_shared).
     Result<Images> images() const;
+    // Without those of shared stores: what is to be kept, counted, checked and removed here.
+    Result<Images> own_images() const;
 
     // Changes images.json under the exclusive lock: reads, calls `change`, and, when it succeeded,
     // writes durably and renews the derived index.json. An error of `change` leaves everything as
     // it was.
     Status change_images(std::function<Status(Images&)> const& change) const;
 
-    // Blobs (configs, manifests, compressed layers), by digest.
+    // Blobs (configs, manifests, compressed layers), by digest, of this and of shared stores.
     Result<std::optional<std::string>> read_blob(Digest const& digest,
                                                  std::size_t limit_bytes) const;
     Status write_blob(std::string_view bytes,

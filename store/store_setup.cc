@@ -155,6 +155,11 @@ Result<UniqueFd> open_store(std::string const& path) {
                     : path));
     }
     UniqueFd root = *std::move(opened);
+    if (OBLEA_TRY(exists(root.get(), layout::kPublished))) {
+        return fail(Errno::erofs, "",
+                    path + ": a published store, which is only read; name it by --store, and a "
+                           "store of your own by --root");
+    }
     if (!OBLEA_TRY(exists(root.get(), layout::kImages))) {
         OBLEA_TRY(expect_room_for_store(root.get(), path));
         return fail(Errno::enoent, "",

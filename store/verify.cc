@@ -10,7 +10,7 @@
 #include "store/inventory.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
-#include "store/layer/recipe.h"
+#include "store/verify_layer.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -18,7 +18,6 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -36,48 +35,6 @@ namespace {
 
 constexpr std::size_t kReadBytes = 1U << 20U;
 constexpr std::size_t kContainerBytesMax = 4U << 20U;
-constexpr std::uint64_t kToldStep = 8U << 20U;
-
-// What is found while things are looked at side by side.
-class Findings {
-public:
-    Findings(VerifyOptions const& options,
-             std::function<void(VerifyProgress const&)> const& progress, std::uint64_t total_bytes)
-        : options_(options), progress_(progress), total_bytes_(total_bytes) {}
-
-    void add(Kind kind, State state, std::string path, std::string what,
-             std::optional<Digest> const& digest) {
-        std::lock_guard const lock{mutex_};
-        faults_.push_back({kind, state, std::move(path), std::move(what), digest, {}, {}});
-    }
-
-    // ECANCELED when somebody wants an end.
-    Status read(std::uint64_t bytes) {
-        if (options_.cancel != nullptr && *options_.cancel) {
-            return fail(Errno::ecanceled, "", "interrupted");
-        }
-        std::lock_guard const lock{mutex_};
-        bytes_ += bytes;
-        if (progress_ && (bytes_ - told_ >= kToldStep || bytes_ >= total_bytes_)) {
-            told_ = bytes_;
-            progress_({.bytes = std::min(bytes_, total_bytes_), .total_bytes = total_bytes_});
-        }
-        return {};
-    }
-
-    [[nodiscard]] bool contents() const { return options_.depth == Depth::contents; }
-    std::vector<Fault> take_faults() { return std::move(faults_); }
-    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-
-private:
-    VerifyOptions const& options_;
-    std::function<void(VerifyProgress const&)> const& progress_;
-    std::uint64_t total_bytes_;
-    std::mutex mutex_;
-    std::vector<Fault> faults_;
-    std::uint64_t bytes_ = 0;
-    std::uint64_t told_ = 0;
-};
 
 // What is wrong with a file whose SHA-256 should be `digest`; nullopt: nothing. Fails only when it
 // is interrupted, with what made it unreadable as the answer else.
@@ -105,191 +62,6 @@ Result<std::optional<std::string>> hash_fault(int root, std::string const& path,
                                    : std::optional<std::string>{"its SHA-256 is not its name"};
 }
 
-// References of a recipe against what is there.
-class RecipeChecker final : public RecipeVisitor {
-public:
-    explicit RecipeChecker(std::uint64_t pack_bytes) : pack_bytes_(pack_bytes) {}
-
-    Status literal(base::ByteView) override { return {}; }
-    Status pack(std::uint64_t offset, std::uint64_t bytes) override {
-        if (offset > pack_bytes_ || bytes > pack_bytes_ - offset) {
-            return fail(Errno::euclean, "", "it refers to more than the pack has");
-        }
-        return {};
-    }
-    Status object(Digest const& digest, std::uint64_t) override {
-        objects.insert(digest);
-        return {};
-    }
-
-    std::unordered_set<Digest> objects;
-
-private:
-    std::uint64_t pack_bytes_;
-};
-
-class NullSink final : public TarSink {
-public:
-    Status write(base::ByteView) override { return {}; }
-};
-
-// One layer: index, recipe, pack.
-class LayerChecker {
-public:
-    LayerChecker(int root, Digest const& diff_id, Findings& findings)
-        : root_(root), diff_id_(diff_id), findings_(findings) {}
-
-    // The objects that it needs.
-    Result<std::unordered_set<Digest>> run() {
-        pack_path_ = layout::layer_pack(diff_id_);
-        auto const pack_info = sys::stat_if_exists(root_, pack_path_.c_str());
-        if (!pack_info.has_value() || !pack_info->has_value()) {
-            found(Kind::pack, State::missing, pack_path_, "it is missing");
-        } else {
-            pack_bytes_ = static_cast<std::uint64_t>((*pack_info)->st_size);
-        }
-        auto const index = check_index();
-        auto objects = check_recipe();
-        if (index.has_value()) {
-            for (std::uint32_t i = 0; i < index->object_count(); ++i) {
-                objects.insert(OBLEA_TRY(index->object(i)));
-            }
-            if (pack_bytes_.has_value()) {
-                OBLEA_TRY(check_pack(*index));
-            }
-        }
-        return objects;
-    }
-
-private:
-    void found(Kind kind, State state, std::string const& path, std::string what) {
-        findings_.add(kind, state, path, std::move(what), diff_id_);
-        sound_ = false;
-    }
-
-    std::optional<Index> check_index() {
-        std::string const path = layout::layer_index(diff_id_);
-        auto file = sys::openat(root_, path.c_str(), O_RDONLY | O_NOFOLLOW);
-        if (!file.has_value()) {
-            bool const missing = file.error().code == Errno::enoent;
-            found(Kind::index, missing ? State::missing : State::damaged, path,
-                  missing ? "it is missing" : file.error().message());
-            return std::nullopt;
-        }
-        auto index = Index::open(*std::move(file), path);
-        Status const checked = [&]() -> Status {
-            Index const& opened = OBLEA_TRY(view_of(index));
-            OBLEA_TRY(opened.check());
-            bool const right = opened.kind() == IndexKind::layer &&
-                               OBLEA_TRY(opened.layer(LayerPos::bottom)) == diff_id_;
-            return right ? Status{} : fail(Errno::euclean, "", "it is of another layer");
-        }();
-        if (!checked.has_value()) {
-            found(Kind::index, State::damaged, path, checked.error().message());
-            return std::nullopt;
-        }
-        return *std::move(index);
-    }
-
-    static Result<std::reference_wrapper<Index const>> view_of(Result<Index> const& index) {
-        if (!index.has_value()) {
-            return std::unexpected<Error>(index.error());
-        }
-        return std::cref(*index);
-    }
-
-    std::unordered_set<Digest> check_recipe() {
-        std::string const path = layout::layer_recipe(diff_id_);
-        RecipeChecker checker{pack_bytes_.value_or(std::numeric_limits<std::uint64_t>::max())};
-        auto const file = sys::openat(root_, path.c_str(), O_RDONLY | O_NOFOLLOW);
-        if (!file.has_value()) {
-            bool const missing = file.error().code == Errno::enoent;
-            found(Kind::recipe, missing ? State::missing : State::damaged, path,
-                  missing ? "it is missing" : file.error().message());
-            return {};
-        }
-        auto const summary = read_recipe(file->get(), checker);
-        if (!summary.has_value()) {
-            found(Kind::recipe, State::damaged, path, summary.error().message());
-            return {};
-        }
-        if (summary->diff_id != diff_id_) {
-            found(Kind::recipe, State::damaged, path, "it is of another layer");
-        }
-        return std::move(checker.objects);
-    }
-
-    // Every content by the hash that the index has of it. What the index does not know, because a
-    // later member replaced it, only the tar as a whole can prove.
-    Status check_pack(Index const& index) {
-        auto const file = sys::openat(root_, pack_path_.c_str(), O_RDONLY | O_NOFOLLOW);
-        if (!file.has_value()) {
-            found(Kind::pack, State::damaged, pack_path_, file.error().message());
-            return {};
-        }
-        std::uint64_t covered = 0;
-        base::Bytes buffer;
-        for (std::uint32_t i = 1; i <= index.inode_count(); ++i) {
-            InodeNo const ino{i};
-            if (OBLEA_TRY(index.attr(ino)).type != FileType::regular) {
-                continue;
-            }
-            ContentView const content = OBLEA_TRY(index.content(ino));
-            if (content.kind != ContentKind::pack) {
-                continue;
-            }
-            covered += content.blob_bytes;
-            if (!OBLEA_TRY(check_content(file->get(), content, buffer))) {
-                return {};  // one fault tells enough of a pack
-            }
-        }
-        if (findings_.contents() && sound_ && covered < *pack_bytes_) {
-            return check_tar();
-        }
-        return {};
-    }
-
-    Result<bool> check_content(int file, ContentView const& content, base::Bytes& buffer) {
-        if (content.pack_offset > *pack_bytes_ ||
-            content.blob_bytes > *pack_bytes_ - content.pack_offset) {
-            found(Kind::pack, State::damaged, pack_path_, "it is shorter than the index says");
-            return false;
-        }
-        if (!findings_.contents()) {
-            return true;
-        }
-        buffer.resize(static_cast<std::size_t>(content.blob_bytes));
-        auto const count = sys::pread_full(file, buffer, content.pack_offset);
-        bool const right = count.has_value() && *count == buffer.size() &&
-                           base::xxh3_128(buffer) == content.pack_check;
-        OBLEA_TRY(findings_.read(buffer.size()));
-        if (!right) {
-            found(Kind::pack, State::damaged, pack_path_,
-                  count.has_value()
-                      ? fmt::format("the content at byte {} is not what the index says",
-                                    content.pack_offset)
-                      : count.error().message());
-        }
-        return right;
-    }
-
-    Status check_tar() {
-        NullSink sink;
-        auto const exported = export_layer(root_, diff_id_, sink);
-        if (!exported.has_value() && exported.error().code == Errno::euclean) {
-            found(Kind::pack, State::damaged, pack_path_, exported.error().message());
-        }
-        return {};
-    }
-
-    int root_;
-    Digest const& diff_id_;
-    Findings& findings_;
-    std::string pack_path_;
-    std::optional<std::uint64_t> pack_bytes_;
-    bool sound_ = true;
-};
-
 void check_merged(int root, StoreItem const& item, Findings& findings) {
     auto const checked = [&]() -> Status {
         UniqueFd file = OBLEA_TRY(sys::openat(root, item.item.path.c_str(), O_RDONLY | O_NOFOLLOW));
@@ -315,7 +87,8 @@ class Verification {
 public:
     Verification(Store const& store, Inventory const& inventory, Images const& images,
                  Findings& findings)
-        : root_(store.root()), inventory_(inventory), images_(images), findings_(findings) {
+        : store_(store), root_(store.root()), inventory_(inventory), images_(images),
+          findings_(findings) {
         for (StoreItem const& item : inventory.items) {
             if (!item.digest.has_value()) {
                 continue;
@@ -337,7 +110,7 @@ public:
         }
         switch (item.item.kind) {
         case Garbage::Kind::layer: {
-            auto objects = OBLEA_TRY(LayerChecker(root_, *item.digest, findings_).run());
+            auto objects = OBLEA_TRY(verify_layer(root_, *item.digest, findings_));
             std::lock_guard const lock{mutex_};
             needed_.emplace(*item.digest, std::move(objects));
             return {};
@@ -367,7 +140,7 @@ public:
             }
         }
         for (Image const& image : images_.all()) {
-            check_image(image);
+            OBLEA_TRY(check_image(image));
         }
         for (std::string const& id : inventory_.containers) {
             OBLEA_TRY(check_container(id));
@@ -418,21 +191,30 @@ private:
     }
 
     // Layers as they came may be dropped, so their absence is no fault.
-    void check_image(Image const& image) {
+    Status check_image(Image const& image) {
         check_blob(Kind::config, image.id);
         if (image.manifest.has_value()) {
             check_blob(Kind::manifest, *image.manifest);
         }
         for (ImageLayer const& layer : image.layers) {
-            check_layer(layer.diff_id);
+            OBLEA_TRY(check_layer(layer.diff_id));
         }
+        return {};
     }
 
-    void check_layer(Digest const& diff_id) {
-        if (!layers_.contains(diff_id) && missing_.insert(diff_id).second) {
+    // A layer of a shared store is only looked for.
+    Status check_layer(Digest const& diff_id) {
+        if (layers_.contains(diff_id) || missing_.contains(diff_id)) {
+            return {};
+        }
+        bool const shared =
+            !store_.roots().shared().empty() && OBLEA_TRY(has_layer(store_.roots(), diff_id));
+        if (!shared) {
+            missing_.insert(diff_id);
             findings_.add(Kind::layer, State::missing, layout::layer(diff_id), "it is missing",
                           diff_id);
         }
+        return {};
     }
 
     Status check_container(std::string const& id) {
@@ -449,7 +231,7 @@ private:
                 Digest const diff_id = OBLEA_TRY(
                     Digest::parse(layer.is_string() ? layer.get<std::string>() : std::string{}));
                 container_layers_.insert(diff_id);
-                check_layer(diff_id);
+                OBLEA_TRY(check_layer(diff_id));
             }
             return {};
         }();
@@ -512,6 +294,7 @@ private:
         }
     }
 
+    Store const& store_;
     int root_;
     Inventory const& inventory_;
     Images const& images_;
@@ -540,7 +323,7 @@ std::uint64_t bytes_to_read(Inventory const& inventory, Depth depth) {
 Result<VerifyReport> verify_store(Store const& store, VerifyOptions const& options,
                                   std::function<void(VerifyProgress const&)> const& progress) {
     Lease const lease = OBLEA_TRY(store.take_lease("verify"));
-    Images const images = OBLEA_TRY(store.images());
+    Images const images = OBLEA_TRY(store.own_images());
     Inventory const inventory = OBLEA_TRY(take_inventory(store.root()));
     Findings findings{options, progress, bytes_to_read(inventory, options.depth)};
     Verification verification{store, inventory, images, findings};

@@ -7,13 +7,14 @@
 
 namespace oblea::limits {
 
-inline constexpr std::size_t kNameBytesMax = 255;          // NAME_MAX
-inline constexpr std::size_t kPathBytesMax = 65536;        // a path inside an image
-inline constexpr std::size_t kPathDepthMax = 4096;         // components of a path inside an image
-inline constexpr std::size_t kSymlinkBytesMax = 4095;      // PATH_MAX - 1
-inline constexpr std::size_t kXattrNameBytesMax = 255;     // XATTR_NAME_MAX
-inline constexpr std::size_t kXattrValueBytesMax = 65536;  // XATTR_SIZE_MAX
-inline constexpr std::size_t kXattrListBytesMax = 65536;   // XATTR_LIST_MAX, all names of one inode
+inline constexpr std::size_t kNameBytesMax = 255;           // NAME_MAX
+inline constexpr std::size_t kPathBytesMax = 65536;         // a path inside an image
+inline constexpr std::size_t kPathDepthMax = 4096;          // components of a path inside an image
+inline constexpr std::size_t kSymlinkBytesMax = 4095;       // PATH_MAX - 1
+inline constexpr std::size_t kXattrNameBytesMax = 255;      // XATTR_NAME_MAX
+inline constexpr std::size_t kXattrValueBytesMax = 65536;   // XATTR_SIZE_MAX
+inline constexpr std::uint64_t kXattrBytesMax = 1U << 20U;  // of one inode, names and values
+inline constexpr std::size_t kXattrListBytesMax = 65536;  // XATTR_LIST_MAX, all names of one inode
 
 inline constexpr std::uint64_t kLayerEntriesMax = 50'000'000;
 inline constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 62U;

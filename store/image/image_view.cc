@@ -4,6 +4,7 @@
 #include "store/base/checked.h"
 #include "store/base/mapped_file.h"
 #include "store/base/sys.h"
+#include "store/image/content_check.h"
 #include "store/image/merged_index.h"
 #include "store/layer/layout.h"
 
@@ -28,7 +29,7 @@ constexpr std::size_t kObjectsOpenMax = 256;
 struct Pack {
     UniqueFd file;
     std::uint64_t bytes = 0;
-    base::MappedFile mapping;
+    base::MappedFile mapping;  // empty for packs of shared stores, and for empty ones
 };
 
 using OpenObject = std::shared_ptr<UniqueFd const>;
@@ -38,20 +39,18 @@ using OpenObject = std::shared_ptr<UniqueFd const>;
 // else.
 class ObjectCache {
 public:
-    explicit ObjectCache(int root) : root_(root) {}
+    explicit ObjectCache(Roots const& roots) : roots_(roots) {}
 
     Result<OpenObject> get(Digest const& digest) {
         if (OpenObject found = find(digest)) {
             return found;
         }
         std::string const path = layout::object(digest);
-        auto opened = sys::openat(root_, path.c_str(), O_RDONLY | O_NOFOLLOW);
-        if (!opened.has_value()) {
-            bool const missing = opened.error().code == Errno::enoent;
-            return fail(missing ? Errno::eio : opened.error().code, opened.error().op,
-                        missing ? path + " is missing from the store" : path);
+        auto part = OBLEA_TRY(roots_.open_if_exists(path));
+        if (!part.has_value()) {
+            return fail(Errno::eio, "", path + " is missing from " + roots_.names());
         }
-        return insert(digest, std::make_shared<UniqueFd const>(*std::move(opened)));
+        return insert(digest, std::make_shared<UniqueFd const>(std::move(part->file)));
     }
 
 private:
@@ -81,25 +80,32 @@ private:
         return file;
     }
 
-    int root_;
+    Roots const& roots_;
     std::mutex mutex_;
     Order order_;
     std::unordered_map<Digest, Order::iterator> entries_;
 };
 
-Result<Pack> open_pack(int root, Digest const& layer) {
+Result<Pack> open_pack(Roots const& roots, Digest const& layer) {
     std::string const path = layout::layer_pack(layer);
-    auto opened = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
+    auto part = OBLEA_TRY(roots.open_if_exists(path));
+    if (!part.has_value()) {
+        return fail(Errno::enoent, "", path + " is missing from " + roots.names());
+    }
     Pack pack;
-    pack.file = OBLEA_TRY(with_context(std::move(opened), [&] { return path; }));
+    pack.file = std::move(part->file);
     struct stat const info = OBLEA_TRY(sys::fstat(pack.file.get()));
     pack.bytes = static_cast<std::uint64_t>(info.st_size);
     if (pack.bytes == 0) {
         pack.file.reset();  // one descriptor less for each layer of large files only
         return pack;
     }
-    pack.mapping = OBLEA_TRY(
-        with_context(base::MappedFile::map(pack.file.get(), pack.bytes), [&] { return path; }));
+    // Another machine may take a shared file away at any time: that is an error of a read, and a
+    // signal of a mapping.
+    if (part->of == Roots::Part::Of::own) {
+        pack.mapping = OBLEA_TRY(
+            with_context(base::MappedFile::map(pack.file.get(), pack.bytes), [&] { return path; }));
+    }
     return pack;
 }
 
@@ -117,8 +123,13 @@ std::span<Extent const>::iterator extent_after(std::span<Extent const> extents,
 }  // namespace
 
 struct ImageView::Impl {
-    Impl(UniqueFd root_fd, Index index)
-        : root(std::move(root_fd)), tree(std::move(index)), objects(root.get()) {}
+    Impl(Store const& of, Index index)
+        : store(of), tree(std::move(index)), objects(store.roots()) {}
+
+    // Of trusted contents everything is.
+    Status expect_sound(InodeNo file) const {
+        return check.has_value() ? check->expect_sound(file) : Status{};
+    }
 
     // Reads exactly the buffer from a blob.
     Status read_blob(ContentView const& content, std::uint64_t offset, MutableBytes buffer) const {
@@ -185,10 +196,11 @@ struct ImageView::Impl {
         return {};
     }
 
-    UniqueFd root;
+    Store store;
     Index tree;
     std::vector<Pack> packs;  // by the position of their layer
     mutable ObjectCache objects;
+    std::optional<ContentCheck> check;  // of verified contents
 };
 
 ImageView::ImageView(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -205,13 +217,19 @@ Result<std::shared_ptr<ImageView const>> ImageView::open(Store const& store, Ima
     });
 }
 
-Result<std::shared_ptr<ImageView const>> ImageView::open(Store const& store,
-                                                         std::span<Digest const> diff_ids) {
-    UniqueFd root = OBLEA_TRY(sys::openat(store.root(), ".", O_RDONLY | O_DIRECTORY));
-    auto impl = std::make_unique<Impl>(std::move(root),
-                                       OBLEA_TRY(open_merged_index(store.root(), diff_ids)));
+Result<std::shared_ptr<ImageView const>>
+ImageView::open(Store const& store, std::span<Digest const> diff_ids, Contents contents) {
+    Index tree = OBLEA_TRY(open_merged_index(store.roots(), diff_ids));
+    auto impl = std::make_unique<Impl>(store, std::move(tree));
     for (Digest const& layer : diff_ids) {
-        impl->packs.push_back(OBLEA_TRY(open_pack(store.root(), layer)));
+        impl->packs.push_back(OBLEA_TRY(open_pack(store.roots(), layer)));
+    }
+    if (contents == Contents::verified) {
+        Impl const& view = *impl;
+        impl->check.emplace(view.tree, [&view](ContentView const& content, std::uint64_t offset,
+                                               MutableBytes buffer) {
+            return view.read_blob(content, offset, buffer);
+        });
     }
     return std::shared_ptr<ImageView const>{new ImageView{std::move(impl)}};
 }
@@ -226,6 +244,7 @@ Result<std::size_t> ImageView::read(InodeNo file, MutableBytes buffer, std::uint
     if (offset >= attr.size) {
         return std::size_t{0};
     }
+    OBLEA_TRY(impl_->expect_sound(file));
     buffer = buffer.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), attr.size - offset)));
     if (content.kind == ContentKind::none) {
@@ -245,7 +264,11 @@ Result<base::ByteView> ImageView::mapped(InodeNo file, std::uint64_t offset,
         offset >= content.blob_bytes) {
         return base::ByteView{};
     }
+    OBLEA_TRY(impl_->expect_sound(file));
     Pack const& pack = *OBLEA_TRY(impl_->pack_of(content));
+    if (pack.mapping.bytes().empty()) {
+        return base::ByteView{};
+    }
     auto const blob = pack.mapping.bytes().subspan(static_cast<std::size_t>(content.pack_offset),
                                                    static_cast<std::size_t>(content.blob_bytes));
     auto const rest = blob.subspan(static_cast<std::size_t>(offset));
@@ -257,6 +280,7 @@ Result<std::shared_ptr<UniqueFd const>> ImageView::object(InodeNo file) const {
     if (content.kind != ContentKind::object || !content.extents.empty()) {
         return std::shared_ptr<UniqueFd const>{};
     }
+    OBLEA_TRY(impl_->expect_sound(file));
     return impl_->objects.get(content.object);
 }
 

@@ -14,6 +14,9 @@
 
 namespace oblea::store {
 
+// Whether contents are taken as the disk gives them, or held against their digests at first use.
+enum class Contents { trusted, verified };
+
 class ImageView {
 public:
     // Opens the cached merged index of the chain, or builds and publishes it. Errors: ENOENT naming
@@ -21,18 +24,19 @@ public:
     static Result<std::shared_ptr<ImageView const>> open(Store const& store, Image const& image);
     // The same for a bare stack of layers; none at all is an empty root folder ("scratch").
     static Result<std::shared_ptr<ImageView const>> open(Store const& store,
-                                                         std::span<Digest const> diff_ids);
+                                                         std::span<Digest const> diff_ids,
+                                                         Contents contents = Contents::trusted);
     ~ImageView();
 
     [[nodiscard]] Index const& tree() const;
 
     // Reads from a regular file, up to `buffer.size()` bytes from `offset`; holes read as zeros;
-    // short only at the end. Errors: EIO naming the missing or short object or pack; EUCLEAN as
-    // Index.
+    // short only at the end. Errors: EIO naming the missing or short object or pack, or, of
+    // verified contents, the damaged file; EUCLEAN as Index.
     Result<std::size_t> read(InodeNo file, base::MutableBytes buffer, std::uint64_t offset) const;
 
-    // The file's bytes from `offset` as a view of mapped memory, when they lie in a pack in one
-    // piece; empty when they do not.
+    // The file's bytes from `offset` as a view of mapped memory, when they lie in one piece in a
+    // pack of the own store; empty when they do not.
     Result<base::ByteView> mapped(InodeNo file, std::uint64_t offset, std::size_t bytes) const;
 
     // A read-only descriptor of a file that is one whole object.

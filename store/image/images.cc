@@ -61,6 +61,20 @@ void Images::put(Image image) {
     }
 }
 
+void Images::add_shared(Images const& shared, std::string const& store) {
+    for (Image image : shared.all()) {
+        std::erase_if(image.names,
+                      [&](std::string const& name) { return find_name(name) != nullptr; });
+        auto const same = std::ranges::find(images_, image.id, &Image::id);
+        if (same != images_.end()) {
+            same->names.insert(same->names.end(), image.names.begin(), image.names.end());
+            continue;
+        }
+        image.store = store;
+        images_.push_back(std::move(image));
+    }
+}
+
 Status Images::tag(Digest const& id, std::string const& name) {
     auto const image = std::ranges::find(images_, id, &Image::id);
     if (image == images_.end()) {

@@ -37,6 +37,7 @@ struct Image {
     std::string imported;          // RFC 3339, when it came into this store
     std::string origin;            // where it came from, for people
     std::optional<Digest> parent;  // the image that it was committed or built from
+    std::string store = {};        // the shared store that it lies in, empty: the own; not written
 };
 
 class Images {
@@ -50,6 +51,9 @@ public:
     // Adds the image, or joins what is new of it (manifest with its blobs, origin) to the one with
     // the same id, and moves `names` to it: an image that loses its last name stays, dangling.
     void put(Image image);
+    // Adds those of a shared store behind the own ones: names and ids that are there already win,
+    // and an image that is in both gets the names of both.
+    void add_shared(Images const& shared, std::string const& store);
     // Gives a further name to the image; whichever had it loses it. ENOENT when there is no such
     // image.
     Status tag(Digest const& id, std::string const& name);

@@ -2,6 +2,7 @@
 #include "store/image/layer_importer.h"
 
 #include "store/base/sys.h"
+#include "store/image/layer_index.h"
 #include "store/index/index.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
@@ -65,11 +66,8 @@ Result<char const*> media_type_in_store(int root, Digest const& blob) {
     return gzip ? media_type::kOciLayerGzip : media_type::kOciLayerZstd;
 }
 
-Result<std::uint64_t> content_bytes_of(int root, Digest const& diff_id) {
-    std::string const path = layout::layer_index(diff_id);
-    UniqueFd file = OBLEA_TRY(
-        with_context(sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW), [&] { return path; }));
-    Index const index = OBLEA_TRY(Index::open(std::move(file), path));
+Result<std::uint64_t> content_bytes_of(Roots const& roots, Digest const& diff_id) {
+    Index const index = OBLEA_TRY(open_layer_index(roots, diff_id));
     return index.content_bytes();
 }
 
@@ -133,7 +131,7 @@ Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const&
         (compressed &&
          !OBLEA_TRY(refresh_published(root, layout::blob(known.layer.blob).c_str()))) ||
         !OBLEA_TRY(has_layer(root, known.layer.diff_id))) {
-        return none;
+        return find_shared(name, claims);
     }
     if (!by_diff_id_.contains(known.layer.diff_id)) {
         // Published by one who has not finished, or never did: its names may not be on disk yet.
@@ -149,10 +147,36 @@ Result<std::optional<LayerOutcome>> LayerImporter::find_known(std::string const&
         known.layer.blob_bytes = claims.blob_bytes.value_or(0);
     }
     known.content_bytes = OBLEA_TRY(content_bytes_of(root, known.layer.diff_id));
+    show_known(name, claims, known);
+    return std::optional{std::move(known)};
+}
+
+// A layer of a shared store is used where it lies. Its compressed form may be missing there, as it
+// may be missing here.
+Result<std::optional<LayerOutcome>> LayerImporter::find_shared(std::string const& name,
+                                                               LayerClaims const& claims) const {
+    std::optional<LayerOutcome> none;
+    ImageLayer const layer = *claimed_layer(claims);
+    auto const shared = by_diff_id_.find(layer.diff_id);
+    if (store_->roots().shared().empty() || shared == by_diff_id_.end() ||
+        (claims.blob.has_value() && shared->second.blob != *claims.blob) ||
+        OBLEA_TRY(has_layer(store_->root(), layer.diff_id)) ||
+        !OBLEA_TRY(has_layer(store_->roots(), layer.diff_id))) {
+        return none;
+    }
+    LayerOutcome known;
+    known.state = LayerOutcome::State::known;
+    known.layer = shared->second;
+    known.content_bytes = OBLEA_TRY(content_bytes_of(store_->roots(), layer.diff_id));
+    show_known(name, claims, known);
+    return std::optional{std::move(known)};
+}
+
+void LayerImporter::show_known(std::string const& name, LayerClaims const& claims,
+                               LayerOutcome const& known) const {
     ProgressBoard::Slot& slot = progress_->add(progress_id(name, claims), known.layer.blob_bytes);
     slot.bytes = known.layer.blob_bytes;
     slot.state = ImportProgress::State::already_there;
-    return std::optional{std::move(known)};
 }
 
 Result<LayerOutcome> LayerImporter::import(std::string const& name, base::ByteSource& source,
@@ -163,6 +187,7 @@ Result<LayerOutcome> LayerImporter::import(std::string const& name, base::ByteSo
     slot.state = ImportProgress::State::reading;
     StoppableSource stoppable{source, cancel_, stop};
     LayerImportOptions options;
+    options.limits = store_->options().limits;
     options.stream_file = std::move(stream_file);
     options.progress_bytes = &slot.bytes;
     ImportedLayer const layer =

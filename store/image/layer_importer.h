@@ -58,6 +58,10 @@ private:
                   ProgressBoard& progress, std::atomic<bool> const* cancel)
         : store_(&store), staging_(std::move(staging)), progress_(&progress), cancel_(cancel) {}
     [[nodiscard]] std::optional<ImageLayer> claimed_layer(LayerClaims const& claims) const;
+    Result<std::optional<LayerOutcome>> find_shared(std::string const& name,
+                                                    LayerClaims const& claims) const;
+    void show_known(std::string const& name, LayerClaims const& claims,
+                    LayerOutcome const& known) const;
     Result<LayerOutcome> import_planned(SeekableFiles const& files, PlannedLayer const& layer,
                                         std::atomic<bool> const& stop) const;
     Result<Turn> wait_for_turn(Digest const& diff_id) const;

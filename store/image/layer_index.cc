@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/layer_index.h"
 
-#include "store/base/sys.h"
 #include "store/layer/layout.h"
 
 #include <fmt/format.h>
 
 namespace oblea::store {
 
-namespace sys = base::sys;
-
-Result<Index> open_layer_index(int root, Digest const& layer) {
+Result<Index> open_layer_index(Roots const& roots, Digest const& layer) {
     std::string const path = layout::layer_index(layer);
-    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
-    if (!file.has_value() && file.error().code == Errno::enoent) {
+    auto part = OBLEA_TRY(roots.open_if_exists(path));
+    if (!part.has_value()) {
         return fail(Errno::enoent, "",
-                    fmt::format("layer {} is missing from the store", layer.to_string()));
+                    fmt::format("layer {} is missing from {}", layer.to_string(), roots.names()));
     }
-    base::UniqueFd opened = OBLEA_TRY(with_context(std::move(file), [&] { return path; }));
-    return Index::open(std::move(opened), path);
+    return Index::open(std::move(part->file), path);
 }
 
 }  // namespace oblea::store

@@ -34,33 +34,38 @@ Result<bool> is_of_chain(Index const& index, std::span<Digest const> diff_ids) {
     return true;
 }
 
+struct Cached {
+    Index index;
+    Roots::Part::Of of = Roots::Part::Of::own;
+};
+
 // Nullopt when there is none that can be used.
-Result<std::optional<Index>> open_cached(int root, std::string const& path,
-                                         std::span<Digest const> diff_ids) {
-    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
-    if (!file.has_value()) {
-        if (file.error().code == Errno::enoent) {
-            return std::optional<Index>{};
-        }
-        return std::unexpected<Error>(with_context(std::move(file).error(), path));
+Result<std::optional<Cached>> open_cached(Roots const& roots, std::string const& path,
+                                          std::span<Digest const> diff_ids) {
+    auto part = OBLEA_TRY(roots.open_if_exists(path));
+    if (!part.has_value()) {
+        return std::optional<Cached>{};
     }
-    auto index = Index::open(*std::move(file), path);
+    auto index = Index::open(std::move(part->file), path);
     if (!index.has_value()) {
         if (index.error().code == Errno::euclean || index.error().code == Errno::eopnotsupp) {
-            return std::optional<Index>{};
+            return std::optional<Cached>{};
         }
         return std::unexpected<Error>(std::move(index).error());
     }
     auto const right = is_of_chain(*index, diff_ids);
-    return right.has_value() && *right ? std::optional<Index>{*std::move(index)} : std::nullopt;
+    if (!right.has_value() || !*right) {
+        return std::optional<Cached>{};
+    }
+    return std::optional{Cached{.index = *std::move(index), .of = part->of}};
 }
 
-Result<base::Bytes> build(int root, std::span<Digest const> diff_ids) {
+Result<base::Bytes> build(Roots const& roots, std::span<Digest const> diff_ids) {
     std::vector<Index> layers;
     std::vector<Index const*> pointers;
     layers.reserve(diff_ids.size());
     for (Digest const& layer : diff_ids) {
-        layers.push_back(OBLEA_TRY(open_layer_index(root, layer)));
+        layers.push_back(OBLEA_TRY(open_layer_index(roots, layer)));
         pointers.push_back(&layers.back());
     }
     return merge(pointers);
@@ -89,27 +94,30 @@ bool is_no_room(Error const& error) {
 
 }  // namespace
 
-Result<Index> open_merged_index(int root, std::span<Digest const> diff_ids) {
+Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff_ids) {
     if (diff_ids.empty()) {
         return Index::from_bytes(OBLEA_TRY(LayerTree{}.finish(Digest{}, {})), "scratch");
     }
     std::string const path = layout::merged(chain_id(diff_ids));
-    if (auto cached = OBLEA_TRY(open_cached(root, path, diff_ids))) {
-        // Tells gc --keep-storage what was used last. Where it cannot be written it is not needed.
-        static_cast<void>(sys::utimensat(root, path.c_str(), nullptr));
-        return *std::move(cached);
+    if (auto cached = OBLEA_TRY(open_cached(roots, path, diff_ids))) {
+        if (cached->of == Roots::Part::Of::own) {
+            // Tells gc --keep-storage what was used last. Where it cannot be written it is not
+            // needed.
+            static_cast<void>(sys::utimensat(roots.own(), path.c_str(), nullptr));
+        }
+        return std::move(cached->index);
     }
-    base::Bytes bytes = OBLEA_TRY(build(root, diff_ids));
+    base::Bytes bytes = OBLEA_TRY(build(roots, diff_ids));
     Index index = OBLEA_TRY(Index::from_bytes(std::move(bytes), path));
     OBLEA_TRY(index.check());
-    auto published = publish(root, path, index.bytes());
+    auto published = publish(roots.own(), path, index.bytes());
     if (!published.has_value() && is_no_room(published.error())) {
         return index;
     }
     OBLEA_TRY(with_context(std::move(published), [&] { return path; }));
     // The published file is mapped instead, so that its memory can be given back.
-    auto mapped = OBLEA_TRY(open_cached(root, path, diff_ids));
-    return mapped.has_value() ? *std::move(mapped) : std::move(index);
+    auto mapped = OBLEA_TRY(open_cached(roots.own(), path, diff_ids));
+    return mapped.has_value() ? std::move(mapped->index) : std::move(index);
 }
 
 }  // namespace oblea::store

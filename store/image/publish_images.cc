@@ -96,7 +96,9 @@ Status complete_blobs(Store const& store, Image const& image) {
         return {};
     }
     for (ImageLayer const& layer : image.layers) {
-        if (layer.blob == layer.diff_id) {
+        // What a shared store has is not copied.
+        bool const here = OBLEA_TRY(has_layer(store.root(), layer.diff_id));
+        if (layer.blob == layer.diff_id && here) {
             OBLEA_TRY(write_tar_blob(store, layer.diff_id));
         }
     }
@@ -111,7 +113,7 @@ Status write_parts(Store const& store, PlannedImage const& planned, Image const&
     }
     OBLEA_TRY(complete_blobs(store, image));
     if (merge == MergeTree::now) {
-        OBLEA_TRY(with_context(open_merged_index(store.root(), planned.config.diff_ids),
+        OBLEA_TRY(with_context(open_merged_index(store.roots(), planned.config.diff_ids),
                                [&] { return "image " + planned.id.short_hex(); }));
     }
     return {};
@@ -120,7 +122,7 @@ Status write_parts(Store const& store, PlannedImage const& planned, Image const&
 // Under the lock of images.json, where gc is not: from then on the image holds them itself.
 Status expect_layers(Store const& store, Image const& image) {
     for (ImageLayer const& layer : image.layers) {
-        if (!OBLEA_TRY(has_layer(store.root(), layer.diff_id))) {
+        if (!OBLEA_TRY(has_layer(store.roots(), layer.diff_id))) {
             return fail(Errno::estale, "",
                         fmt::format("layer {} was removed from the store during the import; import "
                                     "again",

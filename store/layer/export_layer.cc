@@ -15,18 +15,18 @@ using base::ByteView;
 using base::UniqueFd;
 
 // Opens a part of the layer. What a published layer refers to must be there: its absence is damage.
-Result<UniqueFd> open_part(int root, std::string const& path) {
-    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
-    if (!file.has_value() && file.error().code == Errno::enoent) {
-        return fail(Errno::eio, "", path + " is missing from the store");
+Result<UniqueFd> open_part(Roots const& roots, std::string const& path) {
+    auto part = OBLEA_TRY(roots.open_if_exists(path));
+    if (!part.has_value()) {
+        return fail(Errno::eio, "", path + " is missing from " + roots.names());
     }
-    return with_context(std::move(file), [&] { return path; });
+    return std::move(part->file);
 }
 
 class TarWriter final : public RecipeVisitor {
 public:
-    TarWriter(int root, UniqueFd pack, std::string pack_path, TarSink& sink)
-        : root_(root), pack_(std::move(pack)), pack_path_(std::move(pack_path)), sink_(sink),
+    TarWriter(Roots const& roots, UniqueFd pack, std::string pack_path, TarSink& sink)
+        : roots_(roots), pack_(std::move(pack)), pack_path_(std::move(pack_path)), sink_(sink),
           buffer_(256U << 10U) {}
 
     Status literal(ByteView bytes) override {
@@ -40,7 +40,7 @@ public:
 
     Status object(Digest const& digest, std::uint64_t bytes) override {
         std::string const path = layout::object(digest);
-        UniqueFd const file = OBLEA_TRY(open_part(root_, path));
+        UniqueFd const file = OBLEA_TRY(open_part(roots_, path));
         return copy(file.get(), 0, bytes, path);
     }
 
@@ -69,7 +69,7 @@ private:
         return {};
     }
 
-    int root_;
+    Roots const& roots_;
     UniqueFd pack_;
     std::string pack_path_;
     TarSink& sink_;
@@ -79,15 +79,15 @@ private:
 
 }  // namespace
 
-Status export_layer(int root, Digest const& diff_id, TarSink& sink) {
-    auto const there = OBLEA_TRY(sys::stat_if_exists(root, layout::layer(diff_id).c_str()));
+Status export_layer(Roots const& roots, Digest const& diff_id, TarSink& sink) {
+    auto const there = OBLEA_TRY(roots.stat_if_exists(layout::layer(diff_id)));
     if (!there.has_value()) {
         return fail(Errno::enoent, "", "no layer " + diff_id.to_string() + " in the store");
     }
     std::string const recipe_path = layout::layer_recipe(diff_id);
-    UniqueFd const recipe = OBLEA_TRY(open_part(root, recipe_path));
-    UniqueFd pack = OBLEA_TRY(open_part(root, layout::layer_pack(diff_id)));
-    TarWriter writer{root, std::move(pack), layout::layer_pack(diff_id), sink};
+    UniqueFd const recipe = OBLEA_TRY(open_part(roots, recipe_path));
+    UniqueFd pack = OBLEA_TRY(open_part(roots, layout::layer_pack(diff_id)));
+    TarWriter writer{roots, std::move(pack), layout::layer_pack(diff_id), sink};
     OBLEA_TRY(with_context(read_recipe(recipe.get(), writer), [&] { return recipe_path; }));
     Digest const exported = writer.finish();
     if (exported != diff_id) {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "store/base/sys.h"
 #include "store/index/index.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
@@ -10,22 +9,6 @@
 namespace oblea::store {
 
 namespace {
-
-namespace sys = base::sys;
-using base::UniqueFd;
-
-// Nullopt when there is no such file.
-Result<std::optional<UniqueFd>> open_if_exists(int root, std::string const& path) {
-    auto file = sys::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW);
-    if (file.has_value()) {
-        return std::optional{*std::move(file)};
-    }
-    bool const absent = file.error().code == Errno::enoent || file.error().code == Errno::enotdir;
-    if (absent) {
-        return std::optional<UniqueFd>{};
-    }
-    return std::unexpected<Error>(with_context(std::move(file).error(), path));
-}
 
 // What is damaged is not there; every other error is one.
 template <typename T>
@@ -39,13 +22,13 @@ Result<std::optional<T>> if_undamaged(Result<T> result) {
     return std::unexpected<Error>(std::move(result).error());
 }
 
-Result<std::optional<Index>> open_index(int root, Digest const& diff_id) {
+Result<std::optional<Index>> open_index(Roots const& roots, Digest const& diff_id) {
     std::string const path = layout::layer_index(diff_id);
-    auto file = OBLEA_TRY(open_if_exists(root, path));
-    if (!file.has_value()) {
+    auto part = OBLEA_TRY(roots.open_if_exists(path));
+    if (!part.has_value()) {
         return std::optional<Index>{};
     }
-    auto index = OBLEA_TRY(if_undamaged(Index::open(*std::move(file), path)));
+    auto index = OBLEA_TRY(if_undamaged(Index::open(std::move(part->file), path)));
     if (!index.has_value() || index->kind() != IndexKind::layer) {
         return std::optional<Index>{};
     }
@@ -55,12 +38,12 @@ Result<std::optional<Index>> open_index(int root, Digest const& diff_id) {
 }
 
 // The recipe's header tells its length, and how much of the pack and of objects makes up the tar.
-Result<bool> has_recipe(int root, Digest const& diff_id) {
-    auto const file = OBLEA_TRY(open_if_exists(root, layout::layer_recipe(diff_id)));
-    if (!file.has_value()) {
+Result<bool> has_recipe(Roots const& roots, Digest const& diff_id) {
+    auto const part = OBLEA_TRY(roots.open_if_exists(layout::layer_recipe(diff_id)));
+    if (!part.has_value()) {
         return false;
     }
-    auto const header = OBLEA_TRY(if_undamaged(read_recipe_header(file->get())));
+    auto const header = OBLEA_TRY(if_undamaged(read_recipe_header(part->file.get())));
     return header.has_value() && header->diff_id == diff_id;
 }
 
@@ -71,15 +54,15 @@ std::string object_folder(Digest const& object) {
 
 }  // namespace
 
-Result<bool> has_layer(int root, Digest const& diff_id) {
-    auto const index = OBLEA_TRY(open_index(root, diff_id));
-    if (!index.has_value() || !OBLEA_TRY(has_recipe(root, diff_id)) ||
-        !OBLEA_TRY(sys::stat_if_exists(root, layout::layer_pack(diff_id).c_str())).has_value()) {
+Result<bool> has_layer(Roots const& roots, Digest const& diff_id) {
+    auto const index = OBLEA_TRY(open_index(roots, diff_id));
+    if (!index.has_value() || !OBLEA_TRY(has_recipe(roots, diff_id)) ||
+        !OBLEA_TRY(roots.stat_if_exists(layout::layer_pack(diff_id))).has_value()) {
         return false;
     }
     for (std::uint32_t i = 0; i < index->object_count(); ++i) {
         std::string const object = layout::object(OBLEA_TRY(index->object(i)));
-        if (!OBLEA_TRY(sys::stat_if_exists(root, object.c_str())).has_value()) {
+        if (!OBLEA_TRY(roots.stat_if_exists(object)).has_value()) {
             return false;
         }
     }

@@ -16,6 +16,8 @@
 #include "store/publish.h"
 #include "store/sync.h"
 
+#include <algorithm>
+
 namespace oblea::store {
 
 namespace {
@@ -28,6 +30,9 @@ using base::ByteView;
 // small content, and the tree of its entries.
 constexpr std::size_t kCompressedChunkBytes = 256U << 10U;
 constexpr std::size_t kTarChunkBytes = 512U << 10U;
+
+// A small layer of zeros may well be compressed by more than LayerLimits::ratio.
+constexpr std::uint64_t kRatioFromBytes = std::uint64_t{64} << 20U;
 
 std::unexpected<Error> broken_claim(std::string detail) {
     return fail(Errno::ebadmsg, "", std::move(detail));
@@ -43,6 +48,8 @@ public:
     void keep(base::UniqueFd file) { blob_.emplace(std::move(file)); }
     [[nodiscard]] bool kept() const { return blob_.has_value(); }
     base::ByteSource& source() { return hashing_; }
+    // How much has come so far; from any thread.
+    [[nodiscard]] std::uint64_t bytes() const { return passed_; }
 
     // After the end of the stream: its digest and length, and its copy complete.
     Status finish(ImportedLayer& layer) {
@@ -60,6 +67,7 @@ private:
         if (blob_.has_value()) {
             OBLEA_TRY(blob_->append(passed));
         }
+        passed_ += passed.size();
         if (progress_ != nullptr) {
             progress_->store(hashing_.bytes(), std::memory_order_relaxed);
         }
@@ -68,8 +76,34 @@ private:
 
     LayerClaims const& claims_;
     std::atomic<std::uint64_t>* progress_;
+    std::atomic<std::uint64_t> passed_ = 0;
     HashingSource hashing_;
     std::optional<AppendFile> blob_;
+};
+
+// Ends what a decompressor makes of next to nothing.
+class BoundedSource final : public base::ByteSource {
+public:
+    BoundedSource(base::ByteSource& plain, Intake const& intake, LayerLimits const& limits)
+        : plain_(plain), intake_(intake), limits_(limits) {}
+
+    Result<std::size_t> read(base::MutableBytes buffer) override {
+        std::size_t const count = OBLEA_TRY(plain_.read(buffer));
+        bytes_ += count;
+        if (bytes_ >= kRatioFromBytes) {
+            OBLEA_TRY(
+                with_context(expect_within(limits_, "ratio",
+                                           bytes_ / std::max<std::uint64_t>(intake_.bytes(), 1)),
+                             [] { return "the compressed layer"; }));
+        }
+        return count;
+    }
+
+private:
+    base::ByteSource& plain_;
+    Intake const& intake_;
+    LayerLimits const& limits_;
+    std::uint64_t bytes_ = 0;
 };
 
 Status verify(ImportedLayer const& layer, LayerClaims const& claims) {
@@ -92,9 +126,9 @@ Status verify(ImportedLayer const& layer, LayerClaims const& claims) {
 class LayerSplitter {
 public:
     LayerSplitter(LayerStaging& staging, AppendFile pack, base::UniqueFd recipe,
-                  std::uint64_t object_threshold_bytes)
-        : recipe_(std::move(recipe)),
-          contents_(staging, std::move(pack), recipe_, object_threshold_bytes) {}
+                  LayerImportOptions const& options)
+        : options_(options), recipe_(std::move(recipe)),
+          contents_(staging, std::move(pack), recipe_, options.object_threshold_bytes) {}
 
     Status run(base::ChunkSource& tar_bytes) {
         TarReader tar{tar_bytes, recipe_};
@@ -103,6 +137,8 @@ public:
             if (!member.has_value()) {
                 break;
             }
+            OBLEA_TRY(with_context(expect_bounded(*member, tar.offset()),
+                                   [&] { return member->entry.path.string(); }));
             OBLEA_TRY(take(tar, std::move(*member)));
         }
         tar_bytes_ = tar.offset();
@@ -132,6 +168,23 @@ public:
     }
 
 private:
+    // Before anything of the member is stored.
+    Status expect_bounded(TarMember const& member, std::uint64_t tar_bytes) const {
+        LayerLimits const& limits = options_.limits;
+        LayerEntry const& entry = member.entry;
+        std::string const& path = entry.path.string();
+        auto const depth = static_cast<std::uint64_t>(std::ranges::count(path, '/')) + 1;
+        std::uint64_t xattr_bytes = 0;
+        for (auto const& [name, value] : entry.xattrs) {
+            xattr_bytes += name.size() + value.size();
+        }
+        OBLEA_TRY(expect_within(limits, "entries", entries_ + 1));
+        OBLEA_TRY(expect_within(limits, "depth", depth));
+        OBLEA_TRY(expect_within(limits, "xattr_bytes", xattr_bytes));
+        OBLEA_TRY(expect_within(limits, "file_bytes", entry.attr.size));
+        return expect_within(limits, "layer_bytes", tar_bytes + member.blob_bytes);
+    }
+
     Status take(TarReader& tar, TarMember member) {
         bool const has_content = member.entry.kind == LayerEntry::Kind::inode &&
                                  member.entry.attr.type == FileType::regular;
@@ -144,6 +197,7 @@ private:
         });
     }
 
+    LayerImportOptions const& options_;
     RecipeWriter recipe_;
     ContentWriter contents_;
     LayerTree tree_;
@@ -178,7 +232,7 @@ Result<Compression> recognise(PeekedSource& stream) {
 // Runs the pipeline: read, hash and copy | decompress | hash the tar | parse and write. Every stage
 // but the last has a thread of its own; destruction in reverse order stops them from the end.
 Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& claims,
-                    ImportedLayer& layer) {
+                    LayerLimits const& limits, ImportedLayer& layer) {
     Threading const threading = threading_by_environment();
     auto const compressed = ReadAhead::make(
         intake.source(), {.threading = threading, .chunk_bytes = kCompressedChunkBytes}, {});
@@ -190,8 +244,9 @@ Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& 
     }
     TarHash tar_hash;
     auto const plain = make_decompressor(layer.compression, *compressed);
+    BoundedSource bounded{*plain, intake, limits};
     auto const tar =
-        ReadAhead::make(*plain, {.threading = threading, .chunk_bytes = kTarChunkBytes},
+        ReadAhead::make(bounded, {.threading = threading, .chunk_bytes = kTarChunkBytes},
                         [&](ByteView chunk) { tar_hash.update(chunk); });
     OBLEA_TRY(splitter.run(*tar));
     tar->finish();
@@ -227,9 +282,8 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     }
     AppendFile pack{OBLEA_TRY(staging.create_file("pack"))};
     base::UniqueFd recipe = OBLEA_TRY(staging.create_file("recipe"));
-    LayerSplitter splitter{staging, std::move(pack), std::move(recipe),
-                           options.object_threshold_bytes};
-    OBLEA_TRY(stream_layer(intake, splitter, claims, layer));
+    LayerSplitter splitter{staging, std::move(pack), std::move(recipe), options};
+    OBLEA_TRY(stream_layer(intake, splitter, claims, options.limits, layer));
     splitter.report(layer);
     if (layer.tar_bytes == 0 && !claims.diff_id.has_value()) {
         return fail(Errno::einval, "", "the layer is empty: no tar");

@@ -11,6 +11,8 @@
 #include "store/base/byte_source.h"
 #include "store/index/types.h"
 #include "store/layer/decompress.h"
+#include "store/layer/layer_limits.h"
+#include "store/layer/roots.h"
 
 #include <atomic>
 #include <optional>
@@ -47,6 +49,7 @@ struct LayerImportOptions {
     // A file that holds the stream already, or will when its end has been read, relative to the
     // root: a kept blob is linked to it instead of being written a second time. May be empty.
     std::string stream_file = {};
+    LayerLimits limits = {};
     // Bytes of the stream consumed so far, for progress; may be null.
     std::atomic<std::uint64_t>* progress_bytes = nullptr;
 };
@@ -70,7 +73,7 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& staging, base::ByteSo
 // headers and sizes, and every object by its name. A layer that power loss or a damaged disk took
 // something from is not there, and importing it again mends it. Contents are not read (verify
 // does).
-Result<bool> has_layer(int root, Digest const& diff_id);
+Result<bool> has_layer(Roots const& roots, Digest const& diff_id);
 
 // Object folders, layer folder and the like that hold the names of a layer that is there, relative
 // to the root: what is to be synced by one who relies on a layer that somebody else has published.
@@ -87,6 +90,6 @@ public:
     virtual ~TarSink() = default;
     virtual Status write(base::ByteView data) = 0;
 };
-Status export_layer(int root, Digest const& diff_id, TarSink& sink);
+Status export_layer(Roots const& roots, Digest const& diff_id, TarSink& sink);
 
 }  // namespace oblea::store

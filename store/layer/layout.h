@@ -19,6 +19,11 @@ inline constexpr char const* kLeases = "leases";
 inline constexpr char const* kTmp = "tmp";
 inline constexpr char const* kDownloads = "tmp/download.";  // the beginning of their names
 inline constexpr char const* kLock = "lock";  // flock: exclusive to change images.json or to delete
+// Of published stores only.
+inline constexpr char const* kPublished = "published";      // marks one
+inline constexpr char const* kPublisherLock = "publisher";  // flock: held by who publishes into it
+inline constexpr char const* kUnused = "unused.json";       // since when nothing refers to what
+
 inline constexpr char const* kReserve = "tmp/reserve";  // space to delete with on a full disk
 
 inline std::string blob(Digest const& digest) {

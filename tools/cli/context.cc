@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/cli/context.h"
 
+#include "store/layer/layer_limits.h"
 #include "tools/output/plain_text.h"
 
 #include <nlohmann/json.hpp>
@@ -16,6 +17,14 @@ void write_text(std::FILE* stream, std::string_view text) {
     static_cast<void>(std::fwrite(text.data(), 1, text.size(), stream));
 }
 
+std::vector<std::string> layer_limit_names() {
+    std::vector<std::string> names;
+    for (auto const& field : store::kLayerLimitFields) {
+        names.emplace_back(field.name);
+    }
+    return names;
+}
+
 }  // namespace
 
 std::vector<Option> global_options(GlobalOptions& target) {
@@ -27,6 +36,20 @@ std::vector<Option> global_options(GlobalOptions& target) {
          .target = &target.root,
          .choices = {},
          .config = "root"},
+        {.names = "--store",
+         .value_name = "DIR",
+         .help = "A shared store to find images in, after the own one; repeatable",
+         .target = &target.stores,
+         .choices = {},
+         .config = "stores"},
+        {.names = "--limit",
+         .value_name = "NAME=NUMBER",
+         .help = "What a layer that comes in may have: entries, depth (of paths), file_bytes, "
+                 "layer_bytes, xattr_bytes (of a file), ratio (of compression); repeatable",
+         .target = &target.limits,
+         .choices = {},
+         .config = "limits",
+         .fields = layer_limit_names()},
         {.names = "--log-level",
          .value_name = "LEVEL",
          .help = "What to say on standard error: error, warning or info",

@@ -15,6 +15,8 @@ namespace oblea::tools {
 
 struct GlobalOptions {
     std::optional<std::string> root;
+    std::vector<std::string> stores;  // shared ones
+    std::vector<std::string> limits;  // of layers that come in: NAME=NUMBER
     std::string log_level = "warning";
     unsigned jobs = 0;  // 0: one for each processor
     bool json = false;  // messages as JSON, for programs

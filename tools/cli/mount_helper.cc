@@ -29,17 +29,14 @@ constexpr std::array kOptions{
     Translation{"user", ""},          Translation{"nouser", ""},
     Translation{"users", ""},         Translation{"owner", ""},
     Translation{"group", ""},         Translation{"nofail", ""},
-    Translation{"_netdev", ""},
+    Translation{"_netdev", ""},       Translation{"verify", "--verify"},
 };
 
 constexpr std::array kOptionsWithValue{
-    Translation{"upper=", "--upper"},
-    Translation{"name=", "--name"},
-    Translation{"root=", "--root"},
-    Translation{"pull=", "--pull"},
-    Translation{"data=", "--data"},
-    Translation{"comment=", ""},
-    Translation{"x-", ""},
+    Translation{"upper=", "--upper"}, Translation{"name=", "--name"},
+    Translation{"root=", "--root"},   Translation{"store=", "--store"},
+    Translation{"pull=", "--pull"},   Translation{"data=", "--data"},
+    Translation{"comment=", ""},      Translation{"x-", ""},
 };
 
 enum class Unknown { error, ignore };
@@ -67,7 +64,8 @@ Status translate_option(std::string_view option, Unknown unknown, std::vector<st
     return fail(
         Errno::einval, "",
         fmt::format("mount option '{}' is not known; oblea takes ro, suid, dev, "
-                    "allow_other, rm, upper=DIR, name=NAME, root=DIR, pull=WHEN and data=HOW",
+                    "allow_other, rm, verify, upper=DIR, name=NAME, root=DIR, store=DIR, pull=WHEN "
+                    "and data=HOW",
                     option));
 }
 

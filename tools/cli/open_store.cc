@@ -30,8 +30,10 @@ Result<StorePath> store_path(Context const& context) {
 }
 
 Result<store::Store> open_store(Context const& context) {
-    return store::Store::open(OBLEA_TRY(store_path(context)).path,
-                              store::Store::Create::if_missing);
+    StorePath const own = OBLEA_TRY(store_path(context));
+    store::StoreOptions options{.path = own.path, .shared = context.globals.stores};
+    options.limits = OBLEA_TRY(store::parse_layer_limits(context.globals.limits));
+    return store::Store::open(std::move(options), store::Store::Create::if_missing);
 }
 
 }  // namespace oblea::tools

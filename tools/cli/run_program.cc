@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <oneapi/tbb/global_control.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 namespace oblea::tools {
@@ -46,6 +48,11 @@ int flush_output(Context const& context, int status) {
 }
 
 int run_command(Context& context, Command const& command) {
+    // All parallel work of the process is done by one pool of threads.
+    std::optional<tbb::global_control> bound;
+    if (context.globals.jobs != 0) {
+        bound.emplace(tbb::global_control::max_allowed_parallelism, context.globals.jobs);
+    }
     auto const status = command.run(context);
     if (status.has_value()) {
         return flush_output(context, *status);

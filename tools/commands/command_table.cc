@@ -62,6 +62,7 @@ CommandTable command_table() {
         df_command(),
         gc_command(),
         system_prune_command(),
+        publish_command(),
         verify_command(),
         verify_signature_command(),
         repair_command(),

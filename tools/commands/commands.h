@@ -58,6 +58,7 @@ Command tag_command();
 Command tags_command();
 Command umount_command();
 Command unpack_command();
+Command publish_command();
 Command verify_command();
 Command verify_signature_command();
 Command version_command();

@@ -102,7 +102,7 @@ Status expire(Context const& context, store::Store const& store, GcOptions const
     }
     auto const state = OBLEA_TRY(store::expiry_state(store, in_use));
     auto const expired = store::plan_expiry(state.candidates, state.total_bytes, limits);
-    auto const images = OBLEA_TRY(store.images());
+    auto const images = OBLEA_TRY(store.own_images());
     for (auto const& image : expired) {
         store::Image const* const known = images.find(image.id);
         std::string const name =

@@ -46,7 +46,7 @@ Result<int> show_history(Context& context, HistoryArguments const& options) {
     auto const config = OBLEA_TRY(read_image_config(store, image));
     std::vector<std::uint64_t> layer_bytes;
     for (auto const& layer : image.layers) {
-        auto const index = OBLEA_TRY(store::open_layer_index(store.root(), layer.diff_id));
+        auto const index = OBLEA_TRY(store::open_layer_index(store.roots(), layer.diff_id));
         layer_bytes.push_back(index.content_bytes());
     }
     auto const ancestors = OBLEA_TRY(ancestors_of(store, images, image));

@@ -25,6 +25,7 @@ struct MountCommandOptions {
     bool dev = false;
     bool allow_other = false;
     bool foreground = false;
+    bool verify = false;
     std::string data = "auto";
 };
 
@@ -65,6 +66,7 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
     request.options.read_only =
         options.read_only ? MountOptions::ReadOnly::yes : MountOptions::ReadOnly::no;
     request.options.data = data_of(options.data);
+    request.contents = options.verify ? store::Contents::verified : store::Contents::trusted;
     request.options.threads = context.globals.jobs;
     return request;
 }
@@ -162,6 +164,14 @@ Command mount_command() {
                      .help = "Let other users see the mount",
                      .target = &options->allow_other,
                      .choices = {}},
+                    {.names = "--verify",
+                     .value_name = "",
+                     .help =
+                         "Hold each file against its digest when it is first read: a damaged one "
+                         "is an I/O error, and the log names it",
+                     .target = &options->verify,
+                     .choices = {},
+                     .config = "mount.verify"},
                     {.names = "--foreground",
                      .value_name = "",
                      .help = "Stay until unmounted, with messages on standard error",

@@ -89,7 +89,7 @@ void print_removal(Context const& context, RemovePlan const& plan) {
 
 Result<int> prune(Context& context, PruneOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    auto const now = OBLEA_TRY(store.images());
+    auto const now = OBLEA_TRY(store.own_images());
     auto const filter = OBLEA_TRY(
         ImageFilter::parse(options.filters, ImageFilter::Of::prune, now, std::time(nullptr)));
     // Docker's other spelling of --all.

@@ -3,6 +3,9 @@
 #include "tools/commands/commands.h"
 #include "tools/images/image_uses.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <memory>
 
 namespace oblea::tools {
@@ -24,6 +27,16 @@ Status remove_image(Context const& context, store::Store const& store, std::stri
         apply_removal(images, plan);
         return {};
     });
+    if (!changed.has_value() && changed.error().code == Errno::enoent) {
+        auto const all = OBLEA_TRY(store.images());
+        if (all.resolve(name).has_value()) {
+            return fail(
+                Errno::erofs, "",
+                fmt::format("{} is in a shared store ({}), which is only read; 'oblea publish "
+                            "--remove' takes it out there",
+                            name, fmt::join(store.options().shared, ", ")));
+        }
+    }
     OBLEA_TRY(std::move(changed));
     for (auto const& line : describe_removal(plan)) {
         context.line(line);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/limits.h"
 #include "store/image/reference.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -14,16 +15,42 @@ struct TagOptions {
     std::string target;
 };
 
+// Of an image in a shared store, the own one gets the documents, and the name; the layers stay
+// where they are.
+Status adopt_image(store::Store const& store, store::Image image, std::string const& name) {
+    std::vector<store::Digest> documents{image.id};
+    if (image.manifest.has_value()) {
+        documents.push_back(*image.manifest);
+    }
+    for (store::Digest const& digest : documents) {
+        auto const bytes = OBLEA_TRY(store.read_blob(digest, oblea::limits::kConfigBytesMax));
+        if (!bytes.has_value()) {
+            return fail(Errno::enoent, "",
+                        "the shared store " + image.store + " lacks " + digest.to_string());
+        }
+        OBLEA_TRY(store.write_blob(*bytes, digest));
+    }
+    image.names = {name};
+    return store.change_images([&](store::Images& own) -> Status {
+        own.put(image);
+        return {};
+    });
+}
+
 Result<int> tag_image(Context& context, TagOptions const& options) {
     auto const target = OBLEA_TRY(store::Reference::parse(options.target));
     if (target.digest.has_value()) {
         return fail(Errno::einval, "", "refusing to create a tag with a digest reference");
     }
+    std::string const name = target.with_default_tag().canonical();
     auto const store = OBLEA_TRY(open_store(context));
-    Status tagged = store.change_images([&](store::Images& images) -> Status {
-        store::Digest const id = OBLEA_TRY(images.resolve(options.source))->id;
-        return images.tag(id, target.with_default_tag().canonical());
-    });
+    auto const lease = OBLEA_TRY(store.take_lease("tag"));
+    auto const images = OBLEA_TRY(store.images());
+    store::Image const& image = *OBLEA_TRY(images.resolve(options.source));
+    Status tagged = image.store.empty() ? store.change_images([&](store::Images& own) -> Status {
+        return own.tag(image.id, name);
+    })
+                                        : adopt_image(store, image, name);
     OBLEA_TRY(std::move(tagged));
     return exit_code::kSuccess;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "store/verify.h"
+#include "store/image/platform.h"
+#include "store/image/reference.h"
 #include "store/repair.h"
-
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/progress_option.h"
+#include "tools/commands/registry_commands.h"
 #include "tools/images/fault_lines.h"
 #include "tools/output/human.h"
+#include "tools/registry/pull_image.h"
 
 #include <fmt/format.h>
 
@@ -27,6 +30,7 @@ struct VerifyOptions {
 
 struct RepairOptions {
     std::vector<std::string> from;
+    bool pull = false;
     std::string progress = "auto";
 };
 
@@ -59,7 +63,7 @@ Result<int> verify(Context& context, VerifyOptions const& options) {
                                    .cancel = &interrupt.flag()};
     auto const report =
         OBLEA_TRY(verify_shown(context, store, how, options.quiet ? "none" : options.progress));
-    auto const images = OBLEA_TRY(store.images());
+    auto const images = OBLEA_TRY(store.own_images());
     for (auto const& fault : report.faults) {
         context.line(fault_line(fault, images));
     }
@@ -77,6 +81,38 @@ Result<int> verify(Context& context, VerifyOptions const& options) {
     return exit_code::kFailure;
 }
 
+// Where a registry can be asked for exactly this image; nothing for one that did not come from any.
+std::optional<store::Reference> registry_source(store::Image const& image) {
+    auto const origin = store::Reference::parse(image.origin);
+    bool const pulled = origin.has_value() && image.manifest.has_value() &&
+                        (origin->canonical() == image.origin || origin->digest.has_value());
+    if (!pulled) {
+        return std::nullopt;
+    }
+    auto exact = store::Reference::parse(origin->repository() + '@' + image.manifest->to_string());
+    return exact.has_value() ? std::optional{*std::move(exact)} : std::nullopt;
+}
+
+Status fetch_again(Context const& context, store::Store const& store, Interrupt const& interrupt,
+                   store::Image const& image, store::Distrust const& distrust) {
+    auto const reference = registry_source(image);
+    if (!reference.has_value()) {
+        return fail(Errno::enoent, "",
+                    (image.names.empty() ? image.id.short_hex() : image.names.front()) +
+                        " did not come from a registry");
+    }
+    auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
+    std::string const platform =
+        image.os.empty() ? ""
+                         : store::Platform{image.os, image.architecture, image.variant}.to_string();
+    registry::PullRequest request{.reference = *reference, .platform = platform};
+    request.jobs = context.globals.jobs;
+    request.cancel = &interrupt.flag();
+    request.repair = &distrust;
+    OBLEA_TRY(registry::pull_image(store, *session, request, {}));
+    return {};
+}
+
 Result<int> repair(Context& context, RepairOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     Interrupt const interrupt;
@@ -88,10 +124,16 @@ Result<int> repair(Context& context, RepairOptions const& options) {
         context.line("Nothing to repair");
         return exit_code::kSuccess;
     }
-    auto const report = OBLEA_TRY(store::repair_store(
-        store, found,
-        {.from = options.from, .jobs = context.globals.jobs, .cancel = &interrupt.flag()}));
-    auto const images = OBLEA_TRY(store.images());
+    store::RepairOptions sources{.from = options.from};
+    sources.jobs = context.globals.jobs;
+    sources.cancel = &interrupt.flag();
+    if (options.pull) {
+        sources.fetch = [&](store::Image const& image, store::Distrust const& distrust) {
+            return fetch_again(context, store, interrupt, image, distrust);
+        };
+    }
+    auto const report = OBLEA_TRY(store::repair_store(store, found, sources));
+    auto const images = OBLEA_TRY(store.own_images());
     for (auto const& message : report.messages) {
         context.warning(message);
     }
@@ -105,7 +147,7 @@ Result<int> repair(Context& context, RepairOptions const& options) {
         return exit_code::kSuccess;
     }
     context.error(fmt::format("{} fault{} left; name another store or an archive of the image by "
-                              "--from, or remove the images and pull them again",
+                              "--from, ask the registries by --pull, or remove the images",
                               report.left.size(), report.left.size() == 1 ? "" : "s"));
     return exit_code::kFailure;
 }
@@ -154,7 +196,8 @@ Command repair_command() {
         .description =
             "Checks the store as 'oblea verify' does, and replaces what is damaged or missing: "
             "from "
-            "the compressed layers that the store keeps, and from the sources that --from names. "
+            "the compressed layers that the store keeps, from the sources that --from names, and "
+            "with --pull from the registries that images came from. "
             "What comes is proven by its digest before it replaces anything. Images, containers "
             "and "
             "names are never removed.",
@@ -165,8 +208,14 @@ Command repair_command() {
                          "Another store, or anything that 'oblea import' reads; may be repeated",
                      .target = &options->from,
                      .choices = {}},
+                    {.names = "--pull",
+                     .value_name = "",
+                     .help = "Also from the registry that an image was pulled from",
+                     .target = &options->pull,
+                     .choices = {}},
                     progress_option(options->progress)},
         .examples = {{"oblea repair", "From what the store has itself"},
+                     {"oblea repair --pull", "From the registries, what the store has not"},
                      {"oblea repair --from /mnt/other/store --from debian.tar",
                       "From another store, then from an archive"}},
         .run = [options](Context& context) { return repair(context, *options); },

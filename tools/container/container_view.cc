@@ -13,9 +13,9 @@ namespace sys = base::sys;
 
 using Look = std::function<Result<std::string>(ContainerView const&)>;
 
-Result<std::string> look_at(std::string const& store_path, Container const& container,
+Result<std::string> look_at(store::StoreOptions const& store_options, Container const& container,
                             std::string const& mount_point, int extra, Look const& look) {
-    auto const store = OBLEA_TRY(store::Store::open(store_path, store::Store::Create::no));
+    auto const store = OBLEA_TRY(store::Store::open(store_options, store::Store::Create::no));
     auto const root = OBLEA_TRY(sys::open(mount_point, O_RDONLY | O_DIRECTORY));
     std::string const upper_path = container.folder() + "/upper";
     auto const upper =
@@ -28,18 +28,19 @@ Result<std::string> look_at(std::string const& store_path, Container const& cont
 }
 
 // In a child, which it leaves in other namespaces.
-Result<std::string> look_from_inside(std::string const& store_path, Container const& container,
+Result<std::string> look_from_inside(store::StoreOptions const& store_options,
+                                     Container const& container,
                                      std::optional<MountInfo> const& live, int extra,
                                      Look const& look) {
     if (live.has_value()) {
         OBLEA_TRY(join_namespaces(live->pid));
-        return look_at(store_path, container, live->mount_point, extra, look);
+        return look_at(store_options, container, live->mount_point, extra, look);
     }
     OBLEA_TRY(enter_private_namespaces({}));
     end_with_parent();
     PrivateServer const server = OBLEA_TRY(serve_privately(
-        store_path, {.image = {}, .container = container.id}, RemoveAtUnmount::when_untouched));
-    auto seen = look_at(store_path, container, server.info.mount_point, extra, look);
+        store_options, {.image = {}, .container = container.id}, RemoveAtUnmount::when_untouched));
+    auto seen = look_at(store_options, container, server.info.mount_point, extra, look);
     auto const ended = end_private_server(server);
     if (seen.has_value()) {
         OBLEA_TRY(ended);
@@ -52,9 +53,9 @@ Result<std::string> look_from_inside(std::string const& store_path, Container co
 Result<std::string> look_into(store::Store const& store, Container const& container, int extra,
                               Look const& look) {
     auto const live = OBLEA_TRY(find_server(store, container.id));
-    std::string const store_path = store.path();
+    store::StoreOptions const store_options = store.options();
     Child const child = OBLEA_TRY(start_child(Parentage::own, extra, [&](Report& report) {
-        auto const seen = look_from_inside(store_path, container, live, extra, look);
+        auto const seen = look_from_inside(store_options, container, live, extra, look);
         if (!seen.has_value()) {
             report.failure(seen.error());
             return 1;

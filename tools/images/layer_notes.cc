@@ -16,7 +16,7 @@ Result<OpenLayers> open_layers(store::Store const& store, store::Image const& im
     }
     OpenLayers layers;
     for (auto const& layer : image.layers) {
-        layers.indexes.push_back(OBLEA_TRY(store::open_layer_index(store.root(), layer.diff_id)));
+        layers.indexes.push_back(OBLEA_TRY(store::open_layer_index(store.roots(), layer.diff_id)));
         std::size_t const position = layers.notes.size();
         layers.notes.push_back({.diff_id = layer.diff_id,
                                 .created_by = position < steps.size() ? steps[position] : ""});

@@ -48,7 +48,7 @@ Status BuildMounts::make(store::Store const& store, std::string const& folder,
     OBLEA_TRY(make_secrets(folder, run.secrets));
     OBLEA_TRY(make_scripts(folder, run.scripts));
     for (TreeMount const& tree : run.trees) {
-        OBLEA_TRY(with_context(make_tree(store.path(), tree), [&] { return tree.target; }));
+        OBLEA_TRY(with_context(make_tree(store.options(), tree), [&] { return tree.target; }));
     }
     for (CacheMount const& cache : run.caches) {
         OBLEA_TRY(with_context(make_cache(cache), [&] { return cache.target; }));
@@ -90,9 +90,10 @@ Status BuildMounts::make_scripts(std::string const& folder,
     return {};
 }
 
-Status BuildMounts::make_tree(std::string const& store_path, TreeMount const& tree) {
-    servers_.push_back(OBLEA_TRY(serve_privately(
-        store_path, {.image = {}, .container = tree.container}, RemoveAtUnmount::when_untouched)));
+Status BuildMounts::make_tree(store::StoreOptions const& store_options, TreeMount const& tree) {
+    servers_.push_back(
+        OBLEA_TRY(serve_privately(store_options, {.image = {}, .container = tree.container},
+                                  RemoveAtUnmount::when_untouched)));
     UniqueFd const root =
         OBLEA_TRY(sys::open(servers_.back().info.mount_point, O_RDONLY | O_DIRECTORY));
     std::string const path = tree.path.empty() ? "." : tree.path;

@@ -34,7 +34,7 @@ public:
 private:
     Status make_secrets(std::string const& folder, std::vector<SecretMount> const& secrets);
     Status make_scripts(std::string const& folder, std::vector<ScriptMount> const& scripts);
-    Status make_tree(std::string const& store_path, TreeMount const& tree);
+    Status make_tree(store::StoreOptions const& store_options, TreeMount const& tree);
     Status make_cache(CacheMount const& cache);
 
     std::vector<BindMount> binds_;

@@ -121,10 +121,10 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
         return fail(Errno{ESRCH}, "", fmt::format("container {} is not running", container.name));
     }
     Runtime const runtime = OBLEA_TRY(Runtime::find());
-    std::string const store_path = store.path();
+    store::StoreOptions const store_options = store.options();
     static_cast<void>(std::signal(SIGINT, SIG_IGN));
     Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
-        auto const there = store::Store::open(store_path, store::Store::Create::no);
+        auto const there = store::Store::open(store_options, store::Store::Create::no);
         auto const prepared = there.has_value()
                                   ? prepare(*there, container, state, request)
                                   : Result<Prepared>{std::unexpected<Error>(there.error())};

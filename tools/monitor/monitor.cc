@@ -137,7 +137,7 @@ private:
         }
         OBLEA_TRY(runtime_.prepare_namespace());
         server_ =
-            OBLEA_TRY(serve_privately(store_.path(), {.image = {}, .container = container_.id},
+            OBLEA_TRY(serve_privately(store_.options(), {.image = {}, .container = container_.id},
                                       RemoveAtUnmount::when_untouched));
         clients_.emplace(OBLEA_TRY(listen_for_clients(store_, container_)));
         if (config_.build.has_value()) {
@@ -522,7 +522,7 @@ private:
 };
 
 struct MonitorStart {
-    std::string store_path;
+    store::StoreOptions store_options;
     std::string container;
     Begin begin;
     pid_t caller;  // as Monitor has it
@@ -531,7 +531,7 @@ struct MonitorStart {
 int monitor(MonitorStart const& asked, Report& report) {
     auto const start = [&]() -> Result<int> {
         store::Store const store =
-            OBLEA_TRY(store::Store::open(asked.store_path, store::Store::Create::no));
+            OBLEA_TRY(store::Store::open(asked.store_options, store::Store::Create::no));
         Container const container = OBLEA_TRY(need_container(store, asked.container));
         RunConfig config = OBLEA_TRY(run_config_of(container));
         Runtime runtime = OBLEA_TRY(Runtime::find());
@@ -581,7 +581,7 @@ Result<RunConfig> run_config_of(Container const& container) {
 Result<StartOutcome> start_monitor(store::Store const& store, Container const& container,
                                    Begin begin, MonitorLife life) {
     bool const own = life == MonitorLife::with_caller;
-    MonitorStart const start{.store_path = store.path(),
+    MonitorStart const start{.store_options = store.options(),
                              .container = container.id,
                              .begin = begin,
                              .caller = own ? ::getpid() : 0};

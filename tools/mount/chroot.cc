@@ -79,10 +79,10 @@ Result<ChrootResult> run_chroot(store::Store const& store, ChrootRequest const& 
             return fail(Errno{code.value()}, "open", request.folder);
         }
     }
-    std::string const store_path = store.path();
+    store::StoreOptions const store_options = store.options();
     KeyboardSignalsIgnored const ignored;
     Child const keeper = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
-        auto const result = keep_chroot(store_path, complete);
+        auto const result = keep_chroot(store_options, complete);
         if (!result.has_value()) {
             report.failure(result.error());
             return 1;

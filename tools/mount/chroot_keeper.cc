@@ -17,20 +17,21 @@ struct Served {
     enum class Container { made_before, made_now } container = Container::made_now;
 };
 
-Result<Served> serve(std::string const& store_path, ChrootRequest const& request) {
-    store::Store const store = OBLEA_TRY(store::Store::open(store_path, store::Store::Create::no));
+Result<Served> serve(store::StoreOptions const& store_options, ChrootRequest const& request) {
+    store::Store const store =
+        OBLEA_TRY(store::Store::open(store_options, store::Store::Create::no));
     ResolvedSource const source = OBLEA_TRY(resolve_source(store, request.source));
     Served served;
     served.defaults = OBLEA_TRY(read_image_defaults(store, source.image));
     served.container =
         source.container ? Served::Container::made_before : Served::Container::made_now;
-    served.server = OBLEA_TRY(serve_privately(store_path, request.source, request.remove));
+    served.server = OBLEA_TRY(serve_privately(store_options, request.source, request.remove));
     return served;
 }
 
-Result<ChrootResult> run_on_image(std::string const& store_path, ChrootRequest const& request,
-                                  Rights rights) {
-    Served const served = OBLEA_TRY(serve(store_path, request));
+Result<ChrootResult> run_on_image(store::StoreOptions const& store_options,
+                                  ChrootRequest const& request, Rights rights) {
+    Served const served = OBLEA_TRY(serve(store_options, request));
     auto result = run_jailed({.root = served.server.info.mount_point,
                               .rights = rights,
                               .defaults = served.defaults,
@@ -41,7 +42,8 @@ Result<ChrootResult> run_on_image(std::string const& store_path, ChrootRequest c
         return result;
     }
     OBLEA_TRY(ended);
-    store::Store const store = OBLEA_TRY(store::Store::open(store_path, store::Store::Create::no));
+    store::Store const store =
+        OBLEA_TRY(store::Store::open(store_options, store::Store::Create::no));
     auto const container = OBLEA_TRY(find_container(store, served.server.info.container_id));
     if (container && served.container == Served::Container::made_now) {
         result->kept = container->name;
@@ -63,10 +65,11 @@ Result<ChrootResult> run_on_folder(ChrootRequest const& request, Rights rights) 
 
 }  // namespace
 
-Result<ChrootResult> keep_chroot(std::string const& store_path, ChrootRequest const& request) {
+Result<ChrootResult> keep_chroot(store::StoreOptions const& store_options,
+                                 ChrootRequest const& request) {
     Rights const rights = OBLEA_TRY(enter_private_namespaces(request.warn));
     end_with_parent();
-    return request.folder.empty() ? run_on_image(store_path, request, rights)
+    return request.folder.empty() ? run_on_image(store_options, request, rights)
                                   : run_on_folder(request, rights);
 }
 

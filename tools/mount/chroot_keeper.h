@@ -3,13 +3,12 @@
 #pragma once
 #include "tools/mount/chroot.h"
 
-#include <string>
-
 namespace oblea::tools {
 
 // Enters the namespaces for good, so it must be a process of its own; returns when the command has
 // ended and everything is tidied up. Processes that the command leaves behind are ended: their file
 // system goes.
-Result<ChrootResult> keep_chroot(std::string const& store_path, ChrootRequest const& request);
+Result<ChrootResult> keep_chroot(store::StoreOptions const& store_options,
+                                 ChrootRequest const& request);
 
 }  // namespace oblea::tools

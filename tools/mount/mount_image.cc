@@ -40,9 +40,9 @@ Result<MountRequest> with_absolute_paths(MountRequest request) {
 
 Result<MountInfo> mount_image(store::Store const& store, MountRequest const& request) {
     MountRequest const complete = OBLEA_TRY(with_absolute_paths(request));
-    std::string const store_path = store.path();
+    store::StoreOptions const store_options = store.options();
     Child const server = OBLEA_TRY(start_child(Parentage::detached, -1, [&](Report& report) {
-        return serve_and_report(store_path, complete, report);
+        return serve_and_report(store_options, complete, report);
     }));
     auto mount = parse_encoded_mount(server.report);
     if (!mount) {

@@ -8,6 +8,7 @@
 #pragma once
 #include "fs/fuse/counters.h"
 #include "fs/fuse/server.h"
+#include "store/image/image_view.h"
 #include "store/store.h"
 #include "tools/mount/containers.h"
 
@@ -43,6 +44,7 @@ struct MountRequest {
     // "<upper_dir>.work" beside it.
     std::string upper_dir;
     RemoveAtUnmount remove = RemoveAtUnmount::when_untouched;
+    store::Contents contents = store::Contents::trusted;
     fs::MountOptions options;  // access, suid, dev, threads; the rest is set here
 };
 

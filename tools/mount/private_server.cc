@@ -110,8 +110,8 @@ Status join_namespaces(std::int64_t pid) {
     return {};
 }
 
-Result<PrivateServer> serve_privately(std::string const& store_path, MountSource const& source,
-                                      RemoveAtUnmount remove) {
+Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
+                                      MountSource const& source, RemoveAtUnmount remove) {
     MountRequest mount;
     mount.source = source;
     mount.remove = remove;
@@ -121,7 +121,7 @@ Result<PrivateServer> serve_privately(std::string const& store_path, MountSource
     mount.options.placeholders = placeholders();
     Child process = OBLEA_TRY(start_child(Parentage::own_session, -1, [&](Report& report) {
         end_with_parent();
-        return serve_and_report(store_path, mount, report);
+        return serve_and_report(store_options, mount, report);
     }));
     auto described = parse_encoded_mount(process.report);
     if (!described) {

@@ -40,8 +40,8 @@ struct PrivateServer {
 
 // Mounts with set-user-id programs and devices, for all users of the namespace, and shows the names
 // that the machine's folders and files are mounted on, whether the image has them or not.
-Result<PrivateServer> serve_privately(std::string const& store_path, MountSource const& source,
-                                      RemoveAtUnmount remove);
+Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
+                                      MountSource const& source, RemoveAtUnmount remove);
 
 // Unmounts and waits. Errors: EIO when it did not end cleanly.
 Status end_private_server(PrivateServer const& server);

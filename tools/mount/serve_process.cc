@@ -42,12 +42,13 @@ Status settle_process() {
     return ::chdir("/") == 0 ? Status{} : Status{fail(sys::last_errno(), "chdir", "/")};
 }
 
-int serve_and_report(std::string const& store_path, MountRequest const& request, Report& report) {
+int serve_and_report(store::StoreOptions const& store_options, MountRequest const& request,
+                     Report& report) {
     StopSignals signals{Hangup::is_ignored};
     auto const settled = settle_process();
     // The caller's store is of no use here: its descriptors are closed.
     auto const store = settled.has_value()
-                           ? store::Store::open(store_path, store::Store::Create::no)
+                           ? store::Store::open(store_options, store::Store::Create::no)
                            : Result<store::Store>{std::unexpected<Error>(settled.error())};
     if (!store.has_value()) {
         report.failure(store.error());

@@ -117,7 +117,8 @@ std::string ServedImage::work_path() const {
 }
 
 Result<std::unique_ptr<fs::UnionFs>> ServedImage::open_union() {
-    auto lower = fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_)));
+    auto lower =
+        fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_, request_.contents)));
     OBLEA_TRY(lease_.narrow_to(layers_));
     // Who throws the layer away at the end does not want it back after a crash either.
     fs::UnionOptions const options{

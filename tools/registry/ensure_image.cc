@@ -45,13 +45,16 @@ Context for_news(Context const& context, std::FILE* news) {
     return changed;
 }
 
-int run_child(Context const& context, store::Store const& store, store::Reference const& name,
-              EnsureImageRequest const& request, Report& report) {
+int run_child(Context const& context, store::StoreOptions const& options,
+              store::Reference const& name, EnsureImageRequest const& request, Report& report) {
     // Whoever ends us ends the pull; what has come is kept for the next one.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     std::FILE* const nowhere = request.quiet ? std::fopen("/dev/null", "we") : nullptr;
     Context const talking = for_news(context, nowhere != nullptr ? nowhere : context.streams().err);
-    auto const pulled = pull_here(talking, store, name, request);
+    // The caller's store is of no use here: its descriptors are closed.
+    auto const store = store::Store::open(options, store::Store::Create::no);
+    auto const pulled = store.has_value() ? pull_here(talking, *store, name, request)
+                                          : Status{std::unexpected<Error>(store.error())};
     std::fflush(context.streams().err);
     if (!pulled.has_value()) {
         report.failure(pulled.error());
@@ -62,8 +65,9 @@ int run_child(Context const& context, store::Store const& store, store::Referenc
 
 Status pull_in_child(Context const& context, store::Store const& store,
                      store::Reference const& name, EnsureImageRequest const& request) {
-    auto const child = start_child(Parentage::own, store.root(), [&](Report& report) {
-        return run_child(context, store, name, request, report);
+    store::StoreOptions const options = store.options();
+    auto const child = start_child(Parentage::own, -1, [&](Report& report) {
+        return run_child(context, options, name, request, report);
     });
     if (!child.has_value()) {
         return std::unexpected<Error>(child.error());

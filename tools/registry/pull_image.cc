@@ -7,6 +7,7 @@
 #include "store/image/layer_importer.h"
 #include "store/image/publish_images.h"
 #include "store/layer/import_layer.h"
+#include "store/repair.h"
 #include "tools/registry/download/downloads.h"
 #include "tools/registry/signature/check_signatures.h"
 
@@ -119,7 +120,7 @@ find_up_to_date(store::Store const& store, std::string const& name, base::Digest
         return std::optional<store::Digest>{};
     }
     for (auto const& layer : image->layers) {
-        if (!OBLEA_TRY(store::has_layer(store.root(), layer.diff_id))) {
+        if (!OBLEA_TRY(store::has_layer(store.roots(), layer.diff_id))) {
             return std::optional<store::Digest>{};
         }
     }
@@ -248,9 +249,13 @@ private:
     Result<store::LayerOutcomes> import_from(Downloads& downloads, store::ProgressBoard& board,
                                              store::PlannedImage const& image, unsigned jobs) {
         auto const importer =
-            OBLEA_TRY(store::LayerImporter::create(store_, board, request_.cancel));
+            OBLEA_TRY(store::LayerImporter::create(store_, board, request_.cancel, distrust()));
         RemoteLayers const layers{downloads, manifest_};
         return importer.import_all(layers, {image}, jobs);
+    }
+
+    [[nodiscard]] store::Distrust distrust() const {
+        return request_.repair != nullptr ? *request_.repair : store::Distrust{};
     }
 
     store::Store const& store_;
@@ -276,6 +281,13 @@ Status expect_allowed(RegistrySession const& session, RegistryClient& client,
     return with_context(expect_accepted(policy, policy.find("docker", scopes_of(reference)),
                                         SignaturePlace::of(client), signed_image(found, reference)),
                         [&] { return reference.familiar(); });
+}
+
+// The documents of an image that is there; its layers have come.
+Status restore(store::Store const& store, store::PlannedImage const& image,
+               store::Distrust const& distrust) {
+    OBLEA_TRY(store::restore_blob(store, image.config_bytes, distrust));
+    return store::restore_blob(store, *image.manifest_bytes, distrust);
 }
 
 Status publish(store::Store const& store, store::PlannedImage const& image,
@@ -338,15 +350,16 @@ Result<PulledImage> pull_image(store::Store const& store, RegistrySession& sessi
     std::string const name = stored_name(request.reference);
     auto const known =
         OBLEA_TRY(find_up_to_date(store, name, base::sha256(std::string_view{found.bytes})));
-    if (known.has_value()) {
+    if (known.has_value() && request.repair == nullptr) {
         return PulledImage{
             .outcome = PulledImage::Outcome::up_to_date, .id = *known, .digest = found.digest};
     }
     auto const image = OBLEA_TRY(plan_image(*clients.front(), found, request));
     LayerPull pull{store, clients, found.manifest, request, progress};
     auto const outcomes = pull.run(image);
-    Status const done = outcomes.has_value() ? publish(store, image, *outcomes, name)
-                                             : Status{std::unexpected<Error>(outcomes.error())};
+    Status const done = !outcomes.has_value() ? Status{std::unexpected<Error>(outcomes.error())}
+                        : request.repair != nullptr ? restore(store, image, *request.repair)
+                                                    : publish(store, image, *outcomes, name);
     if (!done.has_value()) {
         // What stays behind if this fails too is debris, which gc removes.
         static_cast<void>(store::discard_since(store, lease));

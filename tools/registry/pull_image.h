@@ -23,6 +23,9 @@ struct PullRequest {
     std::string platform;        // "os/arch[/variant]"; empty: the machine's
     unsigned jobs = 0;           // threads; 0: one for each processor
     std::atomic<bool> const* cancel = nullptr;
+    // For repair: layers, config and manifest of an image that the store has already, replacing
+    // what is distrusted; names and the list of images stay as they are. May be null.
+    store::Distrust const* repair = nullptr;
 };
 
 struct PullProgress {

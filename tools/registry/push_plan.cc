@@ -75,7 +75,7 @@ Result<PreparedLayer> rebuild(store::Store const& store, store::ImageLayer const
                      [] { return std::string{"a temporary file in the store"}; }));
     auto const compressor = OBLEA_TRY(store::make_compressor(compression, file.get()));
     StoppableSink sink{*compressor, cancel};
-    OBLEA_TRY(store::export_layer(store.root(), layer.diff_id, sink));
+    OBLEA_TRY(store::export_layer(store.roots(), layer.diff_id, sink));
     auto const made = OBLEA_TRY(compressor->finish());
     return PreparedLayer{.diff_id = layer.diff_id,
                          .digest = made.digest,
@@ -86,8 +86,11 @@ Result<PreparedLayer> rebuild(store::Store const& store, store::ImageLayer const
 
 Result<PreparedLayer> open_blob(store::Store const& store, store::ImageLayer const& layer) {
     std::string const path = store::layout::blob(layer.blob);
-    UniqueFd file = OBLEA_TRY(with_context(
-        sys::openat(store.root(), path.c_str(), O_RDONLY | O_NOFOLLOW), [&] { return path; }));
+    auto part = OBLEA_TRY(store.roots().open_if_exists(path));
+    if (!part.has_value()) {
+        return fail(Errno::enoent, "", path + " is missing from " + store.roots().names());
+    }
+    UniqueFd file = std::move(part->file);
     struct stat const info = OBLEA_TRY(sys::fstat(file.get()));
     return PreparedLayer{.diff_id = layer.diff_id,
                          .digest = layer.blob,
@@ -123,8 +126,7 @@ Result<std::string> read_document(store::Store const& store, store::Digest const
 Result<std::vector<LayerState>> look_at(store::Store const& store, store::Image const& image) {
     std::vector<LayerState> states;
     for (auto const& layer : image.layers) {
-        auto const there =
-            OBLEA_TRY(sys::stat_if_exists(store.root(), store::layout::blob(layer.blob).c_str()));
+        auto const there = OBLEA_TRY(store.roots().stat_if_exists(store::layout::blob(layer.blob)));
         states.push_back({.layer = layer, .blob_exists = there.has_value()});
     }
     return states;

@@ -178,3 +178,54 @@ TEST_CASE("what is no tar is refused in words", "[layer][hostile]") {
     CHECK_THAT(victim.refuse(std::string(2000, 'x')), Contains("no tar header"));
     CHECK_THAT(victim.refuse(std::string{"\xfd\x37\x7a\x58\x5a\0", 6}), Contains("xz"));
 }
+
+TEST_CASE("limits that are set are named when a layer goes past them", "[layer][hostile]") {
+    std::string const tar = TarBuilder{}
+                                .folder("a")
+                                .folder("a/b")
+                                .pax({{"SCHILY.xattr.user.x", "0123456789"}})
+                                .file("a/b/c", std::string(5000, 'x'))
+                                .end();
+    auto const [word, named] = GENERATE(table<std::string, std::string>({
+        {"entries=2", "a/b/c: past the limit entries = 2 (--limit entries=NUMBER sets another)"},
+        {"depth=2", "a/b/c: past the limit depth = 2"},
+        {"file_bytes=4999", "a/b/c: past the limit file_bytes = 4999"},
+        {"layer_bytes=5000", "a/b/c: past the limit layer_bytes = 5000"},
+        {"xattr_bytes=15", "a/b/c: past the limit xattr_bytes = 15"},
+    }));
+    CAPTURE(word);
+    LayerImportOptions options;
+    options.limits = parse_layer_limits({word}).value();
+    Victim victim;
+    StepSource source{tar, 1000};
+    auto const layer = import_layer(victim.store.root(), source, {}, options);
+    REQUIRE_FALSE(layer.has_value());
+    CHECK(layer.error().code == Errno::e2big);
+    CHECK_THAT(layer.error().message(), Contains(named));
+    CHECK(victim.store.listing() == victim.before);
+    std::string const name = word.substr(0, word.find('='));
+    options.limits = parse_layer_limits({name + "=100000"}).value();
+    StepSource again{tar, 1000};
+    CHECK(import_layer(victim.store.root(), again, {}, options).has_value());
+}
+
+TEST_CASE("a decompression bomb ends early", "[layer][hostile]") {
+    // A file of 100 MiB of zeros.
+    std::string const head =
+        TarBuilder{}.member({.name = "zeros", .size = octal(100U << 20U, 11)}).bytes();
+    std::string const zeros(std::size_t{1} << 20U, '\0');
+    LayerImportOptions options;
+    options.limits = parse_layer_limits({"ratio=2000"}).value();
+    Victim victim;
+    std::string stream = compressed(Compression::zstd, head);
+    std::string const piece = compressed(Compression::zstd, zeros);
+    for (int i = 0; i < 100; ++i) {
+        stream += piece;
+    }
+    StepSource source{stream, 1000};
+    auto const layer = import_layer(victim.store.root(), source, {}, options);
+    REQUIRE_FALSE(layer.has_value());
+    CHECK_THAT(layer.error().message(),
+               Contains("the compressed layer: past the limit ratio = 2000"));
+    CHECK(victim.store.listing() == victim.before);
+}

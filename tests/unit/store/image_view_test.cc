@@ -252,3 +252,52 @@ TEST_CASE("many threads read more objects than the view keeps open", "[store][vi
     auto const fds = value_of(sys::open("/proc/self/fd", O_RDONLY | O_DIRECTORY));
     CHECK(value_of(sys::list_dir(fds.get())).size() < 350);
 }
+
+TEST_CASE("verified contents are held against their digests at first use", "[store][view]") {
+    TempDir dir;
+    auto const store = open_new(dir);
+    auto const layers = two_layers(store);
+    auto const damage = [&](std::string const& at, std::uint64_t offset) {
+        auto const file = value_of(sys::openat(store.root(), at.c_str(), O_WRONLY));
+        value_of(sys::pwrite_all(file.get(), base::bytes_of("X"), offset));
+    };
+    auto const open = [&] { return value_of(ImageView::open(store, layers, Contents::verified)); };
+    auto const error = [&](ImageView const& view, std::string_view at) {
+        base::Bytes buffer(4);
+        auto const count = view.read(find(view, at), buffer, 0);
+        REQUIRE_FALSE(count.has_value());
+        CHECK(count.error().code == Errno::eio);
+        return count.error().message();
+    };
+    SECTION("sound ones are read as ever") {
+        auto const view = open();
+        CHECK(read(*view, "two") == "changed");
+        CHECK(read(*view, "object") == "a large object");
+        CHECK(read(*view, "sparse object").size() == 16);
+        CHECK(read(*view, "hole").size() == 10);
+        CHECK(value_of(view->object(find(*view, "object"))) != nullptr);
+    }
+    SECTION("what is damaged in a pack is named, by every way to its bytes, and nothing else") {
+        damage(layout::layer_pack(layers[1]), 3);
+        auto const view = open();
+        CHECK_THAT(error(*view, "two"), Catch::Matchers::Contains("/two: damaged in the store: " +
+                                                                  layout::layer_pack(layers[1])));
+        CHECK(view->mapped(find(*view, "two"), 0, 4).error().code == Errno::eio);
+        CHECK(read(*view, "sparse").size() == 20);
+        CHECK(read(*view, "object") == "a large object");
+    }
+    SECTION("so is a damaged object") {
+        damage(layout::object(base::sha256("a large object")), 13);
+        auto const view = open();
+        CHECK_THAT(error(*view, "object"), Catch::Matchers::Contains("/object: damaged"));
+        CHECK(view->object(find(*view, "object")).error().code == Errno::eio);
+        CHECK_THAT(error(*view, "sparse object"), Catch::Matchers::Contains("damaged"));
+        CHECK(read(*view, "two") == "changed");
+    }
+    SECTION("what was sound at its first use is not looked at again") {
+        auto const view = open();
+        CHECK(read(*view, "two") == "changed");
+        damage(layout::layer_pack(layers[1]), 2);
+        CHECK(read(*view, "two") == "Xhanged");
+    }
+}

@@ -190,3 +190,18 @@ TEST_CASE("a prefix of several ids is refused with the candidates", "[store][ima
     CHECK(error.error().detail.contains("ambiguous image id"));
     CHECK(error.error().detail.contains("give more"));
 }
+
+TEST_CASE("images of shared stores come behind the own ones", "[store][images]") {
+    Images images;
+    images.put(image_of("own", {kDebian}));
+    Images shared;
+    shared.put(image_of("theirs", {kDebian, kApp}));
+    shared.put(image_of("own", {"quay.io/a/same:1"}));
+    images.add_shared(shared, "/shared");
+    REQUIRE(images.all().size() == 2);
+    CHECK(images.find_name(kDebian)->id == digest_of("own"));
+    CHECK(images.find_name(kDebian)->store.empty());
+    CHECK(images.find_name("quay.io/a/same:1")->id == digest_of("own"));
+    CHECK(images.find_name(kApp)->id == digest_of("theirs"));
+    CHECK(images.find_name(kApp)->store == "/shared");
+}
