@@ -85,8 +85,11 @@ Status UnionFs::Impl::sync_changed() {
 
 // --- copying the rest ---
 
-bool UnionFs::Impl::is_wanted_whole(PartialFile const& part) const {
-    return options.blocks.complete == CopyUpBlocks::Complete::everything || part.map.owns_some();
+// What was written or appended to.
+Result<bool> UnionFs::Impl::is_wanted_whole(PartialFile const& part, int file) const {
+    auto const size = static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(file)).st_size);
+    return options.blocks.complete == CopyUpBlocks::Complete::everything || part.map.owns_some() ||
+           size > part.map.limit();
 }
 
 Status UnionFs::Impl::copy_by_steps(PartialFile& part, int file, Pace pace) {
@@ -214,16 +217,17 @@ Status UnionFs::Impl::settle(Ino ino) {
     if (part == nullptr) {
         return {};
     }
+    SharedFd const file = OBLEA_TRY(file_fd(ino));
     if (options.durable == Durable::yes) {
-        SharedFd const file = OBLEA_TRY(file_fd(ino));
         OBLEA_TRY(sync_partial(ino, *part, file->get()));
     }
+    bool const wanted = OBLEA_TRY(is_wanted_whole(*part, file->get()));
     struct statfs const room = OBLEA_TRY(sys::fstatfs(root_fd->get()));
     std::uint64_t const available =
         static_cast<std::uint64_t>(room.f_bavail) * static_cast<std::uint64_t>(room.f_bsize);
     std::uint64_t const kept =
         room.f_blocks / 100 * kFreePercent * static_cast<std::uint64_t>(room.f_bsize);
-    if (is_wanted_whole(*part) && available >= kept && available - kept >= part->map.limit()) {
+    if (wanted && available >= kept && available - kept >= part->map.limit()) {
         return complete(ino, Pace::in_background);
     }
     return {};

@@ -130,11 +130,23 @@ Result<ReadResult> UnionFs::read(Ino ino, base::MutableBytes buffer, std::uint64
     return ReadResult{.in_buffer = OBLEA_TRY(fs.lower->read(lower_of(ino), buffer, offset))};
 }
 
+Result<ChangeAhead> UnionFs::Impl::write_ahead(Ino ino, std::uint64_t offset) const {
+    auto const node = nodes.find(ino);
+    if ((node.has_value() && is_in_upper(node->state)) || !is_lower_number(ino) ||
+        number(ino) > lower->inode_count()) {
+        return kContents;
+    }
+    // What is appended needs nothing of what was there.
+    bool const appends = offset >= OBLEA_TRY(lower->attr(lower_of(ino))).size;
+    return appends ? ChangeAhead{} : kContents;
+}
+
 Status UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
                       KillPrivileges kill_privileges) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
-    OBLEA_TRY(fs.ensure_upper(ino, kContents));
+    ChangeAhead const ahead = OBLEA_TRY(fs.write_ahead(ino, offset));
+    OBLEA_TRY(fs.ensure_upper(ino, ahead));
     if (kill_privileges == KillPrivileges::yes) {
         OBLEA_TRY(fs.drop_privileges(ino));
     }

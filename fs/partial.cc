@@ -200,7 +200,9 @@ Status UnionFs::Impl::write_contents(Ino ino, base::ByteView data, std::uint64_t
         std::shared_lock const lock{part->mutex};
         if (part->saved_limit <= part->map.limit() &&
             part->map.owns(part->map.touched(offset, end))) {
-            return write();
+            OBLEA_TRY(write());
+            note_change(ino);
+            return {};
         }
     }
     return change_contents(ino, *part, file->get(), offset, end, write);

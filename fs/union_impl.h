@@ -299,6 +299,8 @@ struct UnionFs::Impl {
     // --- contents.cc ---
     void add_open(Ino ino);
     void end_open(Ino ino);
+    // What a write at `offset` wants of a file that is not in the upper yet.
+    Result<ChangeAhead> write_ahead(Ino ino, std::uint64_t offset) const;
     // What is in the upper; both want a copy-up before.
     Status write_contents(Ino ino, base::ByteView data, std::uint64_t offset);
     // With the mutex of `part` held, if there is one.
@@ -331,7 +333,7 @@ struct UnionFs::Impl {
     Status copy_by_steps(PartialFile& part, int file, Pace pace);
     Status complete_folder(Ino folder);
     Status complete_everything();
-    [[nodiscard]] bool is_wanted_whole(PartialFile const& part) const;
+    [[nodiscard]] Result<bool> is_wanted_whole(PartialFile const& part, int file) const;
     // Keeps a changed file in mind, and its node, until it is on the disk and, where wanted, whole.
     void note_change(Ino ino);
     void drop_if_gone(Ino ino);

@@ -160,6 +160,24 @@ TEST_CASE_METHOD(PartialFixture, "a write copies what shares a block with it, an
     now_and_later([&] { CHECK(value_of(u.read("d/f")) == text); });
 }
 
+TEST_CASE_METHOD(PartialFixture, "an append to a small file copies nothing at first",
+                 "[fs][partial]") {
+    UnionDriver& u = start_with(test_options());
+    value_of(u.write("d/alone", "more", text.size()));
+    value_of(u.write("d/f", "far", text.size() + 10));
+    CHECK(u->copied_bytes() == 0);
+    now_and_later([&] {
+        CHECK(value_of(u.read("d/alone")) == text + "more");
+        CHECK(value_of(u.read("e/g")) == text + std::string(10, '\0') + "far");
+    });
+    value_of(u.write("d/alone", "again", text.size() + 2));
+    value_of(u.write("d/alone", "W"));
+    text += "moagain";
+    text[0] = 'W';
+    now_and_later([&] { CHECK(value_of(u.read("d/alone")) == text); });
+    CHECK(stored("d/alone") == text);
+}
+
 TEST_CASE_METHOD(PartialFixture, "4 KiB into 1 GiB copy at most one block", "[fs][partial]") {
     constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
     builder.add({builder.sparse_file("large", letters(2 * kMiB), 500 * kMiB, 1024 * kMiB)});
