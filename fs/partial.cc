@@ -53,9 +53,16 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
                     "a file of the writable layer has the rest of its contents in an image that "
                     "is not this one");
     }
+    auto key = lower->origin_key(node.lower);
+    if (!key.has_value() && key.error().code == Errno::estale) {
+        // In a stack of folders a file is known by its number alone until its name is met.
+        OBLEA_TRY(lower->find_all_names());
+        key = lower->origin_key(node.lower);
+    }
+    std::string map_name = OBLEA_TRY(std::move(key));
     std::uint64_t const size = OBLEA_TRY(lower->attr(node.lower)).size;
-    auto part = std::make_shared<PartialFile>(OBLEA_TRY(lower->origin_key(node.lower)), node.lower,
-                                              size, options.blocks.block_bytes);
+    auto part = std::make_shared<PartialFile>(std::move(map_name), node.lower, size,
+                                              options.blocks.block_bytes);
     int const maps = OBLEA_TRY(up().maps());
     std::size_t const bytes_max = BlockMap::kHeaderBytes + static_cast<std::size_t>(size / 8) + 1;
     auto const read = [&](std::string const& name) -> Result<std::optional<std::string>> {
