@@ -9,7 +9,8 @@ Option progress_option(std::string& target) {
             .help = "auto, tty (live lines), plain (a line per event), json (the same as JSON) or "
                     "none",
             .target = &target,
-            .choices = {"auto", "tty", "plain", "json", "none"}};
+            .choices = {"auto", "tty", "plain", "json", "none"},
+            .config = "progress"};
 }
 
 ProgressMode parse_progress_mode(std::string_view text) {
