@@ -38,4 +38,10 @@ mkdir "$work/root"
 oblea mount small:latest "$work/root" >/dev/null
 oblea chroot "$work/root" sh -c 'echo two >/srv/inside'
 assert_eq "a change made inside, seen from outside" two "$(cat "$work/root/srv/inside")"
+if ((EUID == 0)); then
+    another_user=(setpriv --reuid 12345 --regid 12345 --clear-groups)
+    assert_eq "another user of the machine" two "$("${another_user[@]}" cat "$work/root/srv/inside")"
+    assert_eq "another user in the chroot" two "$(oblea chroot --user 12345:12345 "$work/root" cat /srv/inside)"
+    ! "${another_user[@]}" sh -c 'echo three >"$1"' sh "$work/root/srv/inside" 2>/dev/null || fail "permissions do not count"
+fi
 oblea umount "$work/root"

@@ -6,6 +6,7 @@
 #include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -61,8 +62,11 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
     request.options.source = options.image;
     request.options.suid = options.suid ? MountOptions::Suid::yes : MountOptions::Suid::no;
     request.options.dev = options.dev ? MountOptions::Dev::yes : MountOptions::Dev::no;
-    request.options.access =
-        options.allow_other ? MountOptions::Access::allow_other : MountOptions::Access::owner_only;
+    // Root's mounts are open as those of any file system are: permissions decide. Programs that the
+    // image runs as users of its own need that.
+    request.options.access = options.allow_other || ::geteuid() == 0
+                                 ? MountOptions::Access::allow_other
+                                 : MountOptions::Access::owner_only;
     request.options.read_only =
         options.read_only ? MountOptions::ReadOnly::yes : MountOptions::ReadOnly::no;
     request.options.data = data_of(options.data);
@@ -161,7 +165,7 @@ Command mount_command() {
                      .choices = {"auto", "passthrough", "cached", "no-open"}},
                     {.names = "--allow-other",
                      .value_name = "",
-                     .help = "Let other users see the mount",
+                     .help = "Let other users see the mount, as root's mounts do anyway",
                      .target = &options->allow_other,
                      .choices = {}},
                     {.names = "--verify",
