@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "fs/ledger.h"
 
-#include "store/base/sys.h"
-
-#include <sys/mman.h>
-
 #include <utility>
 
 namespace oblea::fs {
 
 Result<Ledger> Ledger::make() {
-    static_assert(sizeof(Head) <= sizeof(Record));
     // Where address space is limited, or all of it counts as memory, fewer have to do.
-    for (std::size_t count = kRecordsMax; count >= kRecordsMin; count /= 4) {
-        void* memory = ::mmap(nullptr, count * sizeof(Record), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory != MAP_FAILED) {
-            Ledger ledger;
-            ledger.records_ = {static_cast<Record*>(memory), count};
-            ledger.head_ = static_cast<Head*>(memory);
-            return ledger;
-        }
+    std::size_t count = kRecordsMax;
+    auto memory = SharedMemory::make("oblea-ledger", count * sizeof(Record));
+    while (!memory.has_value() && count > kRecordsMin) {
+        count /= 4;
+        memory = SharedMemory::make("oblea-ledger", count * sizeof(Record));
     }
-    return fail(base::sys::last_errno(), "mmap");
+    return adopt(OBLEA_TRY(std::move(memory)));
+}
+
+Ledger Ledger::adopt(SharedMemory memory) {
+    static_assert(sizeof(Head) <= sizeof(Record));
+    Ledger ledger;
+    ledger.memory_ = std::move(memory);
+    ledger.records_ = ledger.memory_.as<Record>();
+    ledger.head_ = ledger.memory_.as<Head>().data();
+    return ledger;
 }
 
 Ledger::Ledger(Ledger&& other) noexcept {
@@ -31,16 +31,11 @@ Ledger::Ledger(Ledger&& other) noexcept {
 
 // Only before threads use it.
 Ledger& Ledger::operator=(Ledger&& other) noexcept {
+    std::swap(memory_, other.memory_);
     std::swap(records_, other.records_);
     std::swap(head_, other.head_);
     std::swap(free_, other.free_);
     return *this;
-}
-
-Ledger::~Ledger() {
-    if (!records_.empty()) {
-        ::munmap(records_.data(), records_.size_bytes());
-    }
 }
 
 Ledger::Slot Ledger::add(Ino ino, Entry const& entry) {

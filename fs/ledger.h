@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What a process knows of inodes and nobody else can tell, in memory that outlives it.
 //
-// All else that a successor needs is in the upper itself. The memory is shared with the processes
-// that fork from this one, and holds plain records at fixed places, each changed by single stores,
-// so a process that is killed at any instruction leaves no record half made. Inodes of the image
+// All else that a successor needs is in the upper itself. The memory holds plain records at fixed
+// places, each changed by single stores, so a process that is killed at any instruction leaves no
+// record half made. Inodes of the image
 // are counted in LowerCounts. Thread-safe, except start_over().
 #pragma once
+#include "fs/shared_memory.h"
 #include "fs/types.h"
 
 #include <array>
@@ -30,12 +31,16 @@ public:
     };
 
     static Result<Ledger> make();
+    // Of memory that was made by make(), before start_over().
+    static Ledger adopt(SharedMemory memory);
+    [[nodiscard]] SharedMemory const& memory() const { return memory_; }
+
     Ledger() = default;
     Ledger(Ledger&& other) noexcept;
     Ledger& operator=(Ledger&& other) noexcept;
     Ledger(Ledger const&) = delete;
     Ledger& operator=(Ledger const&) = delete;
-    ~Ledger();
+    ~Ledger() = default;
 
     // Slot::none when all are taken: the inode then is unknown to a successor.
     [[nodiscard]] Slot add(Ino ino, Entry const& entry);
@@ -62,7 +67,8 @@ private:
 
     [[nodiscard]] Record& at(Slot slot) { return records_[static_cast<std::uint32_t>(slot)]; }
 
-    std::span<Record> records_;  // the first one has the place of the head
+    SharedMemory memory_;
+    std::span<Record> records_;  // of memory_; the first one has the place of the head
     Head* head_ = nullptr;
     std::mutex mutex_;
     std::vector<Slot> free_;

@@ -1,38 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower_counts.h"
 
-#include "store/base/sys.h"
-
-#include <sys/mman.h>
-
 #include <utility>
 
 namespace oblea::fs {
 
 Result<LowerCounts> LowerCounts::make(std::uint32_t inode_count) {
-    std::size_t const count = std::size_t{inode_count} + 1;
-    void* memory = ::mmap(nullptr, count * sizeof(Slot), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return fail(base::sys::last_errno(), "mmap");
-    }
+    std::size_t const bytes = (std::size_t{inode_count} + 1) * sizeof(Slot);
+    return adopt(OBLEA_TRY(SharedMemory::make("oblea-lower-counts", bytes)), inode_count);
+}
+
+Result<LowerCounts> LowerCounts::adopt(SharedMemory memory, std::uint32_t inode_count) {
     LowerCounts counts;
-    // Zero pages are what zeroed atomics are; touching them here would make them resident.
-    counts.slots_ = {static_cast<Slot*>(memory), count};
-    return counts;
-}
-
-LowerCounts::LowerCounts(LowerCounts&& other) noexcept : slots_(std::exchange(other.slots_, {})) {}
-
-LowerCounts& LowerCounts::operator=(LowerCounts&& other) noexcept {
-    std::swap(slots_, other.slots_);
-    return *this;
-}
-
-LowerCounts::~LowerCounts() {
-    if (!slots_.empty()) {
-        ::munmap(slots_.data(), slots_.size_bytes());
+    counts.memory_ = std::move(memory);
+    counts.slots_ = counts.memory_.as<Slot>();
+    if (counts.slots_.size() != std::size_t{inode_count} + 1) {
+        return fail(Errno::einval, "", "these are counts of another image");
     }
+    return counts;
 }
 
 void LowerCounts::add_lookup(std::uint64_t ino) {

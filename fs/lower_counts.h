@@ -4,10 +4,10 @@
 //
 // Inodes of the image have no node until something of them is in the upper; what must be counted
 // meanwhile is eight bytes each, in one array that is zero until touched. No locks. The memory is
-// shared with the processes that fork from this one: when one of them served and was killed, the
-// next goes on with what it had counted (UnionFs::resume).
+// shared: when one process served and was killed, the next goes on with what it had counted
+// (UnionFs::resume).
 #pragma once
-#include "store/base/error.h"
+#include "fs/shared_memory.h"
 
 #include <atomic>
 #include <cstdint>
@@ -20,12 +20,9 @@ class LowerCounts {
 public:
     // For inode numbers from 1 to `inode_count`.
     static Result<LowerCounts> make(std::uint32_t inode_count);
-    LowerCounts() = default;
-    LowerCounts(LowerCounts&& other) noexcept;
-    LowerCounts& operator=(LowerCounts&& other) noexcept;
-    LowerCounts(LowerCounts const&) = delete;
-    LowerCounts& operator=(LowerCounts const&) = delete;
-    ~LowerCounts();
+    // Of memory that was made for as many. Errors: EINVAL when it was not.
+    static Result<LowerCounts> adopt(SharedMemory memory, std::uint32_t inode_count);
+    [[nodiscard]] SharedMemory const& memory() const { return memory_; }
 
     [[nodiscard]] bool contains(std::uint64_t ino) const { return ino < slots_.size(); }
 
@@ -63,7 +60,8 @@ private:
         std::atomic<std::uint32_t> lookups;  // and kNode
         std::atomic<std::uint32_t> opens;
     };
-    std::span<Slot> slots_;
+    SharedMemory memory_;
+    std::span<Slot> slots_;  // of memory_
 };
 
 }  // namespace oblea::fs

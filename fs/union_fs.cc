@@ -27,16 +27,23 @@ UnionFs::Impl::Impl(std::shared_ptr<LowerTree const> lower_tree,
     : lower(std::move(lower_tree)), upper(std::move(upper_dir)), options(union_options),
       folders(cache_capacity()), files(cache_capacity()) {}
 
-Status UnionFs::Impl::start() {
+Status UnionFs::Impl::start(std::optional<UnionMemory> memory) {
     OBLEA_TRY(lower->attr(InodeNo::root));
     if (upper == nullptr) {
         return {};
     }
-    counts = OBLEA_TRY(LowerCounts::make(lower->inode_count()));
-    ledger = OBLEA_TRY(Ledger::make());
+    bool const adopts = memory.has_value();
+    if (adopts) {
+        counts =
+            OBLEA_TRY(LowerCounts::adopt(std::move(memory->lower_counts), lower->inode_count()));
+        ledger = Ledger::adopt(std::move(memory->ledger));
+    } else {
+        counts = OBLEA_TRY(LowerCounts::make(lower->inode_count()));
+        ledger = OBLEA_TRY(Ledger::make());
+    }
     root_fd = std::make_shared<UniqueFd const>(
         OBLEA_TRY(sys::openat(up().root.get(), ".", O_RDONLY | O_DIRECTORY)));
-    return load_upper();
+    return adopts ? Status{} : load_upper();  // else resume() does
 }
 
 Status UnionFs::Impl::load_upper() {
@@ -80,7 +87,7 @@ Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const>
                                                 std::unique_ptr<UpperDir> upper,
                                                 UnionOptions options) {
     auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
-    OBLEA_TRY(impl->start());
+    OBLEA_TRY(impl->start(std::nullopt));
     return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
 }
 
@@ -90,6 +97,23 @@ std::uint64_t UnionFs::copied_bytes() const {
 
 void UnionFs::on_copy(std::function<void(std::uint64_t bytes)> listener) {
     impl_->copy_listener = std::move(listener);
+}
+
+Result<std::unique_ptr<UnionFs>> UnionFs::adopt(std::shared_ptr<LowerTree const> lower,
+                                                std::unique_ptr<UpperDir> upper,
+                                                UnionOptions options, UnionMemory memory) {
+    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
+    OBLEA_TRY(impl->start(std::move(memory)));
+    return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
+}
+
+std::optional<UnionFs::MemoryDescriptors> UnionFs::memory() const {
+    if (impl_->upper == nullptr) {
+        return std::nullopt;
+    }
+    return MemoryDescriptors{.lower_counts = impl_->counts.memory().descriptor(),
+                             .ledger = impl_->ledger.memory().descriptor(),
+                             .upper_lock = impl_->upper->lock()};
 }
 
 std::size_t UnionFs::remembered() const {

@@ -124,6 +124,17 @@ Result<Lease> Store::take_lease(std::string_view purpose) const {
     return lease;
 }
 
+Result<Lease> Store::adopt_lease(std::string path, UniqueFd file, std::string_view purpose,
+                                 std::vector<Digest> layers) const {
+    Lease lease;
+    lease.root_ = OBLEA_TRY(sys::openat(root(), ".", O_RDONLY | O_DIRECTORY));
+    lease.file_ = std::move(file);
+    lease.path_ = std::move(path);
+    lease.purpose_ = purpose;
+    lease.layers_ = std::move(layers);
+    return lease;
+}
+
 Lease::~Lease() {
     if (!file_.valid()) {
         return;

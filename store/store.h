@@ -85,6 +85,10 @@ public:
     [[nodiscard]] int root() const;                     // O_PATH-free directory descriptor
     [[nodiscard]] Roots const& roots() const;           // that, and those of the shared stores
 
+    // For a program that another one gave its lease, for `layers`: `file` is the locked file at
+    // `path`.
+    Result<Lease> adopt_lease(std::string path, base::UniqueFd file, std::string_view purpose,
+                              std::vector<Digest> layers) const;
     Result<Lease> take_lease(std::string_view purpose) const;
 
     // The images at this moment; the files are read anew each time. Those of shared stores come

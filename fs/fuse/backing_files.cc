@@ -105,8 +105,12 @@ std::string why_no_backing() {
 }
 
 Result<std::unique_ptr<BackingFiles>> BackingFiles::make(int device) {
+    return adopt(device, OBLEA_TRY(Ledger::make()));
+}
+
+std::unique_ptr<BackingFiles> BackingFiles::adopt(int device, Ledger ledger) {
     return std::unique_ptr<BackingFiles>{
-        new BackingFiles(device, OBLEA_TRY(Ledger::make()))};  // NOLINT: private constructor
+        new BackingFiles(device, std::move(ledger))};  // NOLINT: private constructor
 }
 
 Status BackingFiles::probe() {

@@ -29,6 +29,9 @@ namespace oblea::fs {
 class BackingFiles {
 public:
     static Result<std::unique_ptr<BackingFiles>> make(int device);
+    // What another program had, whose connection `device` was; resume() must follow.
+    static std::unique_ptr<BackingFiles> adopt(int device, Ledger ledger);
+    [[nodiscard]] Ledger const& ledger() const { return ledger_; }
     BackingFiles(BackingFiles const&) = delete;
     BackingFiles& operator=(BackingFiles const&) = delete;
 

@@ -23,6 +23,7 @@ struct Connection {
     std::unique_ptr<BackingFiles> backing;  // passthrough only
     MountTerms terms;                       // complete once `negotiated`
     bool negotiated = false;
+    std::uint64_t agreed = 0;  // libfuse's flags of what was asked for
     Counters counters;
     InHand in_hand;
     int device = -1;  // borrowed from the session

@@ -4,8 +4,6 @@
 #include "store/base/bytes.h"
 #include "store/base/sys.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -31,53 +29,58 @@ constexpr std::size_t kCopiedSlot = kOpCount;
 static_assert(std::ranges::all_of(kOpNames, [](auto name) { return name.size() < 24; }));
 static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free);
 
-std::atomic_ref<std::uint64_t> count_in(void* page, std::size_t slot) noexcept {
-    return std::atomic_ref{static_cast<Page*>(page)->slot[slot].count};
+Page& page_of(SharedMemory const& memory) noexcept {
+    return memory.as<Page>().front();
 }
-std::atomic_ref<std::uint64_t> count_in(void* page, Op op) noexcept {
-    return count_in(page, static_cast<std::size_t>(op));
+
+std::atomic_ref<std::uint64_t> count_in(SharedMemory const& memory, std::size_t slot) noexcept {
+    return std::atomic_ref{page_of(memory).slot[slot].count};
+}
+std::atomic_ref<std::uint64_t> count_in(SharedMemory const& memory, Op op) noexcept {
+    return count_in(memory, static_cast<std::size_t>(op));
+}
+
+std::string_view text_of(Slot const& slot) noexcept {
+    return {slot.name.data(), ::strnlen(slot.name.data(), slot.name.size())};
+}
+
+// With the names, and nothing counted.
+Page fresh_page() noexcept {
+    Page page;
+    for (std::size_t i = 0; i < kOpCount; ++i) {
+        std::ranges::copy(kOpNames[i], page.slot[i].name.begin());
+    }
+    std::ranges::copy(kCopiedBytes, page.slot[kCopiedSlot].name.begin());
+    return page;
 }
 
 }  // namespace
 
 Result<Counters> Counters::make() {
-    base::UniqueFd memory{::memfd_create("oblea-requests", MFD_CLOEXEC)};
-    if (!memory.valid()) {
-        return fail(sys::last_errno(), "memfd_create");
-    }
-    OBLEA_TRY(sys::ftruncate(memory.get(), sizeof(Page)));
-    void* const at =
-        ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
-    if (at == MAP_FAILED) {  // NOLINT: the system's own cast
-        return fail(sys::last_errno(), "mmap");
-    }
-    auto* const page = new (at) Page;
-    for (std::size_t i = 0; i < kOpCount; ++i) {
-        std::ranges::copy(kOpNames[i], page->slot[i].name.begin());
-    }
-    std::ranges::copy(kCopiedBytes, page->slot[kCopiedSlot].name.begin());
-    return Counters{std::move(memory), page};
+    Counters counters{OBLEA_TRY(SharedMemory::make("oblea-requests", sizeof(Page)))};
+    new (&page_of(counters.memory_)) Page{fresh_page()};
+    return counters;
 }
 
-Counters::Counters(Counters&& other) noexcept
-    : memory_(std::move(other.memory_)), page_(std::exchange(other.page_, nullptr)) {}
-
-Counters::~Counters() {
-    if (page_ != nullptr) {
-        ::munmap(page_, sizeof(Page));
+Result<Counters> Counters::adopt(SharedMemory memory) {
+    Page const ours = fresh_page();
+    if (memory.as<Page>().empty() || page_of(memory).magic != ours.magic ||
+        !std::ranges::equal(page_of(memory).slot, ours.slot, {}, text_of, text_of)) {
+        return fail(Errno::ebadmsg, "", "what the server counted is of another version");
     }
+    return Counters{std::move(memory)};
 }
 
 void Counters::count(Op op) noexcept {
-    count_in(page_, op).fetch_add(1, std::memory_order_relaxed);
+    count_in(memory_, op).fetch_add(1, std::memory_order_relaxed);
 }
 
 void Counters::add_copied(std::uint64_t bytes) noexcept {
-    count_in(page_, kCopiedSlot).fetch_add(bytes, std::memory_order_relaxed);
+    count_in(memory_, kCopiedSlot).fetch_add(bytes, std::memory_order_relaxed);
 }
 
 std::uint64_t Counters::of(Op op) const noexcept {
-    return count_in(page_, op).load(std::memory_order_relaxed);
+    return count_in(memory_, op).load(std::memory_order_relaxed);
 }
 
 Result<RequestCounts> read_counts(int memory) {

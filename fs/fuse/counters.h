@@ -5,8 +5,8 @@
 // Counting is lock-free and relaxed: the figures are for people and for tests that compare them
 // when nothing runs.
 #pragma once
+#include "fs/shared_memory.h"
 #include "store/base/error.h"
-#include "store/base/unique_fd.h"
 
 #include <array>
 #include <cstddef>
@@ -78,21 +78,19 @@ inline constexpr std::string_view kCopiedBytes = "copied_bytes";
 class Counters {
 public:
     static Result<Counters> make();
-    Counters(Counters&& other) noexcept;
-    Counters& operator=(Counters&&) = delete;
-    Counters(Counters const&) = delete;
-    Counters& operator=(Counters const&) = delete;
-    ~Counters();
+    // Goes on with what another process counted, maybe of fewer kinds. Errors: EBADMSG when the
+    // kinds are others.
+    static Result<Counters> adopt(SharedMemory memory);
 
     void count(Op op) noexcept;
     void add_copied(std::uint64_t bytes) noexcept;
     [[nodiscard]] std::uint64_t of(Op op) const noexcept;
-    [[nodiscard]] int descriptor() const { return memory_.get(); }
+    [[nodiscard]] SharedMemory const& memory() const { return memory_; }
+    [[nodiscard]] int descriptor() const { return memory_.descriptor(); }
 
 private:
-    Counters(base::UniqueFd memory, void* page) : memory_(std::move(memory)), page_(page) {}
-    base::UniqueFd memory_;
-    void* page_;  // null: moved from
+    explicit Counters(SharedMemory memory) : memory_(std::move(memory)) {}
+    SharedMemory memory_;
 };
 
 using RequestCounts = std::vector<std::pair<std::string, std::uint64_t>>;

@@ -49,4 +49,13 @@ std::string_view name_of(DataMode mode) {
     return "cached";
 }
 
+std::optional<DataMode> mode_of(std::string_view name) {
+    for (DataMode const mode : {DataMode::no_open, DataMode::cached, DataMode::passthrough}) {
+        if (name == name_of(mode)) {
+            return mode;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace oblea::fs

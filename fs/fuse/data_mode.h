@@ -3,7 +3,9 @@
 #pragma once
 #include "fs/fuse/server.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace oblea::fs {
 
@@ -29,5 +31,6 @@ struct DataChoice {
 Result<DataChoice> decide_data(MountOptions::Data wanted, DataFacts const& facts);
 
 [[nodiscard]] std::string_view name_of(DataMode mode);
+[[nodiscard]] std::optional<DataMode> mode_of(std::string_view name);
 
 }  // namespace oblea::fs

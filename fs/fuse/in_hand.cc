@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/in_hand.h"
 
-#include "store/base/sys.h"
-
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <map>
-#include <span>
 #include <utility>
 
 namespace oblea::fs {
@@ -15,29 +10,17 @@ namespace oblea::fs {
 thread_local InHand::Line* InHand::line_ = nullptr;
 
 Result<InHand> InHand::make() {
-    void* memory = ::mmap(nullptr, kWorkersMax * sizeof(Line), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return fail(base::sys::last_errno(), "mmap");
-    }
+    return adopt(OBLEA_TRY(SharedMemory::make("oblea-in-hand", kWorkersMax * sizeof(Line))));
+}
+
+Result<InHand> InHand::adopt(SharedMemory memory) {
     InHand made;
-    made.lines_ = static_cast<Line*>(memory);
-    return made;
-}
-
-InHand::InHand(InHand&& other) noexcept
-    : lines_(std::exchange(other.lines_, nullptr)), past_(std::move(other.past_)) {}
-
-InHand& InHand::operator=(InHand&& other) noexcept {
-    std::swap(lines_, other.lines_);
-    std::swap(past_, other.past_);
-    return *this;
-}
-
-InHand::~InHand() {
-    if (lines_ != nullptr) {
-        ::munmap(lines_, kWorkersMax * sizeof(Line));
+    made.memory_ = std::move(memory);
+    made.lines_ = made.memory_.as<Line>();
+    if (made.lines_.size() != kWorkersMax) {
+        return fail(Errno::einval, "", "this is no memory of requests");
     }
+    return made;
 }
 
 void InHand::enter(unsigned worker) {
@@ -66,11 +49,10 @@ void InHand::note(Ino ino) {
 void InHand::start_over(Crashed crashed) {
     past_.clear();
     std::map<std::uint64_t, std::uint64_t> before;
-    std::span const lines{lines_, kWorkersMax};
-    for (Line& line : lines) {
+    for (Line& line : lines_) {
         before[line.suspect.load()] = line.crashes.load();
     }
-    for (Line& line : lines) {
+    for (Line& line : lines_) {
         std::uint64_t const request = line.request.exchange(0);
         if (request != 0) {
             past_.push_back({.request = request, .noted = line.noted.load()});
@@ -90,8 +72,7 @@ std::optional<Ino> InHand::noted(std::uint64_t request) const {
 }
 
 bool InHand::is_deadly(std::uint64_t request) const {
-    return (request & kResent) != 0 &&
-           std::ranges::any_of(std::span{lines_, kWorkersMax}, [&](Line const& line) {
+    return (request & kResent) != 0 && std::ranges::any_of(lines_, [&](Line const& line) {
                return line.suspect.load() == (request & ~kResent) && line.crashes.load() > 1;
            });
 }

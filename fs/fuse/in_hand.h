@@ -6,13 +6,15 @@
 // of two names, which leaves no trace of having happened; and a request that makes every server
 // crash, which must not be tried for ever.
 //
-// One line for each worker, written by it alone. Memory shared with forked processes.
+// One line for each worker, written by it alone.
 #pragma once
+#include "fs/shared_memory.h"
 #include "fs/types.h"
 
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace oblea::fs {
@@ -25,12 +27,9 @@ public:
     static constexpr unsigned kWorkersMax = 64;
 
     static Result<InHand> make();
-    InHand() = default;
-    InHand(InHand&& other) noexcept;
-    InHand& operator=(InHand&& other) noexcept;
-    InHand(InHand const&) = delete;
-    InHand& operator=(InHand const&) = delete;
-    ~InHand();
+    // Of memory that was made by make(). Errors: EINVAL when it was not.
+    static Result<InHand> adopt(SharedMemory memory);
+    [[nodiscard]] SharedMemory const& memory() const { return memory_; }
 
     // The calling thread is that worker from now on; below kWorkersMax.
     void enter(unsigned worker);
@@ -59,7 +58,8 @@ private:
         std::uint64_t request = 0;
         std::uint64_t noted = 0;
     };
-    Line* lines_ = nullptr;
+    SharedMemory memory_;
+    std::span<Line> lines_;  // of memory_
     std::vector<Past> past_;
     static thread_local Line* line_;
 };

@@ -95,6 +95,11 @@ void negotiate(Connection& connection, fuse_conn_info& info) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
     terms.io_uring_offered = (info.capable_ext & FUSE_CAP_OVER_IO_URING) != 0;
 #endif
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+    connection.agreed = info.want_ext;
+#else
+    connection.agreed = info.want;
+#endif
     connection.negotiated = true;
 }
 

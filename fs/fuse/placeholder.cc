@@ -17,6 +17,17 @@ void Placeholders::add(Ino parent, std::string name, FileType type, TimePoint no
     nodes_.push_back({.parent = parent, .name = std::move(name), .attr = attr});
 }
 
+std::vector<Placeholders::Added> Placeholders::added() const {
+    std::vector<Added> all;
+    for (Node const& node : nodes_) {
+        all.push_back({.parent = node.parent,
+                       .name = node.name,
+                       .type = node.attr.type,
+                       .time = node.attr.ctime});
+    }
+    return all;
+}
+
 std::optional<Entry> Placeholders::find(Ino parent, std::string_view name) const {
     auto const found = std::ranges::find_if(
         nodes_, [&](Node const& node) { return node.parent == parent && node.name == name; });

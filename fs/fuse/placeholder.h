@@ -31,6 +31,14 @@ public:
     [[nodiscard]] static bool owns(Ino ino) { return std::to_underlying(ino) >= kInoFirst; }
 
     void add(Ino parent, std::string name, FileType type, TimePoint now);
+    // What add() was told, in its order, which the numbers depend on.
+    struct Added {
+        Ino parent = Ino::root;
+        std::string name;
+        FileType type = FileType::regular;
+        TimePoint time{};
+    };
+    [[nodiscard]] std::vector<Added> added() const;
 
     // nullopt: there is none of that name in that folder.
     [[nodiscard]] std::optional<Entry> find(Ino parent, std::string_view name) const;

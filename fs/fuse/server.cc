@@ -54,10 +54,9 @@ constexpr int kNotifyResend = 7;
 constexpr unsigned kThreadsMin = 2;
 constexpr unsigned kThreadsMax = 8;
 
-unsigned thread_count(MountOptions const& options) {
-    return options.threads != 0
-               ? options.threads
-               : std::clamp(std::thread::hardware_concurrency(), kThreadsMin, kThreadsMax);
+unsigned thread_count(unsigned wanted) {
+    return wanted != 0 ? wanted
+                       : std::clamp(std::thread::hardware_concurrency(), kThreadsMin, kThreadsMax);
 }
 
 // Every open upper file costs one descriptor; the usual soft limit of 1024 is for select(2).
@@ -134,9 +133,12 @@ struct Server::Impl {
     std::atomic<unsigned> running{0};
     std::atomic<int> failure{0};  // errno of the first worker that could not go on
     bool can_ask_again = false;   // the kernel can send requests a second time
+    std::vector<std::byte> init;  // the request
+    DataMode asked_data = DataMode::cached;
+    enum class Owns { mount, nothing } owns = Owns::mount;
 
     ~Impl() {
-        if (attached.device.valid() || session) {
+        if (owns == Owns::mount && (attached.device.valid() || session)) {
             // Too late to report; the mount table shows it.
             static_cast<void>(detach(attached, Lazy::yes));
         }
@@ -186,14 +188,33 @@ struct Server::Impl {
         signal_main();
     }
 
+    Status prepare(unsigned wanted_threads);
+    void serve_union(std::unique_ptr<UnionFs> fs);
     Status open_session(MountOptions::Debug debug);
     Status negotiate_terms();
+    Status negotiate_again(Handover const& handover);
     Status settle_data(MountOptions::Data wanted);
     void look_at_init(fuse_in_header const& header, RequestBuffer const& request);
     Status ask_again();
     Status take_away();
     void join(std::vector<std::thread>& workers);
 };
+
+// What every server has, whatever it serves.
+Status Server::Impl::prepare(unsigned wanted_threads) {
+    threads = std::min(thread_count(wanted_threads), InHand::kWorkersMax);
+    wake = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
+    if (!wake.valid()) {
+        return fail(sys::last_errno(), "eventfd");
+    }
+    raise_descriptor_limit();
+    return {};
+}
+
+void Server::Impl::serve_union(std::unique_ptr<UnionFs> fs) {
+    fs->on_copy([this](std::uint64_t bytes) { connection.counters.add_copied(bytes); });
+    connection.fs = std::move(fs);
+}
 
 Status Server::Impl::open_session(MountOptions::Debug debug) {
     std::string name = "oblea";
@@ -248,12 +269,35 @@ Status Server::Impl::settle_data(MountOptions::Data wanted) {
 }
 
 void Server::Impl::look_at_init(fuse_in_header const& header, RequestBuffer const& request) {
-    fuse_init_in init{};
-    if (header.opcode == FUSE_INIT && header.len >= sizeof(header) + sizeof(init)) {
-        std::memcpy(&init, static_cast<char const*>(request.buffer.mem) + sizeof(header),
-                    sizeof(init));
-        can_ask_again = (init.flags & FUSE_INIT_EXT) != 0 && (init.flags2 & kHasResend) != 0;
+    fuse_init_in asked{};
+    if (header.opcode == FUSE_INIT && header.len >= sizeof(header) + sizeof(asked)) {
+        std::memcpy(&asked, static_cast<char const*>(request.buffer.mem) + sizeof(header),
+                    sizeof(asked));
+        can_ask_again = (asked.flags & FUSE_INIT_EXT) != 0 && (asked.flags2 & kHasResend) != 0;
+        auto const* const bytes = static_cast<std::byte const*>(request.buffer.mem);
+        init.assign(bytes, bytes + request.buffer.size);
     }
+}
+
+// The kernel has its answer from another program. This one's libfuse learns the same by being asked
+// again; what it answers, the kernel does not take (ENOENT), as nothing of that number is open.
+Status Server::Impl::negotiate_again(Handover const& handover) {
+    RequestBuffer request;
+    request.buffer.mem = std::malloc(handover.init.size());  // NOLINT: libfuse's buffers are
+    if (request.buffer.mem == nullptr || handover.init.size() < sizeof(fuse_in_header)) {
+        return fail(Errno::einval, "", "there is no first request");
+    }
+    request.buffer.size = handover.init.size();
+    std::memcpy(request.buffer.mem, handover.init.data(), handover.init.size());
+    fuse_in_header header{};
+    std::memcpy(&header, request.buffer.mem, sizeof(header));
+    look_at_init(header, request);
+    fuse_session_process_buf(session.get(), &request.buffer);
+    if (!connection.negotiated || connection.agreed != handover.agreed) {
+        return fail(Errno::eopnotsupp, "",
+                    "this program asks other things of the kernel than the one that mounted");
+    }
+    return {};
 }
 
 // Has the kernel send again what was read by a server that cannot answer any more.
@@ -300,23 +344,75 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     Counters counters = OBLEA_TRY(Counters::make());
     auto impl = std::make_unique<Impl>(std::move(counters));
     impl->connection.choose(data);
+    impl->asked_data = data.mode;
     impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
-    impl->connection.fs = std::move(fs);
-    impl->connection.fs->on_copy([&counters = impl->connection.counters](std::uint64_t bytes) {
-        counters.add_copied(bytes);
-    });
+    impl->serve_union(std::move(fs));
     impl->connection.in_hand = OBLEA_TRY(InHand::make());
-    impl->threads = std::min(thread_count(options), InHand::kWorkersMax);
-    impl->wake = base::UniqueFd{::eventfd(0, EFD_CLOEXEC)};
-    if (!impl->wake.valid()) {
-        return fail(sys::last_errno(), "eventfd");
-    }
-    raise_descriptor_limit();
+    OBLEA_TRY(impl->prepare(options.threads));
     impl->attached = OBLEA_TRY(attach(mount_point, options));
     OBLEA_TRY(impl->open_session(options.debug));
     OBLEA_TRY(impl->negotiate_terms());
     OBLEA_TRY(impl->settle_data(options.data));
     return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
+}
+
+Result<std::unique_ptr<Server>> Server::adopt(std::unique_ptr<UnionFs> fs, Handover const& handover,
+                                              unsigned threads) {
+    base::UniqueFd device{handover.device};
+    base::UniqueFd backing{handover.backing};
+    auto counters = SharedMemory::adopt(base::UniqueFd{handover.counters});
+    auto in_hand = SharedMemory::adopt(base::UniqueFd{handover.in_hand});
+    auto counts = Counters::adopt(OBLEA_TRY(std::move(counters)));
+    if (!counts.has_value()) {
+        counts = Counters::make();  // requests of other kinds: nobody sees ours, and that is all
+    }
+    auto impl = std::make_unique<Impl>(OBLEA_TRY(std::move(counts)));
+    impl->owns = Impl::Owns::nothing;
+    auto const asked = mode_of(handover.asked_data);
+    auto const mode = mode_of(handover.data);
+    if (!asked.has_value() || !mode.has_value()) {
+        return fail(Errno::eopnotsupp, "",
+                    "this program does not know the data mode " + handover.data);
+    }
+    impl->asked_data = *asked;
+    impl->connection.choose({.mode = *asked, .reason = handover.reason});
+    for (Placeholders::Added const& one : handover.placeholders) {
+        impl->connection.placeholders.add(one.parent, one.name, one.type, one.time);
+    }
+    impl->serve_union(std::move(fs));
+    SharedMemory requests = OBLEA_TRY(std::move(in_hand));
+    impl->connection.in_hand = OBLEA_TRY(InHand::adopt(std::move(requests)));
+    OBLEA_TRY(impl->prepare(threads));
+    impl->attached = {.device = std::move(device),
+                      .mount_point = handover.mount_point,
+                      .mount_device = handover.mount_device};
+    OBLEA_TRY(impl->open_session(MountOptions::Debug::no));
+    OBLEA_TRY(impl->negotiate_again(handover));
+    impl->connection.choose({.mode = *mode, .reason = handover.reason});
+    if (backing.valid()) {
+        auto ledger = Ledger::adopt(OBLEA_TRY(SharedMemory::adopt(std::move(backing))));
+        impl->connection.backing = BackingFiles::adopt(impl->connection.device, std::move(ledger));
+    }
+    impl->owns = Impl::Owns::mount;
+    return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
+}
+
+Handover Server::handover() const {
+    Connection const& connection = impl_->connection;
+    return {.device = connection.device,
+            .counters = connection.counters.descriptor(),
+            .in_hand = connection.in_hand.memory().descriptor(),
+            .backing = connection.backing != nullptr
+                           ? connection.backing->ledger().memory().descriptor()
+                           : -1,
+            .init = impl_->init,
+            .agreed = connection.agreed,
+            .asked_data = std::string{name_of(impl_->asked_data)},
+            .data = connection.terms.mode,
+            .reason = connection.terms.reason,
+            .mount_point = impl_->attached.mount_point,
+            .mount_device = impl_->attached.mount_device,
+            .placeholders = connection.placeholders.added()};
 }
 
 MountTerms Server::terms() const {

@@ -12,6 +12,7 @@
 #include "fs/fuse/placeholder.h"
 #include "fs/union_fs.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,6 +52,22 @@ struct MountTerms {
     bool io_uring_offered = false;
 };
 
+// What one program needs of another to go on with its mount: descriptors, and what was agreed.
+struct Handover {
+    int device = -1;                // the connection to the kernel
+    int counters = -1;              // memory that is shared
+    int in_hand = -1;               //
+    int backing = -1;               // of passthrough only
+    std::vector<std::byte> init{};  // the kernel's first request
+    std::uint64_t agreed = 0;       // the features of libfuse that the answer asked for
+    std::string asked_data;         // the mode that was asked for then
+    std::string data;               // the one that it came to, and why, as in MountTerms
+    std::string reason;
+    std::string mount_point;
+    std::string mount_device;  // "0:57"
+    std::vector<Placeholders::Added> placeholders{};
+};
+
 class Server {
 public:
     // Mounts at `mount_point` (by mount(2) where we may, else by fusermount3). Errors name the
@@ -59,7 +76,15 @@ public:
     // EOPNOTSUPP when the data mode that was asked for cannot be had.
     static Result<std::unique_ptr<Server>>
     mount(std::unique_ptr<UnionFs> fs, std::string const& mount_point, MountOptions const& options);
+    // In another program: goes on with a mount, over a union that was adopted too. resume() must
+    // follow. Takes the descriptors, and on success the mount; an error leaves that as it is.
+    // Errors: EOPNOTSUPP when this program would have agreed on other terms with the kernel.
+    static Result<std::unique_ptr<Server>> adopt(std::unique_ptr<UnionFs> fs,
+                                                 Handover const& handover, unsigned threads);
     ~Server();  // unmounts if still mounted
+
+    // The descriptors stay ours.
+    [[nodiscard]] Handover handover() const;
 
     [[nodiscard]] MountTerms terms() const;
     [[nodiscard]] std::string const& mount_point() const;  // absolute, without links

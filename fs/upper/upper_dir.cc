@@ -77,9 +77,23 @@ Status check_format(int work) {
 UpperDir::UpperDir(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 UpperDir::~UpperDir() = default;
 
+int UpperDir::lock() const {
+    return impl_->lock.get();
+}
+
 Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
                                                  std::string const& work) {
+    auto opened = OBLEA_TRY(adopt_locked(upper, work, {}));
+    // What a crash left.
+    OBLEA_TRY(with_context(opened->impl().clean_tmp(), [&] { return work; }));
+    OBLEA_TRY(with_context(opened->impl().clean_orphans(), [&] { return work; }));
+    return opened;
+}
+
+Result<std::unique_ptr<UpperDir>> UpperDir::adopt_locked(std::string const& upper,
+                                                         std::string const& work, UniqueFd lock) {
     auto impl = std::make_unique<Impl>();
+    impl->lock = std::move(lock);
     impl->root = OBLEA_TRY(open_folder(upper));
     UniqueFd work_folder = OBLEA_TRY(open_folder(work));
     if (OBLEA_TRY(sys::fstat(impl->root.get())).st_dev !=
@@ -92,9 +106,6 @@ Result<std::unique_ptr<UpperDir>> UpperDir::open(std::string const& upper,
     impl->work = std::move(work_folder);
     OBLEA_TRY(with_context(impl->look_for_maps(), [&] { return work; }));
     OBLEA_TRY(with_context(impl->probe(), [&] { return upper; }));
-    // What a crash left.
-    OBLEA_TRY(with_context(impl->clean_tmp(), [&] { return work; }));
-    OBLEA_TRY(with_context(impl->clean_orphans(), [&] { return work; }));
     return std::unique_ptr<UpperDir>{new UpperDir(std::move(impl))};
 }
 
@@ -130,7 +141,7 @@ Status UpperDir::remove_work() {
     return {};
 }
 
-Status UpperDir::Impl::open_work(int work_folder) {
+Status UpperDir::Impl::take_lock(int work_folder) {
     lock = OBLEA_TRY(sys::openat(work_folder, "lock", O_RDWR | O_CREAT, 0644));
     if (!OBLEA_TRY(sys::try_lock(lock.get(), sys::LockKind::exclusive))) {
         auto const holder = sys::read_file(work_folder, "lock", 4096);
@@ -139,7 +150,13 @@ Status UpperDir::Impl::open_work(int work_folder) {
                         (holder.has_value() && !holder->empty() ? " by process " + *holder : ""));
     }
     OBLEA_TRY(sys::ftruncate(lock.get(), 0));
-    OBLEA_TRY(sys::pwrite_all(lock.get(), base::bytes_of(std::to_string(::getpid())), 0));
+    return sys::pwrite_all(lock.get(), base::bytes_of(std::to_string(::getpid())), 0);
+}
+
+Status UpperDir::Impl::open_work(int work_folder) {
+    if (!lock.valid()) {
+        OBLEA_TRY(take_lock(work_folder));
+    }
     OBLEA_TRY(check_format(work_folder));
     tmp = OBLEA_TRY(open_subfolder(work_folder, "tmp"));
     // What is made there gets its lists from us.
@@ -306,10 +323,12 @@ Status UpperDir::Impl::probe() {
     change_owner = has_capability(capabilities, CAP_CHOWN) ? ChangeOwner::yes : ChangeOwner::no;
     std::string const file = temp_name();
     std::string const other = temp_name();
-    ScopeExit const tidy{[&] {
-        static_cast<void>(sys::unlink_if_exists(tmp.get(), file.c_str()));
-        static_cast<void>(sys::unlink_if_exists(tmp.get(), other.c_str()));
-    }};
+    auto const remove_both = [&]() -> Status {
+        OBLEA_TRY(sys::unlink_if_exists(tmp.get(), file.c_str()));
+        return sys::unlink_if_exists(tmp.get(), other.c_str());
+    };
+    OBLEA_TRY(remove_both());  // of a process that was killed here
+    ScopeExit const tidy{[&] { static_cast<void>(remove_both()); }};
     UniqueFd const made =
         OBLEA_TRY(sys::openat(tmp.get(), file.c_str(), O_RDWR | O_CREAT | O_EXCL, 0777));
     struct stat const info = OBLEA_TRY(sys::fstat(made.get()));

@@ -22,7 +22,14 @@ public:
     // is not enough.
     static Result<std::unique_ptr<UpperDir>> open(std::string const& upper,
                                                   std::string const& work);
+    // The same for a program that takes over from another one (UnionFs::adopt): `lock` is held
+    // already, and what is unfinished or orphaned in the work folder may still be needed.
+    static Result<std::unique_ptr<UpperDir>>
+    adopt_locked(std::string const& upper, std::string const& work, base::UniqueFd lock);
     ~UpperDir();
+
+    // Of the file that the lock is on.
+    [[nodiscard]] int lock() const;
 
     // What the upper folder says of itself to those who find it. Private: mounted, or with work
     // pending, so that only oblea knows what is meant. Sealed: plain overlayfs. Unmarked: of

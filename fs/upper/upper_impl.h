@@ -87,6 +87,7 @@ struct UpperDir::Impl {
     Status remove_orphan(std::string const& name);
 
     Status probe();
+    Status take_lock(int work_folder);
     Status open_work(int work_folder);
     Status put_back(std::string const& note);
     Status clean_tmp();  // first puts back what a move had taken away

@@ -5,6 +5,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/mount_helper.h"
 #include "tools/commands/commands.h"
+#include "tools/mount/successor.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -162,6 +163,9 @@ int run_overlay(Context& context, std::vector<std::string> words) {
 int run_program(std::vector<std::string> words, Streams streams) {
     fill_standard_descriptors();
     Context context{streams};
+    if (is_successor(words)) {
+        return run_successor(words);
+    }
     std::string const name = program_name(words);
     if (name == "mount.oblea" || name == "mount.fuse.oblea") {
         return run_mount_helper(context, words);

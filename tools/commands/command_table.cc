@@ -35,6 +35,7 @@ CommandTable command_table() {
         explore_command(),
         mount_command(),
         umount_command(),
+        upgrade_server_command(),
         mounts_command(),
         overlay_command(),
         seal_command(),

@@ -57,6 +57,7 @@ Command stop_command();
 Command tag_command();
 Command tags_command();
 Command umount_command();
+Command upgrade_server_command();
 Command unpack_command();
 Command publish_command();
 Command verify_command();

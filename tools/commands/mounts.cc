@@ -54,6 +54,7 @@ std::string mounts_json(std::vector<MountInfo> const& mounts) {
                          {"data", mount.data},
                          {"reason", mount.reason},
                          {"pid", mount.pid},
+                         {"program", mount.program},
                          {"started", mount.started},
                          {"notes", mount.notes},
                          {"requests", requests_json(mount.requests)},

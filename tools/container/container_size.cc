@@ -64,7 +64,7 @@ Result<std::uint64_t> bytes_at(int root, std::string const& path) {
 }
 
 Result<std::uint64_t> bytes_as_root_of_namespace(std::string const& path) {
-    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
+    Child const child = OBLEA_TRY(start_child(Parentage::own, {}, [&](Report& report) {
         auto const entered = enter_user_namespace();
         auto const bytes = entered.has_value()
                                ? bytes_at(AT_FDCWD, path)

@@ -54,7 +54,7 @@ Result<std::string> look_into(store::Store const& store, Container const& contai
                               Look const& look) {
     auto const live = OBLEA_TRY(find_server(store, container.id));
     store::StoreOptions const store_options = store.options();
-    Child const child = OBLEA_TRY(start_child(Parentage::own, extra, [&](Report& report) {
+    Child const child = OBLEA_TRY(start_child(Parentage::own, {extra}, [&](Report& report) {
         auto const seen = look_from_inside(store_options, container, live, extra, look);
         if (!seen.has_value()) {
             report.failure(seen.error());

@@ -123,7 +123,7 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
     Runtime const runtime = OBLEA_TRY(Runtime::find());
     store::StoreOptions const store_options = store.options();
     static_cast<void>(std::signal(SIGINT, SIG_IGN));
-    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
+    Child const child = OBLEA_TRY(start_child(Parentage::own, {}, [&](Report& report) {
         auto const there = store::Store::open(store_options, store::Store::Create::no);
         auto const prepared = there.has_value()
                                   ? prepare(*there, container, state, request)

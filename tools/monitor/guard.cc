@@ -43,7 +43,7 @@ Result<Guard> Guard::start(pid_t init) {
         return fail(sys::last_errno(), "fork");
     }
     if (pid == 0) {
-        close_all_but(reader.get(), process.get());
+        close_all_but({reader.get(), process.get()});
         wait_and_kill(reader, process);
     }
     return Guard{std::move(writer)};

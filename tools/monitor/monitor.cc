@@ -586,7 +586,7 @@ Result<StartOutcome> start_monitor(store::Store const& store, Container const& c
                              .begin = begin,
                              .caller = own ? ::getpid() : 0};
     Child const child =
-        OBLEA_TRY(start_child(own ? Parentage::own_session : Parentage::detached, -1,
+        OBLEA_TRY(start_child(own ? Parentage::own_session : Parentage::detached, {},
                               [&](Report& report) { return monitor(start, report); }));
     StartOutcome outcome = OBLEA_TRY(parse_outcome(child.report));
     outcome.monitor = child.pid;

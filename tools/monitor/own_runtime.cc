@@ -159,7 +159,7 @@ Status make_inside(Bundle const& bundle, UniqueFd const& console) {
     }
     pid_t const pid = ::fork();
     if (pid == 0) {
-        close_all_but(gate.get(), console.get());
+        close_all_but({gate.get(), console.get()});
         be_first_process(bundle, gate, console);
     }
     std::string const text = std::to_string(pid);

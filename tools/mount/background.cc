@@ -97,7 +97,8 @@ void Report::failure(Error const& error) {
     static_cast<void>(send(std::string{kFailure} + encode_error(error)));
 }
 
-Result<Child> start_child(Parentage parentage, int keep, std::function<int(Report&)> const& body) {
+Result<Child> start_child(Parentage parentage, std::vector<int> const& keep,
+                          std::function<int(Report&)> const& body) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return fail(sys::last_errno(), "pipe2");
@@ -116,7 +117,9 @@ Result<Child> start_child(Parentage parentage, int keep, std::function<int(Repor
         if (parentage == Parentage::detached && ::fork() != 0) {
             ::_exit(0);  // the grandchild leads no session and so never gets a terminal
         }
-        close_all_but(writer.get(), keep);
+        std::vector<int> kept = keep;
+        kept.push_back(writer.get());
+        close_all_but(std::move(kept));
         run_child(std::move(writer), body);
     }
     writer.reset();
@@ -164,15 +167,15 @@ Result<std::string> run_in_child(std::function<Result<std::string>()> const& wor
     return report;
 }
 
-void close_all_but(int first, int second) {
-    auto const [low, high] = std::minmax(first, second);
+void close_all_but(std::vector<int> kept) {
+    std::ranges::sort(kept);
     constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
     unsigned from = 3;
-    for (int const kept : {low, high}) {
-        if (kept < 3) {
+    for (int const one : kept) {
+        auto const number = static_cast<unsigned>(one);
+        if (one < 3 || number < from) {
             continue;
         }
-        auto const number = static_cast<unsigned>(kept);
         if (number > from) {
             static_cast<void>(::close_range(from, number - 1, 0));
         }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace oblea::tools {
 
@@ -42,13 +43,14 @@ enum class Parentage {
 // Forks; runs `body` in the child, which exits with what that returns, without running any
 // destructor of the parent's objects; returns when the child has reported. In the child every
 // descriptor above 2 is closed except the report's and `keep`.
-Result<Child> start_child(Parentage parentage, int keep, std::function<int(Report&)> const& body);
+Result<Child> start_child(Parentage parentage, std::vector<int> const& keep,
+                          std::function<int(Report&)> const& body);
 
 // Standard input from /dev/null, output and errors to `log` (or /dev/null when that is -1).
 Status redirect_standard_streams(int log);
 
-// In a child: closes every descriptor above 2 but these (-1: none).
-void close_all_but(int first, int second);
+// In a child: closes every descriptor above 2 but these.
+void close_all_but(std::vector<int> kept);
 
 // Waits; returns the status as waitpid(2) has it.
 Result<int> wait_for_child(pid_t pid);

@@ -81,7 +81,7 @@ Result<ChrootResult> run_chroot(store::Store const& store, ChrootRequest const& 
     }
     store::StoreOptions const store_options = store.options();
     KeyboardSignalsIgnored const ignored;
-    Child const keeper = OBLEA_TRY(start_child(Parentage::own, -1, [&](Report& report) {
+    Child const keeper = OBLEA_TRY(start_child(Parentage::own, {}, [&](Report& report) {
         auto const result = keep_chroot(store_options, complete);
         if (!result.has_value()) {
             report.failure(result.error());

@@ -41,7 +41,7 @@ Result<MountRequest> with_absolute_paths(MountRequest request) {
 Result<MountInfo> mount_image(store::Store const& store, MountRequest const& request) {
     MountRequest const complete = OBLEA_TRY(with_absolute_paths(request));
     store::StoreOptions const store_options = store.options();
-    Child const server = OBLEA_TRY(start_child(Parentage::detached, -1, [&](Report& report) {
+    Child const server = OBLEA_TRY(start_child(Parentage::detached, {}, [&](Report& report) {
         return serve_and_report(store_options, complete, report);
     }));
     auto mount = parse_encoded_mount(server.report);

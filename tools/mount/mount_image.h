@@ -56,12 +56,15 @@ struct MountInfo {
     std::string image_name;   // may be empty
     std::string container;    // name; empty: read-only, or an upper folder of the user's own
     std::string container_id;
-    std::string upper_dir;           // of the user's own; else empty
-    std::string mode;                // "read-only" or "writable"
-    std::string protocol;            // "7.44, no-open", for people
-    std::string reason;              // why this mode
-    std::string started;             // RFC 3339
-    std::string data;                // how bytes get to programs: "no-open", "passthrough", ...
+    std::string upper_dir;      // of the user's own; else empty
+    std::string mode;           // "read-only" or "writable"
+    std::string protocol;       // "7.44, no-open", for people
+    std::string reason;         // why this mode
+    std::string started;        // RFC 3339
+    std::string data;           // how bytes get to programs: "no-open", "passthrough", ...
+    std::string program;        // version of the one that serves; empty: it cannot be exchanged
+    std::int64_t upgrades = 0;  // how often that was tried, and why the last time failed
+    std::string upgrade_error;
     std::vector<std::string> notes;  // what the user should know: one line each
     // How often the server answered each kind of request, as list_mounts() found it; nullopt where
     // we may not look into the server.
@@ -85,6 +88,18 @@ Result<std::optional<MountInfo>> find_server(store::Store const& store,
 
 // The mounts of this store whose server lives and that this mount namespace shows, by mount point.
 Result<std::vector<MountInfo>> list_mounts(store::Store const& store);
+
+// Has a mount served by the program that is now in the file from which its holder was started;
+// programs that use the mount only wait a moment. `typed` is a mount point, or the name or id
+// prefix of a mounted container; empty: all mounts of this store, in whatever namespace. Returns
+// when that is so.
+struct Upgraded {
+    MountInfo mount;
+    // What kept the new program from it; the old one goes on then. EOPNOTSUPP for a mount whose
+    // holder is gone or cannot.
+    Status outcome;
+};
+Result<std::vector<Upgraded>> upgrade_servers(store::Store const& store, std::string const& typed);
 
 struct Unmounted {
     std::string mount_point;

@@ -23,7 +23,9 @@ constexpr std::array kTexts{Field{"mount_point", &MountInfo::mount_point},
                             Field{"protocol", &MountInfo::protocol},
                             Field{"data", &MountInfo::data},
                             Field{"reason", &MountInfo::reason},
-                            Field{"started", &MountInfo::started}};
+                            Field{"started", &MountInfo::started},
+                            Field{"program", &MountInfo::program},
+                            Field{"upgrade_error", &MountInfo::upgrade_error}};
 
 // Absent or of another type: empty. The file is ours, and a broken one only shows less.
 std::string text_of(json const& object, char const* name) {
@@ -47,6 +49,7 @@ std::optional<DescribedMount> mount_of(json const& about) {
     }
     mount.device = text_of(about, "device");
     mount.info.pid = number_of<std::int64_t>(about, "pid", 0);
+    mount.info.upgrades = number_of<std::int64_t>(about, "upgrades", 0);
     mount.counters = number_of<int>(about, "counters", -1);
     if (auto const notes = about.find("notes"); notes != about.end() && notes->is_array()) {
         for (json const& note : *notes) {
@@ -64,6 +67,7 @@ std::string encode_mount(DescribedMount const& mount) {
     json about = {{"kind", "mount"},
                   {"pid", mount.info.pid},
                   {"device", mount.device},
+                  {"upgrades", mount.info.upgrades},
                   {"counters", mount.counters},
                   {"notes", mount.info.notes}};
     for (Field const& field : kTexts) {

@@ -6,6 +6,7 @@
 #include "store/lease_files.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/mount_info.h"
+#include "tools/mount/stop_signals.h"
 
 #include <fmt/core.h>
 #include <poll.h>
@@ -13,7 +14,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 namespace oblea::tools {
 namespace {
@@ -22,6 +25,8 @@ namespace layout = store::layout;
 namespace sys = base::sys;
 
 constexpr std::size_t kDescriptionBytesMax = 4U << 20U;
+constexpr std::chrono::seconds kUpgradeWait{60};
+constexpr std::chrono::milliseconds kUpgradePoll{10};
 // Tidying up is quick; what takes longer is a namespace elsewhere that still shows the mount.
 constexpr int kEndWaitMs = 10'000;
 
@@ -156,6 +161,65 @@ Result<std::vector<MountInfo>> list_mounts(store::Store const& store) {
         mounts.push_back(std::move(one.mount.info));
     }
     return mounts;
+}
+
+namespace {
+
+// The mount's description once its holder has tried.
+Result<MountInfo> wait_for_upgrade(store::Store const& store, LiveMount const& mount) {
+    std::string const path = std::string{layout::kLeases} + '/' + mount.lease;
+    auto const end = std::chrono::steady_clock::now() + kUpgradeWait;
+    while (std::chrono::steady_clock::now() < end) {
+        auto const text = sys::read_file(store.root(), path.c_str(), kDescriptionBytesMax);
+        auto now = text.has_value() ? parse_mount(*text) : std::nullopt;
+        if (now.has_value() && now->info.upgrades > mount.mount.info.upgrades) {
+            return std::move(now->info);
+        }
+        if (wait_for_end(mount.process, 0) == Ended::in_time) {
+            return fail(Errno::einval, "", "it was unmounted meanwhile");
+        }
+        std::this_thread::sleep_for(kUpgradePoll);
+    }
+    return fail(Errno::eagain, "",
+                fmt::format("its holder (process {}) does not answer", mount.mount.info.pid));
+}
+
+Upgraded upgrade(store::Store const& store, LiveMount const& mount) {
+    MountInfo const& before = mount.mount.info;
+    if (before.program.empty()) {
+        return {before, fail(Errno::eopnotsupp, "",
+                             "what holds it cannot exchange the program; unmount and mount again")};
+    }
+    if (::syscall(SYS_pidfd_send_signal, mount.process.get(), kUpgradeSignal, nullptr, 0U) != 0) {
+        return {before, fail(sys::last_errno(), "kill")};
+    }
+    auto after = wait_for_upgrade(store, mount);
+    if (!after.has_value()) {
+        return {before, std::unexpected<Error>(std::move(after).error())};
+    }
+    Status outcome;
+    if (!after->upgrade_error.empty()) {
+        outcome = fail(Errno::eio, "", after->upgrade_error);
+    }
+    return {*std::move(after), std::move(outcome)};
+}
+
+}  // namespace
+
+Result<std::vector<Upgraded>> upgrade_servers(store::Store const& store, std::string const& typed) {
+    auto served = OBLEA_TRY(served_mounts(store));
+    LiveMount const* const only = typed.empty() ? nullptr : find_mount(served, typed);
+    if (!typed.empty() && only == nullptr) {
+        return fail(Errno::einval, "", typed + ": nothing of this store is mounted there");
+    }
+    std::vector<Upgraded> all;
+    for (LiveMount const& one : served) {
+        // A number that another process has got meanwhile must not be sent a signal.
+        if ((only == nullptr || &one == only) && OBLEA_TRY(is_held(store, one))) {
+            all.push_back(upgrade(store, one));
+        }
+    }
+    return all;
 }
 
 Result<Unmounted> unmount_by(store::Store const& store, std::string const& typed, fs::Lazy lazy) {

@@ -72,7 +72,7 @@ Result<OwnerIds> owner_ids_in_private() {
     if (may_mount()) {
         return owner_ids_here();
     }
-    Child const child = OBLEA_TRY(start_child(Parentage::own, -1, [](Report& report) {
+    Child const child = OBLEA_TRY(start_child(Parentage::own, {}, [](Report& report) {
         auto const entered = enter_user_namespace();
         if (!entered.has_value()) {
             report.failure(entered.error());
@@ -119,7 +119,7 @@ Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
     mount.options.suid = fs::MountOptions::Suid::yes;
     mount.options.dev = fs::MountOptions::Dev::yes;
     mount.options.placeholders = placeholders();
-    Child process = OBLEA_TRY(start_child(Parentage::own_session, -1, [&](Report& report) {
+    Child process = OBLEA_TRY(start_child(Parentage::own_session, {}, [&](Report& report) {
         end_with_parent();
         return serve_and_report(store_options, mount, report);
     }));

@@ -7,12 +7,14 @@
 #include "store/base/sys.h"
 #include "store/image/image_view.h"
 #include "tools/mount/rfc3339.h"
+#include "tools/mount/successor.h"
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -116,23 +118,27 @@ std::string ServedImage::work_path() const {
                       : request_.upper_dir + ".work";
 }
 
+fs::UnionOptions ServedImage::union_options() const {
+    // Who throws the layer away at the end does not want it back after a crash either.
+    return {.owners = owners_of(owner_ids_),
+            .durable =
+                request_.remove == RemoveAtUnmount::always ? fs::Durable::no : fs::Durable::yes};
+}
+
 Result<std::unique_ptr<fs::UnionFs>> ServedImage::open_union() {
     auto lower =
         fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_, request_.contents)));
     OBLEA_TRY(lease_.narrow_to(layers_));
-    // Who throws the layer away at the end does not want it back after a crash either.
-    fs::UnionOptions const options{
-        .owners = owners_of(owner_ids_),
-        .durable = request_.remove == RemoveAtUnmount::always ? fs::Durable::no : fs::Durable::yes};
     if (request_.mode == MountMode::read_only) {
-        return fs::UnionFs::mount(std::move(lower), options);
+        return fs::UnionFs::mount(std::move(lower), union_options());
     }
     auto upper = OBLEA_TRY(fs::UpperDir::open(upper_path(), work_path()));
-    return fs::UnionFs::mount(std::move(lower), std::move(upper), options);
+    return fs::UnionFs::mount(std::move(lower), std::move(upper), union_options());
 }
 
 Status ServedImage::mount() {
     auto file_system = OBLEA_TRY(open_union());
+    memory_ = file_system->memory();
     fs::MountOptions options = request_.options;
     options.read_only = request_.mode == MountMode::read_only ? fs::MountOptions::ReadOnly::yes
                                                               : fs::MountOptions::ReadOnly::no;
@@ -161,6 +167,7 @@ Status ServedImage::describe() {
     info.reason = terms.reason;
     description_.counters = server_->counters();
     info.started = rfc3339_now();
+    info.program = server_->can_resume() ? OBLEA_VERSION : "";
     info.upper_dir = request_.upper_dir;
     if (container_) {
         info.container = container_->name;
@@ -212,12 +219,22 @@ private:
 }  // namespace
 
 void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed crashed) {
+    serve_until_unmounted(signals, first == First::yes ? Status{} : server_->resume(crashed));
+}
+
+void ServedImage::serve_adopted(StopSignals& signals) {
+    serve_until_unmounted(signals, {});
+}
+
+void ServedImage::serve_until_unmounted(StopSignals& signals, Status resumed) {
     pid_t const holder = ::getppid();
-    Status ended = first == First::yes ? Status{} : server_->resume(crashed);
+    Status ended = std::move(resumed);
     if (ended.has_value()) {
         ended = signals.run(*server_, [this] {
             // The one who holds the mount is gone: this is the process to name and to wait for.
             description_.info.pid = ::getpid();
+            description_.info.program.clear();
+            description_.counters = server_->counters();
             log_end(lease_.describe(encode_mount(description_)));
         });
     }
@@ -229,23 +246,135 @@ void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed c
     ::_exit(ended.has_value() ? 0 : 1);
 }
 
+// From the file that this program came from, whatever is there now. Why there is none is told when
+// the next server starts.
+void ServedImage::load_program() {
+    ++description_.info.upgrades;
+    description_.info.upgrade_error.clear();
+    auto const path = own_program();
+    auto opened = path.has_value() ? sys::open(path->c_str(), O_RDONLY)
+                                   : Result<base::UniqueFd>{std::unexpected<Error>(path.error())};
+    if (opened.has_value()) {
+        program_ = *std::move(opened);
+    } else {
+        description_.info.upgrade_error = opened.error().message();
+        log_end(lease_.describe(encode_mount(description_)));
+    }
+}
+
+MountHandover ServedImage::handover() const {
+    return {.store = store_.options(),
+            .lease = lease_.path(),
+            .lease_file = lease_.fd(),
+            .request = request_,
+            .image_name = image_name_,
+            .layers = layers_,
+            .container_id = container_ ? container_->id : "",
+            .made = made_,
+            .owner_ids = owner_ids_,
+            .description = encode_mount(description_),
+            .memory = memory_,
+            .server = server_->handover()};
+}
+
+Result<std::unique_ptr<ServedImage>> ServedImage::adopt(store::Store const& store,
+                                                        MountHandover const& handover,
+                                                        fs::Server::Crashed crashed) {
+    auto lease = OBLEA_TRY(store.adopt_lease(handover.lease, base::UniqueFd{handover.lease_file},
+                                             "mount", handover.layers));
+    std::unique_ptr<ServedImage> served{
+        new ServedImage(store, handover.request, std::move(lease))};  // NOLINT: private constructor
+    served->image_name_ = handover.image_name;
+    served->layers_ = handover.layers;
+    served->made_ = handover.made;
+    served->owner_ids_ = handover.owner_ids;
+    served->memory_ = handover.memory;
+    if (!handover.container_id.empty()) {
+        served->container_ = OBLEA_TRY(need_container(store, handover.container_id));
+    }
+    auto description = parse_encoded_mount(handover.description);
+    if (!description.has_value()) {
+        return fail(Errno::eio, "", "the mount's description cannot be read");
+    }
+    served->description_ = *std::move(description);
+    auto file_system = OBLEA_TRY(served->adopt_union());
+    served->server_ = OBLEA_TRY(fs::Server::adopt(std::move(file_system), handover.server,
+                                                  handover.request.options.threads));
+    OBLEA_TRY(served->server_->resume(crashed));
+    return served;
+}
+
+Result<std::unique_ptr<fs::UnionFs>> ServedImage::adopt_union() {
+    auto lower = fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_)));
+    if (!memory_.has_value()) {
+        return fs::UnionFs::mount(std::move(lower), union_options());
+    }
+    auto counts = OBLEA_TRY(fs::SharedMemory::adopt(base::UniqueFd{memory_->lower_counts}));
+    auto ledger = OBLEA_TRY(fs::SharedMemory::adopt(base::UniqueFd{memory_->ledger}));
+    auto upper = OBLEA_TRY(
+        fs::UpperDir::adopt_locked(upper_path(), work_path(), base::UniqueFd{memory_->upper_lock}));
+    return fs::UnionFs::adopt(std::move(lower), std::move(upper), union_options(),
+                              {.lower_counts = std::move(counts), .ledger = std::move(ledger)});
+}
+
+Result<Child> ServedImage::start_successor(fs::Server::Crashed crashed) {
+    MountHandover const what = handover();
+    std::string const encoded = encode_handover(what);
+    auto const text = OBLEA_TRY(fs::SharedMemory::make("oblea-handover", encoded.size()));
+    std::ranges::copy(encoded, text.as<char>().begin());
+    std::vector<int> kept = descriptors_of(what);
+    kept.insert(kept.end(), {text.descriptor(), program_.get()});
+    return start_child(Parentage::own, kept, [&](Report& report) {
+        kept.back() = report.fd();  // the program's own descriptor closes when it runs
+        for (int const descriptor : kept) {
+            ::fcntl(descriptor, F_SETFD, 0);
+        }
+        report.failure(exec_successor(program_.get(), text.descriptor(), report.fd(), crashed));
+        return 1;
+    });
+}
+
+Result<pid_t> ServedImage::start_server(StopSignals& signals, First first,
+                                        fs::Server::Crashed crashed) {
+    if (program_.valid()) {
+        auto const child = start_successor(crashed);
+        if (child.has_value()) {
+            description_.info.program = child->report;
+        } else {
+            // What served before goes on: its memory is as it was.
+            description_.info.upgrade_error = child.error().message();
+            description_.info.program = OBLEA_VERSION;
+            program_.reset();
+            log_end(Status{std::unexpected<Error>(child.error())});
+        }
+        log_end(lease_.describe(encode_mount(description_)));
+        if (child.has_value()) {
+            return child->pid;
+        }
+    }
+    std::fflush(nullptr);  // else the child would print what is buffered once more
+    pid_t const server = ::fork();
+    if (server == 0) {
+        serve(signals, first, crashed);
+    }
+    return server > 0 ? Result<pid_t>{server} : fail(sys::last_errno(), "fork");
+}
+
 Status ServedImage::run(StopSignals& signals) {
     Patience patience;
     auto crashed = fs::Server::Crashed::no;
     for (First first = First::yes;; first = First::no) {
-        std::fflush(nullptr);  // else the child would print what is buffered once more
-        pid_t const server = ::fork();
-        if (server == 0) {
-            serve(signals, first, crashed);
-        }
-        if (server < 0) {
-            return fail(sys::last_errno(), "fork");
-        }
-        int const status = OBLEA_TRY(signals.wait_for(server));
+        pid_t const server = OBLEA_TRY(start_server(signals, first, crashed));
+        auto const [status, upgrade] = OBLEA_TRY(signals.wait_for(server));
         if (WIFEXITED(status)) {
             return WEXITSTATUS(status) == 0
                        ? Status{}
                        : fail(Errno::eio, "", "the file system's server ended with an error");
+        }
+        if (upgrade && server_->can_resume()) {
+            crashed = fs::Server::Crashed::no;
+            load_program();
+            continue;
         }
         int const signal = WTERMSIG(status);
         bool const fault = is_fault(signal);

@@ -2,6 +2,8 @@
 // One mount of an image in the process that serves it: from the lease to the tidying up.
 #pragma once
 #include "fs/fuse/server.h"
+#include "tools/mount/background.h"
+#include "tools/mount/handover.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/mount_info.h"
 #include "tools/mount/stop_signals.h"
@@ -19,13 +21,21 @@ public:
     static Result<std::unique_ptr<ServedImage>> open(store::Store const& store,
                                                      MountRequest const& request);
 
+    // In another program than the one that mounted: what that one's holder hands over, the union
+    // and the server resumed. An error leaves the mount as it is, for the holder to go on with.
+    static Result<std::unique_ptr<ServedImage>>
+    adopt(store::Store const& store, MountHandover const& handover, fs::Server::Crashed crashed);
+    // After adopt(): serves until unmounted.
+    [[noreturn]] void serve_adopted(StopSignals& signals);
+
     [[nodiscard]] DescribedMount const& description() const { return description_; }
     // Where messages go once there is no terminal.
     [[nodiscard]] int log() const { return log_.get(); }
 
     // Serves until unmounted, in child processes: when one dies, the next one takes over and
     // programs that use the mount go on. This process holds what they share and does nothing else;
-    // it must have one thread.
+    // it must have one thread. At kUpgradeSignal the next one, and those after it, come from the
+    // program's file as it is then.
     Status run(StopSignals& signals);
 
     // After run(), or instead of it: unmounts, and drops the container if that is due.
@@ -38,11 +48,19 @@ private:
     Status resolve();
     Status settle_container();
     Status open_log();
+    [[nodiscard]] fs::UnionOptions union_options() const;
     Result<std::unique_ptr<fs::UnionFs>> open_union();
+    Result<std::unique_ptr<fs::UnionFs>> adopt_union();
     Status mount();
     Status describe();
     enum class First { no, yes };
     [[noreturn]] void serve(StopSignals& signals, First first, fs::Server::Crashed crashed);
+    [[noreturn]] void serve_until_unmounted(StopSignals& signals, Status resumed);
+    // A child that serves, forked from here or from another program.
+    Result<pid_t> start_server(StopSignals& signals, First first, fs::Server::Crashed crashed);
+    Result<Child> start_successor(fs::Server::Crashed crashed);
+    void load_program();
+    [[nodiscard]] MountHandover handover() const;
     [[nodiscard]] std::string upper_path() const;
     [[nodiscard]] std::string work_path() const;
     Result<bool> is_untouched() const;
@@ -54,10 +72,13 @@ private:
     std::string image_name_;
     std::vector<store::Digest> layers_;
     std::optional<Container> container_;
-    enum class Made { before, by_this_mount } made_ = Made::before;
+    using Made = MountHandover::Made;
+    Made made_ = Made::before;
     OwnerIds owner_ids_ = OwnerIds::real;
     base::UniqueFd log_;
     std::unique_ptr<fs::Server> server_;
+    std::optional<fs::UnionFs::MemoryDescriptors> memory_;
+    base::UniqueFd program_;  // that serves instead of this one
     DescribedMount description_;
 };
 

@@ -23,6 +23,7 @@ StopSignals::StopSignals(Hangup hangup) {
     ::sigemptyset(&wanted);
     ::sigaddset(&wanted, SIGTERM);
     ::sigaddset(&wanted, SIGINT);
+    ::sigaddset(&wanted, kUpgradeSignal);
     if (hangup == Hangup::ends) {
         ::sigaddset(&wanted, SIGHUP);
     } else {
@@ -63,7 +64,8 @@ Status StopSignals::run(fs::Server& server, std::function<void()> const& orphane
     return ended;
 }
 
-Result<int> StopSignals::wait_for(pid_t child) {
+Result<StopSignals::Ended> StopSignals::wait_for(pid_t child) {
+    bool upgrade = false;
     base::UniqueFd const ended = OBLEA_TRY(watch_process(child));
     std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = ended.get(), .events = POLLIN, .revents = 0}};
@@ -72,11 +74,13 @@ Result<int> StopSignals::wait_for(pid_t child) {
             continue;
         }
         if (waiting[1].revents != 0) {
-            return wait_for_child(child);
+            int const status = OBLEA_TRY(wait_for_child(child));
+            return Ended{.status = status, .upgrade = upgrade};
         }
         signalfd_siginfo info{};
         if (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-            ::kill(child, SIGTERM);
+            upgrade = info.ssi_signo == kUpgradeSignal;
+            ::kill(child, upgrade ? SIGKILL : SIGTERM);
         }
     }
 }
@@ -99,7 +103,8 @@ void StopSignals::watch(fs::Server& server, int parent,
         }
         signalfd_siginfo info{};
         if (waiting[0].revents != 0 &&
-            ::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+            ::read(signals_.get(), &info, sizeof(info)) == sizeof(info) &&
+            info.ssi_signo != kUpgradeSignal) {
             server.stop();
         }
     }

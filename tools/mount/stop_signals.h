@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Turns signals that ask a server to end into a clean unmount.
+// Turns signals that ask a server to end into a clean unmount, and the one that asks its holder for
+// another program.
 #pragma once
 #include "fs/fuse/server.h"
 #include "store/base/unique_fd.h"
@@ -10,6 +11,10 @@
 #include <functional>
 
 namespace oblea::tools {
+
+// To the process that holds a mount: end the one that serves it, and start the next one anew from
+// the program's file.
+inline constexpr int kUpgradeSignal = SIGUSR2;
 
 enum class Hangup {
     ends,  // a foreground server ends with its terminal
@@ -29,9 +34,13 @@ public:
     // of this process ends meanwhile.
     Status run(fs::Server& server, std::function<void()> const& orphaned);
 
-    // Waits for a child of this process to end and passes the signals on to it. Returns the status
-    // as waitpid(2) has it.
-    Result<int> wait_for(pid_t child);
+    struct Ended {
+        int status = 0;  // as waitpid(2) has it
+        bool upgrade = false;
+    };
+    // Waits for a child of this process to end and passes the signals on to it. Upgrade: it was
+    // killed because kUpgradeSignal came.
+    Result<Ended> wait_for(pid_t child);
 
 private:
     void watch(fs::Server& server, int parent, std::function<void()> const& orphaned) const;

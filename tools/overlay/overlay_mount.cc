@@ -326,7 +326,7 @@ int serve_in_background(Paths const& paths, Report& report) {
 
 Status mount_overlay(OverlayOptions const& options, std::string const& mount_point) {
     Paths const paths = OBLEA_TRY(resolved(options, mount_point));
-    OBLEA_TRY(start_child(Parentage::detached, -1,
+    OBLEA_TRY(start_child(Parentage::detached, {},
                           [&](Report& report) { return serve_in_background(paths, report); }));
     return {};
 }

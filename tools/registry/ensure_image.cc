@@ -66,7 +66,7 @@ int run_child(Context const& context, store::StoreOptions const& options,
 Status pull_in_child(Context const& context, store::Store const& store,
                      store::Reference const& name, EnsureImageRequest const& request) {
     store::StoreOptions const options = store.options();
-    auto const child = start_child(Parentage::own, -1, [&](Report& report) {
+    auto const child = start_child(Parentage::own, {}, [&](Report& report) {
         return run_child(context, options, name, request, report);
     });
     if (!child.has_value()) {

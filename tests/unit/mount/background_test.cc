@@ -11,7 +11,7 @@ using namespace oblea;
 using namespace oblea::tools;
 
 TEST_CASE("a child's report reaches its parent", "[mount][background]") {
-    auto const child = start_child(Parentage::own, -1, [](Report& report) {
+    auto const child = start_child(Parentage::own, {}, [](Report& report) {
         return report.success("mounted").has_value() ? 7 : 1;
     });
     REQUIRE(child.has_value());
@@ -23,7 +23,7 @@ TEST_CASE("a child's report reaches its parent", "[mount][background]") {
 
 TEST_CASE("a child's failure is its parent's error", "[mount][background]") {
     auto const parentage = GENERATE(Parentage::own, Parentage::own_session, Parentage::detached);
-    auto const child = start_child(parentage, -1, [](Report& report) {
+    auto const child = start_child(parentage, {}, [](Report& report) {
         report.failure({Errno::ebusy, "open", "/srv"});
         return 1;
     });
@@ -33,13 +33,13 @@ TEST_CASE("a child's failure is its parent's error", "[mount][background]") {
 }
 
 TEST_CASE("a child that dies without a word is an error", "[mount][background]") {
-    auto const child = start_child(Parentage::own, -1, [](Report&) -> int { ::_exit(3); });
+    auto const child = start_child(Parentage::own, {}, [](Report&) -> int { ::_exit(3); });
     REQUIRE_FALSE(child.has_value());
     CHECK_THAT(child.error().message(), Catch::Matchers::Contains("without a word"));
 }
 
 TEST_CASE("a detached child is out of reach of the terminal", "[mount][background]") {
-    auto const child = start_child(Parentage::detached, -1, [](Report& report) {
+    auto const child = start_child(Parentage::detached, {}, [](Report& report) {
         // Neither of the parent's session nor the leader of one.
         bool const apart = ::getsid(0) != ::getpid();
         return report.success(std::to_string(::getsid(0)) + (apart ? " apart" : " leader"))
@@ -56,7 +56,7 @@ TEST_CASE("a detached child is out of reach of the terminal", "[mount][backgroun
 TEST_CASE("a child has only the descriptors that it was given", "[mount][background]") {
     int const kept = ::dup(STDIN_FILENO);
     int const closed = ::dup(STDIN_FILENO);
-    auto const child = start_child(Parentage::own, kept, [&](Report& report) {
+    auto const child = start_child(Parentage::own, {kept}, [&](Report& report) {
         bool const right = ::fcntl(kept, F_GETFD) >= 0 && ::fcntl(closed, F_GETFD) < 0;
         return report.success(right ? "right" : "wrong").has_value() ? 0 : 1;
     });

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "fs/shared_memory.h"
+
+#include "store/base/sys.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace oblea::fs {
+
+namespace sys = base::sys;
+
+Result<SharedMemory> SharedMemory::make(char const* name, std::size_t bytes) {
+    base::UniqueFd descriptor{::memfd_create(name, MFD_CLOEXEC)};
+    if (!descriptor.valid()) {
+        return fail(sys::last_errno(), "memfd_create");
+    }
+    OBLEA_TRY(sys::ftruncate(descriptor.get(), bytes));
+    return map(std::move(descriptor), bytes);
+}
+
+Result<SharedMemory> SharedMemory::adopt(base::UniqueFd descriptor) {
+    struct stat const info = OBLEA_TRY(sys::fstat(descriptor.get()));
+    return map(std::move(descriptor), static_cast<std::size_t>(info.st_size));
+}
+
+Result<SharedMemory> SharedMemory::map(base::UniqueFd descriptor, std::size_t bytes) {
+    void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                              descriptor.get(), 0);
+    if (data == MAP_FAILED) {  // NOLINT: the system's own cast
+        return fail(sys::last_errno(), "mmap");
+    }
+    SharedMemory memory;
+    memory.descriptor_ = std::move(descriptor);
+    memory.data_ = data;
+    memory.bytes_ = bytes;
+    return memory;
+}
+
+SharedMemory::SharedMemory(SharedMemory&& other) noexcept {
+    *this = std::move(other);
+}
+
+SharedMemory& SharedMemory::operator=(SharedMemory&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}
+
+SharedMemory::~SharedMemory() {
+    if (data_ != nullptr) {
+        ::munmap(data_, bytes_);
+    }
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Memory that outlives this process: those forked from it have it too, and so has any other that is
+// given its descriptor.
+//
+// Zero at first, and taken from the system page by page as it is touched.
+#pragma once
+#include "store/base/error.h"
+#include "store/base/unique_fd.h"
+
+#include <cstddef>
+#include <span>
+
+namespace oblea::fs {
+
+class SharedMemory {
+public:
+    // `name` shows in /proc/PID/maps. Errors: ENOMEM where so much may not be mapped.
+    static Result<SharedMemory> make(char const* name, std::size_t bytes);
+    // What another process made.
+    static Result<SharedMemory> adopt(base::UniqueFd descriptor);
+
+    SharedMemory() = default;
+    SharedMemory(SharedMemory&& other) noexcept;
+    SharedMemory& operator=(SharedMemory&& other) noexcept;
+    SharedMemory(SharedMemory const&) = delete;
+    SharedMemory& operator=(SharedMemory const&) = delete;
+    ~SharedMemory();
+
+    // The memory as an array of `T`, for which zero bytes must be a value.
+    template <class T>
+    [[nodiscard]] std::span<T> as() const {
+        return {static_cast<T*>(data_), bytes_ / sizeof(T)};
+    }
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+
+private:
+    static Result<SharedMemory> map(base::UniqueFd descriptor, std::size_t bytes);
+
+    base::UniqueFd descriptor_;
+    void* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace oblea::fs

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "tools/mount/handover.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/tree_builder.h"
+#include "tools/mount/successor.h"
+
+using namespace oblea;
+using namespace oblea::tools;
+using oblea::test::value_of;
+
+namespace {
+
+MountHandover example() {
+    MountHandover handover{.store = {.path = "/a store", .shared = {"/one", "/two"}},
+                           .lease = "leases/7.0",
+                           .lease_file = 5,
+                           .image_name = "debian:latest",
+                           .layers = {store::Digest{}, store::Digest{}},
+                           .container_id = "0123",
+                           .made = MountHandover::Made::by_this_mount,
+                           .owner_ids = OwnerIds::squashed,
+                           .description = R"({"kind":"mount"})",
+                           .memory = {{.lower_counts = 6, .ledger = 7, .upper_lock = 8}},
+                           .server = {.device = 9,
+                                      .counters = 10,
+                                      .in_hand = 11,
+                                      .backing = 12,
+                                      .init = {std::byte{0}, std::byte{255}, std::byte{7}},
+                                      .agreed = ~std::uint64_t{0},
+                                      .asked_data = "passthrough",
+                                      .data = "cached",
+                                      .reason = "a \"reason\"",
+                                      .mount_point = "/mnt/a\nb",
+                                      .mount_device = "0:57"}};
+    handover.request.mode = MountMode::writable;
+    handover.request.remove = RemoveAtUnmount::always;
+    handover.request.upper_dir = "/upper";
+    handover.request.options.threads = 3;
+    handover.server.placeholders.push_back({.parent = fs::Ino{42},
+                                            .name = "proc",
+                                            .type = fs::FileType::directory,
+                                            .time = {.seconds = -1, .nanoseconds = 5}});
+    return handover;
+}
+
+}  // namespace
+
+TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
+    MountHandover const sent = example();
+    std::string const text = encode_handover(sent);
+    MountHandover const got = value_of(parse_handover(text));
+    CHECK(encode_handover(got) == text);
+    CHECK(got.store.path == sent.store.path);
+    CHECK(got.store.shared == sent.store.shared);
+    CHECK(got.layers == sent.layers);
+    CHECK(got.made == sent.made);
+    CHECK(got.owner_ids == sent.owner_ids);
+    CHECK(got.request.mode == MountMode::writable);
+    CHECK(got.request.remove == RemoveAtUnmount::always);
+    CHECK(got.request.upper_dir == "/upper");
+    CHECK(got.request.options.threads == 3);
+    CHECK(got.memory->upper_lock == 8);
+    CHECK(got.server.init == sent.server.init);
+    CHECK(got.server.agreed == sent.server.agreed);
+    CHECK(got.server.asked_data == "passthrough");
+    CHECK(got.server.mount_point == sent.server.mount_point);
+    REQUIRE(got.server.placeholders.size() == 1);
+    CHECK(got.server.placeholders[0].parent == fs::Ino{42});
+    CHECK(got.server.placeholders[0].type == fs::FileType::directory);
+    CHECK(got.server.placeholders[0].time == fs::TimePoint{.seconds = -1, .nanoseconds = 5});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 6, 7, 8});
+}
+
+TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
+    MountHandover sent = example();
+    sent.memory.reset();
+    sent.server.backing = -1;
+    sent.request.mode = MountMode::read_only;
+    MountHandover const got = value_of(parse_handover(encode_handover(sent)));
+    CHECK_FALSE(got.memory.has_value());
+    CHECK(got.request.mode == MountMode::read_only);
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11});
+}
+
+TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
+    std::string text = encode_handover(example());
+    std::string const word = "\"generation\":1";
+    auto const at = text.find(word);
+    REQUIRE(at != std::string::npos);
+    auto const code_of = [](std::string_view what) { return parse_handover(what).error().code; };
+    text.replace(at, word.size(), "\"generation\":2");
+    CHECK(code_of(text) == base::Errno::eopnotsupp);
+    CHECK(code_of("no JSON") == base::Errno::eopnotsupp);
+    CHECK(code_of("{\"generation\":1}") == base::Errno::eio);
+}
+
+TEST_CASE("only the words of a successor make one", "[mount][handover]") {
+    CHECK(is_successor({"oblea", "adopt-mount", "3", "4"}));
+    CHECK(is_successor({"oblea", "adopt-mount", "3", "4", "after-a-crash"}));
+    CHECK_FALSE(is_successor({"oblea", "adopt-mount", "3"}));
+    CHECK_FALSE(is_successor({"oblea", "adopt-mount", "three", "4"}));
+    CHECK_FALSE(is_successor({"oblea", "adopt-mount", "3", "2"}));
+    CHECK_FALSE(is_successor({"oblea", "mount", "3", "4"}));
+}

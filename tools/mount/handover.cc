@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "tools/mount/handover.h"
+
+#include <nlohmann/json.hpp>
+
+namespace oblea::tools {
+namespace {
+
+using nlohmann::json;
+
+// Raised whenever the meaning of anything in it changes, that of the shared memory included.
+constexpr int kGeneration = 1;
+
+json json_of(fs::Placeholders::Added const& one) {
+    return {{"parent", static_cast<std::uint64_t>(one.parent)},
+            {"name", one.name},
+            {"folder", one.type == fs::FileType::directory},
+            {"seconds", one.time.seconds},
+            {"nanoseconds", one.time.nanoseconds}};
+}
+
+fs::Placeholders::Added placeholder_of(json const& one) {
+    return {.parent = fs::Ino{one.at("parent").get<std::uint64_t>()},
+            .name = one.at("name").get<std::string>(),
+            .type = one.at("folder").get<bool>() ? fs::FileType::directory : fs::FileType::regular,
+            .time = {.seconds = one.at("seconds").get<std::int64_t>(),
+                     .nanoseconds = one.at("nanoseconds").get<std::uint32_t>()}};
+}
+
+json json_of(fs::Handover const& server) {
+    std::vector<unsigned> init;
+    for (std::byte const byte : server.init) {
+        init.push_back(std::to_integer<unsigned>(byte));
+    }
+    json placeholders = json::array();
+    for (auto const& one : server.placeholders) {
+        placeholders.push_back(json_of(one));
+    }
+    return {{"device", server.device},
+            {"counters", server.counters},
+            {"in_hand", server.in_hand},
+            {"backing", server.backing},
+            {"init", init},
+            {"agreed", server.agreed},
+            {"asked_data", server.asked_data},
+            {"data", server.data},
+            {"reason", server.reason},
+            {"mount_point", server.mount_point},
+            {"mount_device", server.mount_device},
+            {"placeholders", placeholders}};
+}
+
+fs::Handover server_of(json const& object) {
+    fs::Handover server{.device = object.at("device").get<int>(),
+                        .counters = object.at("counters").get<int>(),
+                        .in_hand = object.at("in_hand").get<int>(),
+                        .backing = object.at("backing").get<int>(),
+                        .agreed = object.at("agreed").get<std::uint64_t>(),
+                        .asked_data = object.at("asked_data").get<std::string>(),
+                        .data = object.at("data").get<std::string>(),
+                        .reason = object.at("reason").get<std::string>(),
+                        .mount_point = object.at("mount_point").get<std::string>(),
+                        .mount_device = object.at("mount_device").get<std::string>()};
+    for (json const& byte : object.at("init")) {
+        server.init.push_back(std::byte{byte.get<std::uint8_t>()});
+    }
+    for (json const& one : object.at("placeholders")) {
+        server.placeholders.push_back(placeholder_of(one));
+    }
+    return server;
+}
+
+MountHandover handover_of(json const& object) {
+    MountHandover handover{
+        .store = {.path = object.at("store").get<std::string>(),
+                  .shared = object.at("shared_stores").get<std::vector<std::string>>()},
+        .lease = object.at("lease").get<std::string>(),
+        .lease_file = object.at("lease_file").get<int>(),
+        .image_name = object.at("image_name").get<std::string>(),
+        .container_id = object.at("container").get<std::string>(),
+        .description = object.at("description").get<std::string>(),
+        .server = server_of(object.at("server"))};
+    MountRequest& request = handover.request;
+    request.mode = object.at("writable").get<bool>() ? MountMode::writable : MountMode::read_only;
+    request.upper_dir = object.at("upper_dir").get<std::string>();
+    request.remove =
+        object.at("remove").get<bool>() ? RemoveAtUnmount::always : RemoveAtUnmount::when_untouched;
+    request.options.threads = object.at("threads").get<unsigned>();
+    handover.made = object.at("made_by_this_mount").get<bool>() ? MountHandover::Made::by_this_mount
+                                                                : MountHandover::Made::before;
+    handover.owner_ids = object.at("squashed").get<bool>() ? OwnerIds::squashed : OwnerIds::real;
+    if (json const& memory = object.at("memory"); memory.is_object()) {
+        handover.memory = {.lower_counts = memory.at("lower_counts").get<int>(),
+                           .ledger = memory.at("ledger").get<int>(),
+                           .upper_lock = memory.at("upper_lock").get<int>()};
+    }
+    return handover;
+}
+
+}  // namespace
+
+std::string encode_handover(MountHandover const& handover) {
+    json layers = json::array();
+    for (store::Digest const& layer : handover.layers) {
+        layers.push_back(layer.to_string());
+    }
+    json memory;
+    if (handover.memory.has_value()) {
+        memory = {{"lower_counts", handover.memory->lower_counts},
+                  {"ledger", handover.memory->ledger},
+                  {"upper_lock", handover.memory->upper_lock}};
+    }
+    json const object = {
+        {"generation", kGeneration},
+        {"store", handover.store.path},
+        {"shared_stores", handover.store.shared},
+        {"lease", handover.lease},
+        {"lease_file", handover.lease_file},
+        {"writable", handover.request.mode == MountMode::writable},
+        {"upper_dir", handover.request.upper_dir},
+        {"remove", handover.request.remove == RemoveAtUnmount::always},
+        {"threads", handover.request.options.threads},
+        {"image_name", handover.image_name},
+        {"layers", layers},
+        {"container", handover.container_id},
+        {"made_by_this_mount", handover.made == MountHandover::Made::by_this_mount},
+        {"squashed", handover.owner_ids == OwnerIds::squashed},
+        {"description", handover.description},
+        {"memory", memory},
+        {"server", json_of(handover.server)}};
+    // Paths may be any bytes; a byte that is no UTF-8 cannot be told, and then the path is not
+    // found.
+    return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<MountHandover> parse_handover(std::string_view text) {
+    json const object = json::parse(text, nullptr, false);
+    if (!object.is_object() || object.value("generation", 0) != kGeneration) {
+        return fail(Errno::eopnotsupp, "",
+                    "the program that mounted is of another generation; unmount and mount again "
+                    "to use this one");
+    }
+    try {
+        MountHandover handover = handover_of(object);
+        for (json const& layer : object.at("layers")) {
+            handover.layers.push_back(OBLEA_TRY(store::Digest::parse(layer.get<std::string>())));
+        }
+        return handover;
+    } catch (json::exception const& wrong) {
+        return fail(Errno::eio, "",
+                    std::string{"what the holder says cannot be read: "} + wrong.what());
+    }
+}
+
+std::vector<int> descriptors_of(MountHandover const& handover) {
+    std::vector<int> all{handover.lease_file, handover.server.device, handover.server.counters,
+                         handover.server.in_hand};
+    if (handover.server.backing >= 0) {
+        all.push_back(handover.server.backing);
+    }
+    if (handover.memory.has_value()) {
+        all.insert(all.end(), {handover.memory->lower_counts, handover.memory->ledger,
+                               handover.memory->upper_lock});
+    }
+    return all;
+}
+
+}  // namespace oblea::tools

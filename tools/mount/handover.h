@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What the holder of a mount tells another program that shall serve it: as text that outlives the
+// exec, beside the descriptors that the text numbers.
+#pragma once
+#include "fs/fuse/server.h"
+#include "fs/union_fs.h"
+#include "tools/mount/mount_image.h"
+#include "tools/mount/user_namespace.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oblea::tools {
+
+struct MountHandover {
+    store::StoreOptions store;  // without limits, which are for layers that come in
+    std::string lease;          // path in the store, and its locked file
+    int lease_file = -1;
+    MountRequest request{};  // without `options`
+    std::string image_name;
+    std::vector<store::Digest> layers{};
+    std::string container_id;  // empty: none
+    enum class Made { before, by_this_mount } made = Made::before;
+    OwnerIds owner_ids = OwnerIds::real;
+    std::string description;                                 // encode_mount()
+    std::optional<fs::UnionFs::MemoryDescriptors> memory{};  // writable mounts only
+    fs::Handover server;
+};
+
+// Pure. Errors of parse: EOPNOTSUPP for what a program of another generation wrote.
+std::string encode_handover(MountHandover const& handover);
+Result<MountHandover> parse_handover(std::string_view text);
+
+// All descriptors that the text numbers.
+std::vector<int> descriptors_of(MountHandover const& handover);
+
+}  // namespace oblea::tools
