@@ -44,7 +44,7 @@ Status expect_within(LayerLimits const& limits, std::string_view name, std::uint
     }
     return fail(Errno::e2big, "",
                 "past the limit " + std::string{name} + " = " +
-                    std::to_string(limits.*field.value) + " (--limit " + std::string{name} +
+                    std::to_string(limits.*field.value) + " (--layer-limit " + std::string{name} +
                     "=NUMBER sets another)");
 }
 

@@ -24,8 +24,8 @@ oblea import "$work/image" suid:latest >/dev/null
 mkdir "$work/root"
 as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
-# Even where others may look into the mount.
-oblea mount --allow-other suid:latest "$work/root" >/dev/null
+# Root's mounts are open to others.
+oblea mount suid:latest "$work/root" >/dev/null
 assert_eq "the mode that is shown" 4755 "$(stat -c %a "$work/root/usr/bin/root-id")"
 loader=$({ ls "$work"/root/lib64/ld-linux* "$work"/root/lib/ld-linux* 2>/dev/null || true; } | head -n 1)
 [[ -n $loader ]] || fail "the image has no loader"
@@ -34,11 +34,6 @@ assert_contains "mount options" ",$options," ,nosuid,
 assert_contains "mount options" ",$options," ,nodev,
 assert_eq "the effective user of a set-user-id program" 65534 "$("${as_user[@]}" "$work/root/usr/bin/root-id" -u)"
 ! head -c 1 "$work/root/dev-zero" >/dev/null 2>&1 || fail "a device node of the image works through a mount"
-oblea umount "$work/root"
-
-# By default nobody but the owner gets into the mount.
-oblea mount suid:latest "$work/root" >/dev/null
-! "${as_user[@]}" ls "$work/root" >/dev/null 2>&1 || fail "another user sees the mount"
 oblea umount "$work/root"
 
 # Inside a chroot they are what they say.

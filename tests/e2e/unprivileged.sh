@@ -13,6 +13,8 @@ use_everything() {
     assert_eq "a file of the image" "Debian, changed by the third layer" "$("${as_user[@]}" cat root/etc/issue)"
     "${as_user[@]}" sh -c 'echo mine >root/etc/new && rm root/usr/bin/hello-again'
     assert_eq "a new file" mine "$("${as_user[@]}" cat root/etc/new)"
+    # Not even root gets into a user's mount.
+    ! ls "$home/root" >/dev/null 2>&1 || fail "another user sees the mount"
     "${as_user[@]}" oblea umount root
     "${as_user[@]}" oblea mount --name "$name" small:latest root >/dev/null
     assert_eq "the new file, after mounting again" mine "$("${as_user[@]}" cat root/etc/new)"

@@ -42,7 +42,7 @@ std::vector<Option> global_options(GlobalOptions& target) {
          .target = &target.stores,
          .choices = {},
          .config = "stores"},
-        {.names = "--limit",
+        {.names = "--layer-limit",
          .value_name = "NAME=NUMBER",
          .help = "What a layer that comes in may have: entries, depth (of paths), file_bytes, "
                  "layer_bytes, xattr_bytes (of a file), ratio (of compression); repeatable",
