@@ -187,7 +187,8 @@ TEST_CASE("limits that are set are named when a layer goes past them", "[layer][
                                 .file("a/b/c", std::string(5000, 'x'))
                                 .end();
     auto const [word, named] = GENERATE(table<std::string, std::string>({
-        {"entries=2", "a/b/c: past the limit entries = 2 (--layer-limit entries=NUMBER sets another)"},
+        {"entries=2",
+         "a/b/c: past the limit entries = 2 (--layer-limit entries=NUMBER sets another)"},
         {"depth=2", "a/b/c: past the limit depth = 2"},
         {"file_bytes=4999", "a/b/c: past the limit file_bytes = 4999"},
         {"layer_bytes=5000", "a/b/c: past the limit layer_bytes = 5000"},
