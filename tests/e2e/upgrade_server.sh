@@ -165,7 +165,17 @@ still_fine
 exec {user[1]}>&-
 wait "$user_pid" || fail "the program that uses the mount: $(cat "$work/user.err")"
 name=$(oblea mounts --format json | jq -r --arg at "$work/root" '.[] | select(.mount_point == $at) | .container')
-oblea umount "$work/root" "$work/look" >/dev/null
+oblea umount "$work/root" >/dev/null
+
+# Who is asked to end while it exchanges the program ends.
+holder=$(holder_of "$work/look")
+kill -USR2 "$holder"
+kill -TERM "$holder"
+for ((tries = 0; tries < 200; tries++)); do
+    mountpoint -q "$work/look" || break
+    sleep 0.1
+done
+! mountpoint -q "$work/look" || fail "the mount outlived the signal that ends it"
 oblea mount --name "$name" small:latest "$work/root" >/dev/null
 assert_eq "what was written, after a remount" round "$(tail -n 1 "$work/root/etc/issue")"
 assert_missing "$work/root/usr/bin/hello"

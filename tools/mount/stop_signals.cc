@@ -66,6 +66,9 @@ Status StopSignals::run(fs::Server& server, std::function<void()> const& orphane
 
 Result<StopSignals::Ended> StopSignals::wait_for(pid_t child) {
     bool upgrade = false;
+    if (stopping_) {
+        ::kill(child, SIGTERM);
+    }
     base::UniqueFd const ended = OBLEA_TRY(watch_process(child));
     std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = ended.get(), .events = POLLIN, .revents = 0}};
@@ -79,8 +82,13 @@ Result<StopSignals::Ended> StopSignals::wait_for(pid_t child) {
         }
         signalfd_siginfo info{};
         if (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-            upgrade = info.ssi_signo == kUpgradeSignal;
-            ::kill(child, upgrade ? SIGKILL : SIGTERM);
+            if (info.ssi_signo != kUpgradeSignal) {
+                stopping_ = true;
+                ::kill(child, SIGTERM);
+            } else if (!stopping_) {
+                upgrade = true;
+                ::kill(child, SIGKILL);
+            }
         }
     }
 }

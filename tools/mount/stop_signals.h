@@ -38,8 +38,9 @@ public:
         int status = 0;  // as waitpid(2) has it
         bool upgrade = false;
     };
-    // Waits for a child of this process to end and passes the signals on to it. Upgrade: it was
-    // killed because kUpgradeSignal came.
+    // Waits for a child of this process to end and passes the signals on to it, and to the next one
+    // what comes too late. Upgrade: it was killed because kUpgradeSignal came, and nothing asks for
+    // the end.
     Result<Ended> wait_for(pid_t child);
 
 private:
@@ -48,6 +49,7 @@ private:
     sigset_t before_{};
     base::UniqueFd signals_;
     base::UniqueFd end_;
+    bool stopping_ = false;  // a child was asked to end
 };
 
 }  // namespace oblea::tools
