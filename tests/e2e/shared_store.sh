@@ -48,8 +48,8 @@ count=${OBLEA_MOUNTS:-2}
 tracers=()
 for ((i = 0; i < count; ++i)); do
     mkdir "$work/root$i"
-    # It ends with the last process that it follows, the mount's server.
-    strace -f -y -qq -e "trace=$watched" -o "$work/trace.$i" oblea mount --name "m$i" small "$work/root$i" >/dev/null &
+    # It ends with the last process that it follows, the mount's server. A file for each, so that no call is torn in two.
+    strace -ff -y -qq -e "trace=$watched" -o "$work/trace.$i" oblea mount --name "m$i" small "$work/root$i" >/dev/null &
     tracers+=($!)
 done
 for ((i = 0; i < count; ++i)); do

@@ -70,8 +70,8 @@ use_bundle() {
     user oblea rm "bundle-$1" >/dev/null
 }
 use_bundles() {
-    # crun refuses machines that mix the versions of cgroups.
-    [[ ! -e /sys/fs/cgroup/unified ]] || mount -t tmpfs covered /sys/fs/cgroup
+    # crun refuses machines that mix the versions of cgroups, or have none.
+    [[ ! -e /sys/fs/cgroup/unified && $(stat -f -c %T /sys/fs/cgroup) != sysfs ]] || mount -t tmpfs covered /sys/fs/cgroup
     use_bundle crun --root run --cgroup-manager=disabled
     ! grep -q ' - tmpfs covered ' /proc/self/mountinfo || umount /sys/fs/cgroup
     use_bundle runc --root run
