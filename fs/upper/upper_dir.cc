@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <thread>
 
 namespace oblea::fs {
 
@@ -141,9 +143,26 @@ Status UpperDir::remove_work() {
     return {};
 }
 
+namespace {
+
+// umount(8) returns before the server has let go: who mounts again at once waits that long.
+Result<bool> lock_soon(int file) {
+    constexpr int kTries = 100;
+    constexpr std::chrono::milliseconds kPause{20};
+    for (int i = 0; i < kTries; ++i) {
+        if (OBLEA_TRY(sys::try_lock(file, sys::LockKind::exclusive))) {
+            return true;
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+    return false;
+}
+
+}  // namespace
+
 Status UpperDir::Impl::take_lock(int work_folder) {
     lock = OBLEA_TRY(sys::openat(work_folder, "lock", O_RDWR | O_CREAT, 0644));
-    if (!OBLEA_TRY(sys::try_lock(lock.get(), sys::LockKind::exclusive))) {
+    if (!OBLEA_TRY(lock_soon(lock.get()))) {
         auto const holder = sys::read_file(work_folder, "lock", 4096);
         return fail(Errno::ebusy, "",
                     "mounted already" +
