@@ -170,6 +170,13 @@ void BackingFiles::end_open(Ino ino) {
     home.files.erase(at);
 }
 
+bool BackingFiles::is_kernels(Ino ino) {
+    Shard& home = shard(ino);
+    std::scoped_lock const lock{home.mutex};
+    auto const at = home.files.find(static_cast<std::uint64_t>(ino));
+    return at != home.files.end() && at->second.number != kThroughCache;
+}
+
 void BackingFiles::resume() {
     for (Shard& one : shards_) {
         one.files.clear();

@@ -50,6 +50,8 @@ public:
     std::int32_t add_open(Ino ino, Candidate const& candidate);
     // One that add_open() has counted, either way.
     void end_open(Ino ino);
+    // Whether all that have it open read and write it by the kernel alone.
+    [[nodiscard]] bool is_kernels(Ino ino);
 
     // In a process that takes over (UnionFs::resume): what its predecessor knew.
     void resume();

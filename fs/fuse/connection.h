@@ -4,6 +4,7 @@
 #pragma once
 #include "fs/fuse/backing_files.h"
 #include "fs/fuse/counters.h"
+#include "fs/fuse/cut_tails.h"
 #include "fs/fuse/data_mode.h"
 #include "fs/fuse/in_hand.h"
 #include "fs/fuse/placeholder.h"
@@ -26,6 +27,7 @@ struct Connection {
     std::uint64_t agreed = 0;  // libfuse's flags of what was asked for
     Counters counters;
     InHand in_hand;
+    CutTails cut_tails;
     int device = -1;  // borrowed from the session
 
     void choose(DataChoice const& choice) {

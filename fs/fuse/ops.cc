@@ -164,8 +164,11 @@ fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const
     if (connection.backing == nullptr || !fs.is_settled(ino)) {
         return info;
     }
-    [[maybe_unused]] std::int32_t const number = connection.backing->add_open(
+    std::int32_t const number = connection.backing->add_open(
         ino, {.opens = [&] { return fs.opens(ino); }, .file = [&] { return fs.whole_file(ino); }});
+    if (number != BackingFiles::kThroughCache) {
+        connection.cut_tails.drop(ino);  // what the kernel writes by itself is not seen here
+    }
     info.fh = kTracked;
     info.keep_cache = 0;  // what went by it has left the cache behind, if there is anything in it
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
@@ -225,11 +228,16 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, char const* name) noexcept {
     });
 }
 
+void forget(Connection& connection, Ino ino, std::uint64_t count) {
+    if (!Placeholders::owns(ino)) {
+        connection.cut_tails.drop(ino);
+        connection.fs->forget(ino, count);
+    }
+}
+
 void op_forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) noexcept {
     reply_with(req, Op::forget, [&](Connection& connection) -> Result<NoReply> {
-        if (!Placeholders::owns(Ino{ino})) {
-            connection.fs->forget(Ino{ino}, count);
-        }
+        forget(connection, Ino{ino}, count);
         return NoReply{};
     });
 }
@@ -237,9 +245,7 @@ void op_forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) noexcept {
 void op_forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) noexcept {
     reply_with(req, Op::forget, [&](Connection& connection) -> Result<NoReply> {
         for (fuse_forget_data const& one : std::span{forgets, count}) {
-            if (!Placeholders::owns(Ino{one.ino})) {
-                connection.fs->forget(Ino{one.ino}, one.nlookup);
-            }
+            forget(connection, Ino{one.ino}, one.nlookup);
         }
         return NoReply{};
     });
@@ -290,10 +296,32 @@ AttrChange attr_change_of(struct stat const& attr, int to_set) {
     return change;
 }
 
+// The bytes that a READ gives: of the image's memory, or in the buffer.
+Result<base::ByteView> read_into(UnionFs& fs, Ino ino, base::MutableBytes buffer,
+                                 std::uint64_t offset) {
+    ReadResult const result = OBLEA_TRY(fs.read(ino, buffer, offset));
+    return result.mapped.empty() ? base::ByteView{buffer.first(result.in_buffer)} : result.mapped;
+}
+
+// To be called before the file is cut to this size, or lengthened. What cannot be read is no
+// reason not to cut it.
+void keep_tail(Connection& connection, Ino ino, std::uint64_t size) {
+    if (connection.backing != nullptr && connection.backing->is_kernels(ino)) {
+        return;  // who reads it does not ask here
+    }
+    auto const tail = read_into(*connection.fs, ino, thread_buffer(CutTails::kFileBytesMax),
+                                CutTails::tail_begin(size));
+    connection.cut_tails.keep(ino, size, tail.value_or(base::ByteView{}));
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
                 fuse_file_info* /*info*/) noexcept {
     reply_with(req, Op::setattr, ino, [&](UnionFs& fs) -> Result<Attr> {
-        return fs.setattr(Ino{ino}, attr_change_of(*attr, to_set), caller_of(req));
+        AttrChange const change = attr_change_of(*attr, to_set);
+        if (change.size.has_value()) {
+            keep_tail(connection_of(req), Ino{ino}, *change.size);
+        }
+        return fs.setattr(Ino{ino}, change, caller_of(req));
     });
 }
 
@@ -418,6 +446,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
         }
         OpenOptions options = open_options_of(*info);
         options.kill_privileges = kill_privileges_of(info);
+        if (options.truncate == Truncate::yes) {
+            keep_tail(connection, Ino{ino}, 0);
+        }
         Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, options));
         return Opened{
             .ino = Ino{ino}, .handle = handle, .info = opened_file(connection, Ino{ino}, *info)};
@@ -463,15 +494,19 @@ void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
              fuse_file_info* /*info*/) noexcept {
     reply_with(req, Op::read, ino, [&](UnionFs& fs) -> Result<base::ByteView> {
         base::MutableBytes const buffer = thread_buffer(size);
-        ReadResult const result = OBLEA_TRY(fs.read(Ino{ino}, buffer, position_of(offset)));
-        return result.mapped.empty() ? base::ByteView{buffer.first(result.in_buffer)}
-                                     : result.mapped;
+        auto const bytes = OBLEA_TRY(read_into(fs, Ino{ino}, buffer, position_of(offset)));
+        if (bytes.size() == size || bytes.data() != buffer.data()) {
+            return bytes;  // not of a file that was cut
+        }
+        return base::ByteView{buffer.first(connection_of(req).cut_tails.complete(
+            Ino{ino}, position_of(offset), buffer, bytes.size()))};
     });
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size, off_t offset,
               fuse_file_info* info) noexcept {
     reply_with(req, Op::write, ino, [&](UnionFs& fs) -> Result<Written> {
+        connection_of(req).cut_tails.drop(Ino{ino});
         OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}), position_of(offset),
                            kill_privileges_of(info)));
         return Written{size};
@@ -506,6 +541,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* /*i
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                   fuse_file_info* /*info*/) noexcept {
     reply_with(req, Op::fallocate, ino, [&](UnionFs& fs) -> Status {
+        connection_of(req).cut_tails.drop(Ino{ino});
         return fs.fallocate(Ino{ino}, mode, position_of(offset), position_of(length));
     });
 }
@@ -525,6 +561,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
                    if (flags != 0) {
                        return fail(Errno::einval, "copy_file_range");
                    }
+                   connection_of(req).cut_tails.drop(Ino{target});
                    return Written{
                        OBLEA_TRY(fs.copy_range(Ino{source}, position_of(source_offset), Ino{target},
                                                position_of(target_offset), length))};

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse/cut_tails.h"
+
+#include <algorithm>
+
+namespace oblea::fs {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+
+}  // namespace
+
+std::uint64_t CutTails::tail_begin(std::uint64_t size) {
+    return (size + kPage - 1) / kPage * kPage;
+}
+
+void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
+    std::lock_guard const lock{mutex_};
+    if (auto const before = by_ino_.find(ino); before != by_ino_.end()) {
+        erase(before->second);
+    }
+    if (bytes.empty()) {
+        return;
+    }
+    tails_.push_back({.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}});
+    by_ino_[ino] = std::prev(tails_.end());
+    bytes_ += bytes.size();
+    while (bytes_ > kBytesMax) {
+        erase(tails_.begin());
+    }
+}
+
+void CutTails::drop(Ino ino) {
+    std::lock_guard const lock{mutex_};
+    if (auto const known = by_ino_.find(ino); known != by_ino_.end()) {
+        erase(known->second);
+    }
+}
+
+std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,
+                               std::size_t filled) const {
+    std::lock_guard const lock{mutex_};
+    auto const known = by_ino_.find(ino);
+    if (known == by_ino_.end()) {
+        return filled;
+    }
+    Tail const& tail = *known->second;
+    std::uint64_t const begin = tail_begin(tail.size);
+    std::uint64_t const end = begin + tail.bytes.size();
+    std::uint64_t const from = std::max(offset + filled, begin);
+    std::uint64_t const to = std::min(offset + buffer.size(), end);
+    bool const has_grown = filled > 0 && offset + filled > tail.size;
+    if (has_grown || from >= to) {
+        return filled;
+    }
+    auto const gap = buffer.subspan(filled, from - offset - filled);  // of the page of the new end
+    std::ranges::fill(gap, std::byte{});
+    std::ranges::copy(base::ByteView{tail.bytes}.subspan(from - begin, to - from),
+                      buffer.subspan(from - offset).begin());
+    return to - offset;
+}
+
+void CutTails::erase(Tails::iterator tail) {
+    bytes_ -= tail->bytes.size();
+    by_ino_.erase(tail->ino);
+    tails_.erase(tail);
+}
+
+}  // namespace oblea::fs

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What was behind the end of files that were just cut, for those who still read it.
+//
+// From the moment in which a file is cut to the one in which the program that asked for it has
+// taken the answer in, the kernel goes on with the old size, and reads pages behind the new end.
+// What an answer to a READ comes short of, it fills up with zeros: a program that reads meanwhile
+// would see bytes that nobody wrote (Linux 6.18, fs/fuse: a short READ does not change the size
+// during a truncation). So such a READ gets what was there, as from any local file system; the
+// kernel drops those pages when it takes the truncation in. Once it has, it asks for nothing behind
+// the page of the new end until the file grows, and before that what is kept here is dropped.
+//
+// Kept is so much of each file as read-ahead may ask for, and so much of all. Any thread.
+#pragma once
+#include "fs/types.h"
+#include "store/base/bytes.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace oblea::fs {
+
+class CutTails {
+public:
+    static constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
+    static constexpr std::size_t kBytesMax = std::size_t{16} << 20U;
+
+    // Where the pages begin that are no longer part of a file of this size.
+    [[nodiscard]] static std::uint64_t tail_begin(std::uint64_t size);
+
+    // Before the file is cut to `size`; the bytes were at tail_begin(size), at most kFileBytesMax.
+    void keep(Ino ino, std::uint64_t size, base::ByteView bytes);
+    // Before the file grows, and when the kernel has forgotten it.
+    void drop(Ino ino);
+    // How many bytes of the buffer answer a READ of `offset`, in which the file gave `filled`:
+    // more, when a tail continues them.
+    [[nodiscard]] std::size_t complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,
+                                       std::size_t filled) const;
+
+private:
+    struct Tail {
+        Ino ino;
+        std::uint64_t size;  // of the file, cut
+        base::Bytes bytes;
+    };
+    using Tails = std::list<Tail>;
+    void erase(Tails::iterator tail);
+
+    mutable std::mutex mutex_;
+    Tails tails_;  // oldest first
+    std::unordered_map<Ino, Tails::iterator> by_ino_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace oblea::fs
