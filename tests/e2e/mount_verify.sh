@@ -26,6 +26,8 @@ for how in mount.oblea option; do
     else
         OBLEA_MOUNT_VERIFY=true oblea mount --name kept small "$work/root" >/dev/null
     fi
+    # Whoever serves it.
+    if [[ $how == option ]]; then oblea upgrade-server "$work/root" >/dev/null; fi
     ! cat "$work/root/etc/issue" 2>"$work/said" || fail "$how: the damaged file was read"
     assert_contains "$how: the error" "$(cat "$work/said")" "Input/output error"
     ! cat "$work/root/$large" >/dev/null 2>&1 || fail "$how: the damaged object was read"

@@ -9,7 +9,7 @@ namespace {
 using nlohmann::json;
 
 // Raised whenever the meaning of anything in it changes, that of the shared memory included.
-constexpr int kGeneration = 1;
+constexpr int kGeneration = 2;
 
 json json_of(fs::Placeholders::Added const& one) {
     return {{"parent", static_cast<std::uint64_t>(one.parent)},
@@ -83,6 +83,8 @@ MountHandover handover_of(json const& object) {
     MountRequest& request = handover.request;
     request.mode = object.at("writable").get<bool>() ? MountMode::writable : MountMode::read_only;
     request.upper_dir = object.at("upper_dir").get<std::string>();
+    request.contents =
+        object.at("verified").get<bool>() ? store::Contents::verified : store::Contents::trusted;
     request.remove =
         object.at("remove").get<bool>() ? RemoveAtUnmount::always : RemoveAtUnmount::when_untouched;
     request.options.threads = object.at("threads").get<unsigned>();
@@ -118,6 +120,7 @@ std::string encode_handover(MountHandover const& handover) {
         {"lease_file", handover.lease_file},
         {"writable", handover.request.mode == MountMode::writable},
         {"upper_dir", handover.request.upper_dir},
+        {"verified", handover.request.contents == store::Contents::verified},
         {"remove", handover.request.remove == RemoveAtUnmount::always},
         {"threads", handover.request.options.threads},
         {"image_name", handover.image_name},

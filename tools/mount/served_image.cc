@@ -125,9 +125,12 @@ fs::UnionOptions ServedImage::union_options() const {
                 request_.remove == RemoveAtUnmount::always ? fs::Durable::no : fs::Durable::yes};
 }
 
+Result<std::shared_ptr<fs::LowerTree const>> ServedImage::open_lower() const {
+    return fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_, request_.contents)));
+}
+
 Result<std::unique_ptr<fs::UnionFs>> ServedImage::open_union() {
-    auto lower =
-        fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_, request_.contents)));
+    auto lower = OBLEA_TRY(open_lower());
     OBLEA_TRY(lease_.narrow_to(layers_));
     if (request_.mode == MountMode::read_only) {
         return fs::UnionFs::mount(std::move(lower), union_options());
@@ -305,7 +308,7 @@ Result<std::unique_ptr<ServedImage>> ServedImage::adopt(store::Store const& stor
 }
 
 Result<std::unique_ptr<fs::UnionFs>> ServedImage::adopt_union() {
-    auto lower = fs::image_lower(OBLEA_TRY(store::ImageView::open(store_, layers_)));
+    auto lower = OBLEA_TRY(open_lower());
     if (!memory_.has_value()) {
         return fs::UnionFs::mount(std::move(lower), union_options());
     }

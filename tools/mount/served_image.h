@@ -49,6 +49,7 @@ private:
     Status settle_container();
     Status open_log();
     [[nodiscard]] fs::UnionOptions union_options() const;
+    [[nodiscard]] Result<std::shared_ptr<fs::LowerTree const>> open_lower() const;
     Result<std::unique_ptr<fs::UnionFs>> open_union();
     Result<std::unique_ptr<fs::UnionFs>> adopt_union();
     Status mount();

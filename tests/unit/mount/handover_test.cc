@@ -36,6 +36,7 @@ MountHandover example() {
     handover.request.mode = MountMode::writable;
     handover.request.remove = RemoveAtUnmount::always;
     handover.request.upper_dir = "/upper";
+    handover.request.contents = store::Contents::verified;
     handover.request.options.threads = 3;
     handover.server.placeholders.push_back({.parent = fs::Ino{42},
                                             .name = "proc",
@@ -59,6 +60,7 @@ TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
     CHECK(got.request.mode == MountMode::writable);
     CHECK(got.request.remove == RemoveAtUnmount::always);
     CHECK(got.request.upper_dir == "/upper");
+    CHECK(got.request.contents == store::Contents::verified);
     CHECK(got.request.options.threads == 3);
     CHECK(got.memory->upper_lock == 8);
     CHECK(got.server.init == sent.server.init);
@@ -85,14 +87,14 @@ TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
 
 TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
     std::string text = encode_handover(example());
-    std::string const word = "\"generation\":1";
+    std::string const word = "\"generation\":2";
     auto const at = text.find(word);
     REQUIRE(at != std::string::npos);
     auto const code_of = [](std::string_view what) { return parse_handover(what).error().code; };
-    text.replace(at, word.size(), "\"generation\":2");
+    text.replace(at, word.size(), "\"generation\":3");
     CHECK(code_of(text) == base::Errno::eopnotsupp);
     CHECK(code_of("no JSON") == base::Errno::eopnotsupp);
-    CHECK(code_of("{\"generation\":1}") == base::Errno::eio);
+    CHECK(code_of("{\"generation\":2}") == base::Errno::eio);
 }
 
 TEST_CASE("only the words of a successor make one", "[mount][handover]") {
