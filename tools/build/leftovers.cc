@@ -2,7 +2,9 @@
 #include "tools/build/leftovers.h"
 
 #include "store/base/sys.h"
+#include "tools/container/container_state.h"
 #include "tools/container/run_config.h"
+#include "tools/monitor/unstarted.h"
 #include "tools/mount/containers.h"
 
 #include <chrono>
@@ -13,6 +15,9 @@ namespace oblea::tools::build {
 namespace {
 
 namespace sys = base::sys;
+
+constexpr int kTries = 100;
+constexpr std::chrono::milliseconds kPause{100};
 
 // Of the build that the container runs a step of; empty: it is somebody's own.
 std::string lease_of(Container const& container) {
@@ -35,8 +40,27 @@ Result<bool> is_abandoned(store::Store const& store, std::string const& lease) {
 
 struct Removal {
     std::size_t removed = 0;
-    std::size_t left = 0;  // still mounted
+    std::size_t left = 0;    // still mounted
+    bool any_ended = false;  // what was left running was ended: soon they are mounted no more
 };
+
+enum class Outcome { removed, left };
+
+// A monitor that lives tidies up by itself.
+Result<Outcome> remove_leftover(store::Store const& store, Container const& container,
+                                Removal& removal) {
+    auto const monitor = OBLEA_TRY(try_monitor_lock(store, container));
+    if (!monitor.has_value()) {
+        return Outcome::left;
+    }
+    removal.any_ended = end_unstarted(container.id) || removal.any_ended;
+    auto const removed = remove_container(store, container);
+    if (!removed.has_value() && removed.error().code == Errno::ebusy) {
+        return Outcome::left;
+    }
+    OBLEA_TRY(removed);
+    return Outcome::removed;
+}
 
 Result<Removal> remove_where(store::Store const& store,
                              std::function<Result<bool>(std::string const&)> const& wanted) {
@@ -47,12 +71,11 @@ Result<Removal> remove_where(store::Store const& store,
         if (lease.empty() || !OBLEA_TRY(wanted(lease))) {
             continue;
         }
-        auto const removed = remove_container(store, container);
-        bool const gone = removed.has_value() || removed.error().code == Errno::enoent;
-        if (!gone && removed.error().code != Errno::ebusy) {
-            return std::unexpected<Error>(removed.error());
+        auto const outcome = remove_leftover(store, container, removal);
+        if (!outcome.has_value() && outcome.error().code != Errno::enoent) {  // else somebody has
+            return std::unexpected<Error>(outcome.error());
         }
-        ++(gone ? removal.removed : removal.left);
+        ++(outcome == Outcome::left ? removal.left : removal.removed);
     }
     return removal;
 }
@@ -60,14 +83,23 @@ Result<Removal> remove_where(store::Store const& store,
 }  // namespace
 
 Result<std::size_t> remove_leftovers(store::Store const& store) {
-    auto const removal = OBLEA_TRY(
-        remove_where(store, [&](std::string const& lease) { return is_abandoned(store, lease); }));
-    return removal.removed;
+    std::size_t removed = 0;
+    bool any_ended = false;
+    for (int i = 0; i < kTries; ++i) {
+        auto const removal = OBLEA_TRY(remove_where(
+            store, [&](std::string const& lease) { return is_abandoned(store, lease); }));
+        removed += removal.removed;
+        any_ended = any_ended || removal.any_ended;
+        // Others that are mounted are looked into, or tidied up, by somebody who lives.
+        if (removal.left == 0 || !any_ended) {
+            break;
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+    return removed;
 }
 
 void settle_steps(store::Store const& store, store::Lease const& lease) {
-    constexpr int kTries = 100;
-    constexpr std::chrono::milliseconds kPause{100};
     for (int i = 0; i < kTries; ++i) {
         auto const removal = remove_where(
             store, [&](std::string const& other) -> Result<bool> { return other == lease.path(); });

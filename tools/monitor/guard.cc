@@ -2,13 +2,17 @@
 #include "tools/monitor/guard.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/unstarted.h"
 #include "tools/mount/background.h"
 
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 namespace oblea::tools {
 namespace {
@@ -16,43 +20,76 @@ namespace {
 namespace sys = base::sys;
 using base::UniqueFd;
 
-[[noreturn]] void wait_and_kill(UniqueFd const& alive, UniqueFd const& process) {
+// What the monitor sends: the number of the first process, or this when all is in order.
+constexpr pid_t kInOrder = 0;
+
+// The runtime ends with the monitor, by the kernel's hand, and this process may be faster.
+constexpr int kTries = 40;
+constexpr std::chrono::milliseconds kPause{50};
+
+void end_what_was_made(std::string const& container_id) {
+    for (int i = 0; i < kTries && !end_unstarted(container_id); ++i) {
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+[[noreturn]] void wait_and_kill(UniqueFd const& monitor, std::string const& container_id) {
     ::setsid();
     // Whoever reads what the monitor prints must not wait for us.
     static_cast<void>(redirect_standard_streams(-1));
-    std::array<std::byte, 1> byte{};
-    auto const told = sys::read_some(alive.get(), byte);
-    if (!told.has_value() || *told == 0) {
+    UniqueFd process;
+    for (;;) {
+        pid_t told = kInOrder;
+        if (::recv(monitor.get(), &told, sizeof(told), 0) != sizeof(told)) {
+            break;
+        }
+        if (told == kInOrder) {
+            ::_exit(0);
+        }
+        process = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, told, 0U))};
+        ::send(monitor.get(), &told, sizeof(told), MSG_NOSIGNAL);
+    }
+    if (process.valid()) {
         ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U);
+    } else {
+        end_what_was_made(container_id);
     }
     ::_exit(0);
 }
 
 }  // namespace
 
-Result<Guard> Guard::start(pid_t init) {
-    UniqueFd const process{static_cast<int>(::syscall(SYS_pidfd_open, init, 0U))};
+Result<Guard> Guard::start(std::string const& container_id) {
     std::array<int, 2> ends{};
-    if (!process.valid() || ::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
         return fail(sys::last_errno(), "guard");
     }
-    UniqueFd const reader{ends[0]};
-    UniqueFd writer{ends[1]};
+    UniqueFd const theirs{ends[0]};
+    UniqueFd ours{ends[1]};
     pid_t const pid = ::fork();
     if (pid < 0) {
         return fail(sys::last_errno(), "fork");
     }
     if (pid == 0) {
-        close_all_but({reader.get(), process.get()});
-        wait_and_kill(reader, process);
+        close_all_but({theirs.get()});
+        wait_and_kill(theirs, container_id);
     }
-    return Guard{std::move(writer)};
+    return Guard{std::move(ours)};
+}
+
+// Answered, since its number may be another one's as soon as the monitor goes on.
+Status Guard::watch(pid_t init) {
+    pid_t answer = kInOrder;
+    if (::send(monitor_.get(), &init, sizeof(init), MSG_NOSIGNAL) != sizeof(init) ||
+        ::recv(monitor_.get(), &answer, sizeof(answer), 0) != sizeof(answer)) {
+        return fail(Errno::eio, "", "the container's guard was lost");
+    }
+    return {};
 }
 
 Guard::~Guard() {
-    if (alive_.valid()) {
-        std::array<std::byte, 1> const in_order{};
-        static_cast<void>(sys::write_all(alive_.get(), in_order));
+    if (monitor_.valid()) {
+        ::send(monitor_.get(), &kInOrder, sizeof(kInOrder), MSG_NOSIGNAL);
     }
 }
 

@@ -6,21 +6,27 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 namespace oblea::tools {
 
-// Forks. Destroyed in order, it leaves the container alone.
+// Forks. It is there before the runtime makes the container, so that a monitor which is killed
+// meanwhile leaves nothing either. Destroyed in order, it leaves the container alone.
 class Guard {
 public:
-    static Result<Guard> start(pid_t init);
-    Guard(Guard&& other) noexcept : alive_(std::move(other.alive_)) {}
+    static Result<Guard> start(std::string const& container_id);
+    Guard(Guard&& other) noexcept : monitor_(std::move(other.monitor_)) {}
     Guard& operator=(Guard&&) = delete;
     Guard(Guard const&) = delete;
     Guard& operator=(Guard const&) = delete;
     ~Guard();
 
+    // The first process, a child of the caller. Errors: EIO when the guard is gone.
+    Status watch(pid_t init);
+
 private:
-    explicit Guard(base::UniqueFd alive) : alive_(std::move(alive)) {}
-    base::UniqueFd alive_;  // closed by the kernel when the monitor dies
+    explicit Guard(base::UniqueFd monitor) : monitor_(std::move(monitor)) {}
+    base::UniqueFd monitor_;  // closed by the kernel when the monitor dies
 };
 
 }  // namespace oblea::tools

@@ -186,10 +186,11 @@ private:
         io_.emplace(OBLEA_TRY(StandardIo::make({.folder = folder_.get(),
                                                 .terminal = config_.terminal,
                                                 .open_input = config_.open_input})));
+        guard_.emplace(OBLEA_TRY(Guard::start(container_.id)));
         pid_t const init = OBLEA_TRY(runtime_.create(folder_.get(), container_.id,
                                                      io_->container_side(), io_->console_socket()));
         init_ = init;
-        guard_.emplace(OBLEA_TRY(Guard::start(init)));
+        OBLEA_TRY(guard_->watch(init));
         OBLEA_TRY(io_->attach());
         if (config_.network == Network::published) {
             pasta_ = OBLEA_TRY(start_pasta(config_.ports, init, folder_.get()));

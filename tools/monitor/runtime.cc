@@ -9,6 +9,7 @@
 #include <linux/magic.h>
 #include <nlohmann/json.hpp>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ constexpr char const* kLog = "runtime.log";
 constexpr char const* kPidFile = "init.pid";
 constexpr char const* kCgroups = "/sys/fs/cgroup";
 constexpr int kOwnFailure = 125;
+constexpr int kNotExecuted = 127;
 constexpr std::size_t kLogBytesMax = 1U << 20U;
 
 bool is_program(std::string const& path) {
@@ -126,7 +128,7 @@ void give_streams(StandardStreams const& streams) {
     if (moved) {
         ::execvp(pointers.front(), pointers.data());
     }
-    ::_exit(127);
+    ::_exit(kNotExecuted);
 }
 
 // A child that ends with what `body` returns.
@@ -154,9 +156,18 @@ int end_of(Result<int> const& exec) {
 
 }  // namespace
 
-Result<pid_t> spawn(std::vector<std::string> arguments, int folder,
-                    StandardStreams const& streams) {
-    return fork_with(streams, [&]() -> int { execute(std::move(arguments), folder); });
+Result<pid_t> spawn(std::vector<std::string> arguments, int folder, StandardStreams const& streams,
+                    ChildLife life) {
+    pid_t const caller = ::getpid();
+    return fork_with(streams, [&]() -> int {
+        if (life == ChildLife::with_caller) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (::getppid() != caller) {
+                return kNotExecuted;
+            }
+        }
+        execute(std::move(arguments), folder);
+    });
 }
 
 Result<Runtime> Runtime::find() {
@@ -220,7 +231,8 @@ Result<pid_t> Runtime::exec(Exec const& exec, StandardStreams const& streams) co
 
 Status Runtime::run(int bundle, std::vector<std::string> rest) const {
     std::string const what = rest.front();
-    pid_t const pid = OBLEA_TRY(spawn(command(std::move(rest)), bundle, {}));
+    pid_t const pid =
+        OBLEA_TRY(spawn(command(std::move(rest)), bundle, {}, ChildLife::with_caller));
     int const status = OBLEA_TRY(wait_for_child(pid));
     if (status != 0) {
         return fail(Errno::eio, "", fmt::format("{} {}: {}", program_, what, last_message(bundle)));
@@ -243,7 +255,8 @@ Result<pid_t> Runtime::create(int bundle, std::string const& id, StandardStreams
         rest.insert(rest.end(), {"--console-socket", *console_socket});
     }
     rest.push_back(id);
-    pid_t const pid = OBLEA_TRY(spawn(command(std::move(rest)), bundle, streams));
+    pid_t const pid =
+        OBLEA_TRY(spawn(command(std::move(rest)), bundle, streams, ChildLife::with_caller));
     int const status = OBLEA_TRY(wait_for_child(pid));
     if (status != 0) {
         return fail(Errno::eio, "", fmt::format("{}: {}", program_, last_message(bundle)));

@@ -55,7 +55,10 @@ private:
     std::optional<OwnContainer> own_;  // what that has made
 };
 
+enum class ChildLife { its_own, with_caller };
+
 // Forks and executes in the folder `folder`; only the three streams (-1: /dev/null) are handed on.
-Result<pid_t> spawn(std::vector<std::string> arguments, int folder, StandardStreams const& streams);
+Result<pid_t> spawn(std::vector<std::string> arguments, int folder, StandardStreams const& streams,
+                    ChildLife life = ChildLife::its_own);
 
 }  // namespace oblea::tools

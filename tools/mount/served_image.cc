@@ -11,6 +11,7 @@
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -199,6 +200,29 @@ void log_end(Status const& ended) {
     }
 }
 
+// A holder that ends with its own parent, as that of a container's mount does, is followed by its
+// server: without it that would serve a namespace that it keeps alive itself. Where the holder is
+// nobody's, the server goes on without it.
+class EndOfHolder {
+public:
+    EndOfHolder() { ::prctl(PR_GET_PDEATHSIG, &signal_); }
+
+    // In the child.
+    void inherit() const {
+        if (signal_ == 0) {
+            return;
+        }
+        ::prctl(PR_SET_PDEATHSIG, signal_);
+        if (::getppid() != holder_) {
+            ::raise(signal_);  // it waits until the server runs
+        }
+    }
+
+private:
+    int signal_ = 0;
+    pid_t holder_ = ::getpid();
+};
+
 // Whether a signal says that the program is at fault, and not that somebody wanted it gone.
 bool is_fault(int signal) {
     return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGILL ||
@@ -327,7 +351,9 @@ Result<Child> ServedImage::start_successor(fs::Server::Crashed crashed) {
     std::ranges::copy(encoded, text.as<char>().begin());
     std::vector<int> kept = descriptors_of(what);
     kept.insert(kept.end(), {text.descriptor(), program_.get()});
+    EndOfHolder const end;
     return start_child(Parentage::own, kept, [&](Report& report) {
+        end.inherit();
         kept.back() = report.fd();  // the program's own descriptor closes when it runs
         for (int const descriptor : kept) {
             ::fcntl(descriptor, F_SETFD, 0);
@@ -356,8 +382,10 @@ Result<pid_t> ServedImage::start_server(StopSignals& signals, First first,
         }
     }
     std::fflush(nullptr);  // else the child would print what is buffered once more
+    EndOfHolder const end;
     pid_t const server = ::fork();
     if (server == 0) {
+        end.inherit();
         serve(signals, first, crashed);
     }
     return server > 0 ? Result<pid_t>{server} : fail(sys::last_errno(), "fork");
