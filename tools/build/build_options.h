@@ -3,6 +3,7 @@
 #pragma once
 #include "store/image/platform.h"
 #include "tools/build/scope.h"
+#include "tools/container/build_run.h"
 
 #include <map>
 #include <string>
@@ -10,12 +11,8 @@
 
 namespace oblea::tools::build {
 
-struct SecretSource {
-    std::string file;  // absolute; empty: `env`
-    std::string env;
-};
-
-// --secret id=NAME[,src=FILE|,env=VARIABLE]; without either the variable or file of that name.
+// --secret id=NAME[,src=FILE|,env=VARIABLE]; without either the variable or file of that name. The
+// file's path is absolute.
 // Errors: EINVAL.
 Result<std::pair<std::string, SecretSource>> parse_secret(std::string_view typed);
 

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "tools/build/run_mounts.h"
 
-#include "store/base/sys.h"
 #include "tools/build/metadata.h"
 
 #include <fmt/format.h>
-
-#include <cstdlib>
 
 namespace oblea::tools::build {
 namespace {
 
 using dockerfile::Mount;
-
-constexpr std::size_t kSecretBytesMax = 512U << 10U;
 
 BindMount::Access access_of(Mount const& mount) {
     return mount.read_only ? BindMount::Access::read_only : BindMount::Access::read_write;
@@ -90,18 +85,15 @@ private:
                                                  mount.id))}
                        : Status{};
         }
-        SecretSource const& source = given->second;
         if (mount.env.has_value()) {
-            std::string const name = mount.env->empty() ? mount.id : *mount.env;
-            std::string const value = OBLEA_TRY(text_of(mount.id, source));
-            made_.env.push_back(name + '=' + value);
+            made_.run.variables.push_back(
+                {.name = mount.env->empty() ? mount.id : *mount.env, .source = given->second});
         }
         if (!mount.env.has_value() || !mount.target.empty()) {
             std::string const target =
                 mount.target.empty() ? "/run/secrets/" + mount.id : target_of(mount);
             made_.run.secrets.push_back({.target = target,
-                                         .file = source.file,
-                                         .env = source.env,
+                                         .source = given->second,
                                          .uid = mount.uid.value_or(0),
                                          .gid = mount.gid.value_or(0),
                                          .mode = mount.mode.value_or(0400)});
@@ -109,16 +101,6 @@ private:
         // Its contents decide nothing, as with docker: who changes a password wants no new image.
         made_.key.push_back("secret " + mount.id + ' ' + mount.target);
         return {};
-    }
-
-    static Result<std::string> text_of(std::string const& id, SecretSource const& source) {
-        if (!source.file.empty()) {
-            return with_context(
-                base::sys::read_file(AT_FDCWD, source.file.c_str(), kSecretBytesMax),
-                [&] { return "secret " + id; });
-        }
-        char const* const value = std::getenv(source.env.c_str());
-        return std::string{value != nullptr ? value : ""};
     }
 
     store::Store const& store_;

@@ -21,7 +21,6 @@ struct BoundSource {
 struct RunMounts {
     BuildRun run;                    // its trees without their containers
     std::vector<BoundSource> trees;  // for each of run.trees
-    std::vector<std::string> env;    // "NAME=VALUE" of secrets: not for the history
     std::vector<HeldCache> caches;   // held as long as this lives
     std::vector<std::string> key;    // what the step depends on; empty: nothing
 };

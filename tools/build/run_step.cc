@@ -10,6 +10,7 @@
 #include "tools/images/path_in_image.h"
 #include "tools/monitor/attach.h"
 #include "tools/monitor/monitor.h"
+#include "tools/monitor/stop.h"
 #include "tools/monitor/wire.h"
 #include "tools/mount/private_server.h"
 
@@ -40,14 +41,7 @@ Result<Container> make_container(store::Store const& store, store::Image const& 
 }
 
 // The exit status.
-Result<int> run_container(store::Store const& store, Container const& container) {
-    StartOutcome const started =
-        OBLEA_TRY(start_monitor(store, container, Begin::when_told, MonitorLife::with_caller));
-    if (started.exit_status != 0) {
-        fmt::print("{}\n", started.problem);
-        std::fflush(stdout);
-        return started.exit_status;
-    }
+Result<int> follow(store::Store const& store, Container const& container) {
     auto monitor = OBLEA_TRY(connect_monitor(store, container));
     if (!monitor.has_value()) {
         return fail(Errno::eio, "", "the container's monitor was lost");
@@ -55,7 +49,6 @@ Result<int> run_container(store::Store const& store, Container const& container)
     AttachRequest request;
     request.begin = AttachRequest::Begin::yes;
     auto const ended = OBLEA_TRY(attach(*std::move(monitor), request));
-    OBLEA_TRY(wait_for_child(started.monitor));
     return ended.value_or(0);
 }
 
@@ -180,8 +173,21 @@ Result<RunOutcome> run_step(store::Store const& store, RunStep const& step,
             events.send({.kind = Event::Kind::removed, .text = short_id});
         }
     }};
-    outcome.exit_code = OBLEA_TRY(run_container(store, container));
+    StartOutcome const started =
+        OBLEA_TRY(start_monitor(store, container, Begin::when_told, MonitorLife::with_caller));
+    if (started.exit_status != 0) {
+        fmt::print("{}\n", started.problem);
+        std::fflush(stdout);
+        outcome.exit_code = started.exit_status;
+        return outcome;
+    }
+    base::ScopeExit end{[&] {
+        static_cast<void>(release_container(store, container));  // one that is lost needs no word
+        static_cast<void>(wait_for_child(started.monitor));
+    }};
+    outcome.exit_code = OBLEA_TRY(follow(store, container));
     if (outcome.exit_code == 0) {
+        // It is mounted still, and looked into there.
         outcome.id = OBLEA_TRY(take_changes(store, container, step));
     }
     return outcome;

@@ -371,7 +371,6 @@ private:
             mounts.run.trees[i].container = trees.back().id;
         }
         RunConfig config = OBLEA_TRY(plan_run(run, settings, std::move(words)));
-        config.env.insert(config.env.end(), mounts.env.begin(), mounts.env.end());
         config.build = std::move(mounts.run);
         RunStep const step{.publish = {.parent = image_, .pending = pending_, .facts = said},
                            .config = std::move(config)};

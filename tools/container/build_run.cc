@@ -30,8 +30,12 @@ json encode(TmpfsMount const& mount) {
 }
 
 json encode(SecretMount const& mount) {
-    return {{"target", mount.target}, {"file", mount.file}, {"env", mount.env},
-            {"uid", mount.uid},       {"gid", mount.gid},   {"mode", mount.mode}};
+    return {{"target", mount.target}, {"file", mount.source.file}, {"env", mount.source.env},
+            {"uid", mount.uid},       {"gid", mount.gid},          {"mode", mount.mode}};
+}
+
+json encode(SecretVariable const& variable) {
+    return {{"name", variable.name}, {"file", variable.source.file}, {"env", variable.source.env}};
 }
 
 json encode(TreeMount const& mount) {
@@ -65,11 +69,24 @@ Result<TmpfsMount> parse_tmpfs(json const& object) {
     return mount;
 }
 
+Result<SecretSource> parse_source(json const& object) {
+    SecretSource source;
+    source.file = OBLEA_TRY(fields::text(object, "file", kWhat));
+    source.env = OBLEA_TRY(fields::text(object, "env", kWhat));
+    return source;
+}
+
+Result<SecretVariable> parse_variable(json const& object) {
+    SecretVariable variable;
+    variable.name = OBLEA_TRY(fields::text(object, "name", kWhat));
+    variable.source = OBLEA_TRY(parse_source(object));
+    return variable;
+}
+
 Result<SecretMount> parse_secret(json const& object) {
     SecretMount mount;
     mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
-    mount.file = OBLEA_TRY(fields::text(object, "file", kWhat));
-    mount.env = OBLEA_TRY(fields::text(object, "env", kWhat));
+    mount.source = OBLEA_TRY(parse_source(object));
     mount.uid = OBLEA_TRY(small_number(object, "uid"));
     mount.gid = OBLEA_TRY(small_number(object, "gid"));
     mount.mode = OBLEA_TRY(small_number(object, "mode"));
@@ -135,6 +152,7 @@ json encode_build_run(BuildRun const& run) {
     return {{"lease", run.lease},
             {"tmpfs", encode_all(run.tmpfs)},
             {"secrets", encode_all(run.secrets)},
+            {"variables", encode_all(run.variables)},
             {"trees", encode_all(run.trees)},
             {"caches", encode_all(run.caches)},
             {"scripts", encode_all(run.scripts)}};
@@ -145,6 +163,7 @@ Result<BuildRun> parse_build_run(json const& object) {
     run.lease = OBLEA_TRY(fields::text(object, "lease", kWhat));
     OBLEA_TRY(parse_all(object, "tmpfs", parse_tmpfs, run.tmpfs));
     OBLEA_TRY(parse_all(object, "secrets", parse_secret, run.secrets));
+    OBLEA_TRY(parse_all(object, "variables", parse_variable, run.variables));
     OBLEA_TRY(parse_all(object, "trees", parse_tree, run.trees));
     OBLEA_TRY(parse_all(object, "caches", parse_cache, run.caches));
     OBLEA_TRY(parse_all(object, "scripts", parse_script, run.scripts));

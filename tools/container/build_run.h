@@ -22,16 +22,28 @@ struct TmpfsMount {
     auto operator<=>(TmpfsMount const&) const = default;
 };
 
-// A file that is only ever in memory. What it holds is read by the monitor, and never written to
-// the store.
-struct SecretMount {
-    std::string target;
+// Where the monitor reads a secret, which is never written to the store.
+struct SecretSource {
     std::string file;  // of the machine; empty: the variable `env` of the monitor's environment
     std::string env;
+    auto operator<=>(SecretSource const&) const = default;
+};
+
+// A file that is only ever in memory.
+struct SecretMount {
+    std::string target;
+    SecretSource source;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::uint32_t mode = 0400;
     auto operator<=>(SecretMount const&) const = default;
+};
+
+// A secret that the command has as a variable of its environment.
+struct SecretVariable {
+    std::string name;
+    SecretSource source;
+    auto operator<=>(SecretVariable const&) const = default;
 };
 
 // A folder or file of another container, which is there for this alone: of an image, a stage or the
@@ -66,6 +78,7 @@ struct BuildRun {
     std::string lease;  // of the build, as Lease::path()
     std::vector<TmpfsMount> tmpfs;
     std::vector<SecretMount> secrets;
+    std::vector<SecretVariable> variables;
     std::vector<TreeMount> trees;
     std::vector<CacheMount> caches;
     std::vector<ScriptMount> scripts;

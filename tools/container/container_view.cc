@@ -34,6 +34,7 @@ Result<std::string> look_from_inside(store::StoreOptions const& store_options,
                                      Look const& look) {
     if (live.has_value()) {
         OBLEA_TRY(join_namespaces(live->pid));
+        end_with_parent();
         return look_at(store_options, container, live->mount_point, extra, look);
     }
     OBLEA_TRY(enter_private_namespaces({}));

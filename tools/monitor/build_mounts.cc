@@ -16,8 +16,9 @@ namespace sys = base::sys;
 using base::UniqueFd;
 
 constexpr std::size_t kSecretBytesMax = 512U << 10U;  // docker's
+constexpr char const* kBundle = "bundle";
 
-Result<std::string> secret_text(SecretMount const& secret) {
+Result<std::string> secret_text(SecretSource const& secret) {
     if (!secret.file.empty()) {
         return with_context(sys::read_file(AT_FDCWD, secret.file.c_str(), kSecretBytesMax),
                             [&] { return "secret " + secret.file; });
@@ -31,7 +32,7 @@ Result<std::string> secret_text(SecretMount const& secret) {
 }
 
 Status write_secret(UniqueFd const& folder, std::string const& name, SecretMount const& secret) {
-    std::string const text = OBLEA_TRY(secret_text(secret));
+    std::string const text = OBLEA_TRY(secret_text(secret.source));
     UniqueFd const file =
         OBLEA_TRY(sys::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
     OBLEA_TRY(sys::write_all(file.get(), base::bytes_of(text)));
@@ -45,7 +46,7 @@ Status write_secret(UniqueFd const& folder, std::string const& name, SecretMount
 
 Status BuildMounts::make(store::Store const& store, std::string const& folder,
                          BuildRun const& run) {
-    OBLEA_TRY(make_secrets(folder, run.secrets));
+    OBLEA_TRY(make_secrets(folder, run));
     OBLEA_TRY(make_scripts(folder, run.scripts));
     for (TreeMount const& tree : run.trees) {
         OBLEA_TRY(with_context(make_tree(store.options(), tree), [&] { return tree.target; }));
@@ -57,9 +58,9 @@ Status BuildMounts::make(store::Store const& store, std::string const& folder,
 }
 
 // In memory: this mount namespace is the monitor's own, and the tmpfs ends with it.
-Status BuildMounts::make_secrets(std::string const& folder,
-                                 std::vector<SecretMount> const& secrets) {
-    if (secrets.empty()) {
+Status BuildMounts::make_secrets(std::string const& folder, BuildRun const& run) {
+    std::vector<SecretMount> const& secrets = run.secrets;
+    if (secrets.empty() && run.variables.empty()) {
         return {};
     }
     std::string const path = folder + "/secrets";
@@ -75,6 +76,14 @@ Status BuildMounts::make_secrets(std::string const& folder,
         binds_.push_back({.source = path + '/' + name,
                           .target = secrets[i].target,
                           .access = BindMount::Access::read_only});
+    }
+    for (SecretVariable const& variable : run.variables) {
+        std::string const value = OBLEA_TRY(secret_text(variable.source));
+        variables_.push_back(variable.name + '=' + value);
+    }
+    if (!variables_.empty()) {
+        OBLEA_TRY(sys::mkdirat(opened.get(), kBundle, 0700));
+        bundle_ = OBLEA_TRY(sys::openat(opened.get(), kBundle, O_RDONLY | O_DIRECTORY));
     }
     return {};
 }

@@ -106,6 +106,9 @@ public:
         static_cast<void>(redirect_standard_streams(log_.get()));
         static_cast<void>(report.success(encode_outcome({})));
         int const code = live();
+        if (config_.build.has_value() && code == 0) {
+            keep_mounted(code);
+        }
         finish(code);
         return 0;
     }
@@ -145,6 +148,12 @@ private:
                                          *config_.build));
         }
         return {};
+    }
+
+    // Where the runtime reads what it is to make, and keeps what it has made.
+    [[nodiscard]] int bundle() const {
+        int const secret = build_mounts_.secret_bundle();
+        return secret >= 0 ? secret : folder_.get();
     }
 
     [[nodiscard]] bool is_orphan() const { return caller_ != 0 && ::getppid() != caller_; }
@@ -187,8 +196,8 @@ private:
                                                 .terminal = config_.terminal,
                                                 .open_input = config_.open_input})));
         guard_.emplace(OBLEA_TRY(Guard::start(container_.id)));
-        pid_t const init = OBLEA_TRY(runtime_.create(folder_.get(), container_.id,
-                                                     io_->container_side(), io_->console_socket()));
+        pid_t const init = OBLEA_TRY(
+            runtime_.create(bundle(), container_.id, io_->container_side(), io_->console_socket()));
         init_ = init;
         OBLEA_TRY(guard_->watch(init));
         OBLEA_TRY(io_->attach());
@@ -221,7 +230,10 @@ private:
         OBLEA_TRY(add("hosts", machine("/etc/hosts") + "127.0.1.1\t" + hostname + '\n'));
         OBLEA_TRY(add("resolv.conf", machine("/etc/resolv.conf")));
         files.insert(files.end(), build_mounts_.binds().begin(), build_mounts_.binds().end());
-        std::string const text = make_bundle_config({.config = config_,
+        RunConfig shown = config_;
+        shown.env.insert(shown.env.end(), build_mounts_.variables().begin(),
+                         build_mounts_.variables().end());
+        std::string const text = make_bundle_config({.config = shown,
                                                      .root = server_->info.mount_point,
                                                      .hostname = hostname,
                                                      .identity = identity,
@@ -229,11 +241,11 @@ private:
                                                      .ids = container_.owner_ids,
                                                      .capabilities = grantable_capabilities(),
                                                      .files = std::move(files)});
-        return sys::replace_file(folder_.get(), "config.json", text, 0600, sys::Sync::no);
+        return sys::replace_file(bundle(), "config.json", text, 0600, sys::Sync::no);
     }
 
     Status start_command() {
-        OBLEA_TRY(runtime_.start(folder_.get(), container_.id));
+        OBLEA_TRY(runtime_.start(bundle(), container_.id));
         begin_ = Begin::at_once;
         begun_ = true;
         began_ = Clock::now();
@@ -275,6 +287,16 @@ private:
             if (!wait_ms.has_value() || server_lost_ || !restart_after(*wait_ms, restarts)) {
                 return code;
             }
+        }
+    }
+
+    // What a step of a build has changed is read where it is mounted already, until
+    // release_container(), or the end of who would read it.
+    void keep_mounted(int code) {
+        clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
+        clients_->flush(kDrainMs);
+        while (stopped_ == EndOfRun::Stopped::by_itself && !server_lost_) {
+            turn(-1);
         }
     }
 
@@ -353,7 +375,7 @@ private:
     // Ends what belongs to one run.
     void tidy_run() {
         if (init_ > 0) {
-            static_cast<void>(runtime_.remove(folder_.get(), container_.id));
+            static_cast<void>(runtime_.remove(bundle(), container_.id));
             auto const until = Clock::now() + std::chrono::milliseconds{kKillWaitMs};
             while (!wait_status_.has_value() && Clock::now() < until) {
                 turn(100);

@@ -108,6 +108,11 @@ Status stop_container(store::Store const& store, Container const& container, int
     return {};
 }
 
+Status release_container(store::Store const& store, Container const& container) {
+    auto const monitor = OBLEA_TRY(connect_monitor(store, container));
+    return monitor.has_value() ? send(*monitor, Frame::Kind::stop, SIGKILL) : Status{};
+}
+
 Result<int> wait_container(store::Store const& store, Container const& container) {
     auto const monitor = OBLEA_TRY(connect_monitor(store, container));
     if (monitor.has_value()) {

@@ -18,4 +18,8 @@ Status stop_container(store::Store const& store, Container const& container, int
 // Until it does not run; its exit status.
 Result<int> wait_container(store::Store const& store, Container const& container);
 
+// Lets the monitor of a build's step end, which has kept the step's tree mounted after the command;
+// a command that still runs is killed.
+Status release_container(store::Store const& store, Container const& container);
+
 }  // namespace oblea::tools
