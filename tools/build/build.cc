@@ -152,13 +152,9 @@ private:
         running_.clear();  // the others' ends
         if (streams) {
             EventSender const events{std::move(sender)};
-            StageWork const work{.context = request_.context,
-                                 .store = request_.store,
-                                 .options = request_.options,
-                                 .file = request_.file,
+            StageWork const work{.build = request_,
                                  .plan = plan_,
                                  .stage = plan_.stages[position],
-                                 .files = request_.files,
                                  .finished = finished_,
                                  .lease = lease_.path()};
             status = run_stage(work, events);

@@ -262,11 +262,15 @@ Result<std::size_t> LayerStream::read(MutableBytes buffer) {
     }
 }
 
-Result<store::Digest> digest_of_file(SourceTree const& tree, RelPath const& path) {
-    constexpr std::size_t kBufferBytes = 256U << 10U;
+namespace {
+
+constexpr std::size_t kBufferBytes = 256U << 10U;
+
+// The buffer is the caller's: for a small file it would cost more than its contents.
+Result<store::Digest> read_digest(SourceTree const& tree, RelPath const& path,
+                                  MutableBytes buffer) {
     auto const source = OBLEA_TRY(tree.open(path));
     base::Sha256 hash;
-    base::Bytes buffer(kBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(source->read(buffer));
         if (count == 0) {
@@ -275,8 +279,6 @@ Result<store::Digest> digest_of_file(SourceTree const& tree, RelPath const& path
         hash.update(base::ByteView{buffer}.first(count));
     }
 }
-
-namespace {
 
 std::string described(RelPath const& path, SourceNode const& node) {
     std::string text =
@@ -293,6 +295,11 @@ std::string described(RelPath const& path, SourceNode const& node) {
 
 }  // namespace
 
+Result<store::Digest> digest_of_file(SourceTree const& tree, RelPath const& path) {
+    base::Bytes buffer(kBufferBytes);
+    return read_digest(tree, path, buffer);
+}
+
 Result<store::Digest> digest_of(CopyMembers const& members) {
     std::vector<std::pair<RelPath const*, CopyMember const*>> files;
     for (auto const& [path, member] : members) {
@@ -303,12 +310,12 @@ Result<store::Digest> digest_of(CopyMembers const& members) {
     std::vector<store::Digest> digests(files.size());
     std::mutex mutex;
     std::optional<Error> failure;
-    auto const read_one = [&](std::size_t i) {
+    auto const read_one = [&](std::size_t i, MutableBytes buffer) {
         CopyMember const& member = *files[i].second;
         if (member.node.attr.type != FileType::regular) {
             return;
         }
-        auto digest = digest_of_file(*member.tree, member.source);
+        auto digest = read_digest(*member.tree, member.source, buffer);
         if (digest.has_value()) {
             digests[i] = *digest;
             return;
@@ -323,8 +330,9 @@ Result<store::Digest> digest_of(CopyMembers const& members) {
             std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()), files.size());
         for (std::size_t t = 0; t < count; ++t) {
             threads.emplace_back([&] {
+                base::Bytes buffer(kBufferBytes);
                 for (std::size_t i = next++; i < files.size(); i = next++) {
-                    read_one(i);
+                    read_one(i, buffer);
                 }
             });
         }

@@ -28,14 +28,14 @@ namespace {
 class Stage {
 public:
     Stage(StageWork const& work, EventSender const& events)
-        : work_(work), events_(events), file_(work.file.stages[work.stage.stage]),
+        : work_(work), events_(events), file_(work.build.file.stages[work.stage.stage]),
           scope_(work.plan.global.of_stage()), next_step_(work.stage.first_step) {}
 
     Status build() {
         OBLEA_TRY(with_context(begin(), [&] { return at(file_.lines); }));
         for (Instruction const& instruction : file_.instructions) {
             tell_step(instruction.text);
-            OBLEA_TRY(carry_out(instruction, work_.file.escape));
+            OBLEA_TRY(carry_out(instruction, work_.build.file.escape));
         }
         if (is_target()) {
             OBLEA_TRY(add_labels());
@@ -50,7 +50,7 @@ public:
         }
         auto const pending = std::exchange(pending_, {});
         auto const publish = [&]() -> Result<std::string> {
-            OBLEA_TRY(publish_pending(work_.store, pending));
+            OBLEA_TRY(publish_pending(work_.build.store, pending));
             return std::string{};
         };
         OBLEA_TRY(run_in_child(publish));
@@ -66,7 +66,7 @@ private:
         return work_.plan.stages.back().stage == work_.stage.stage;
     }
     [[nodiscard]] std::string at(dockerfile::Lines lines) const {
-        return dockerfile::place(work_.file, lines);
+        return dockerfile::place(work_.build.file, lines);
     }
 
     void tell_step(std::string const& text) {
@@ -82,7 +82,7 @@ private:
     Status begin() {
         tell_step(file_.text);
         StageBase const& base = work_.stage.base;
-        store::Platform platform = work_.options.platform;
+        store::Platform platform = work_.build.options.platform;
         if (!base.platform.empty()) {
             platform = OBLEA_TRY(store::Platform::parse(base.platform));
         }
@@ -105,13 +105,13 @@ private:
     Result<BuildImage> image_of_stage(std::size_t stage, store::Platform const& platform) const {
         Digest const id = work_.finished.at(stage);
         return id == Digest{} ? Result<BuildImage>{nothing_yet(platform)}
-                              : load_image(work_.store, id);
+                              : load_image(work_.build.store, id);
     }
 
     Result<BuildImage> named_image(std::string const& name, store::Platform const& platform) {
         using Pull = BuildOptions::Pull;
         using registry::PullPolicy;
-        Pull const pull = work_.options.pull;
+        Pull const pull = work_.build.options.pull;
         EnsureImageRequest const request{.image = name,
                                          .policy = pull == Pull::always  ? PullPolicy::always
                                                    : pull == Pull::never ? PullPolicy::never
@@ -120,10 +120,10 @@ private:
                                              platform == store::Platform::of_machine().normalised()
                                                  ? std::string{}
                                                  : platform.to_string()};
-        OBLEA_TRY(ensure_image(work_.context, work_.store, request));
-        auto const images = OBLEA_TRY(work_.store.images());
+        OBLEA_TRY(ensure_image(work_.build.context, work_.build.store, request));
+        auto const images = OBLEA_TRY(work_.build.store.images());
         store::Image const* image = OBLEA_TRY(images.resolve(name));
-        return load_image(work_.store, image->id);
+        return load_image(work_.build.store, image->id);
     }
 
     // What the base asks of those who build on it; it is asked once.
@@ -209,10 +209,10 @@ private:
 
     // Takes what the cache has. False: the step is to be carried out.
     Result<bool> reuse(StepFacts const& facts) {
-        if (work_.options.cache == UseCache::no) {
+        if (work_.build.options.cache == UseCache::no) {
             return false;
         }
-        if (auto cached = OBLEA_TRY(find_cached(work_.store, image_, facts))) {
+        if (auto cached = OBLEA_TRY(find_cached(work_.build.store, image_, facts))) {
             events_.send({.kind = Event::Kind::cached});
             return advance_to(*std::move(cached));
         }
@@ -235,8 +235,8 @@ private:
 
     [[nodiscard]] Result<std::vector<BuildImage>> cache_from() const {
         std::vector<BuildImage> images;
-        for (Digest const& id : work_.options.cache_from) {
-            images.push_back(OBLEA_TRY(load_image(work_.store, id)));
+        for (Digest const& id : work_.build.options.cache_from) {
+            images.push_back(OBLEA_TRY(load_image(work_.build.store, id)));
         }
         return images;
     }
@@ -253,11 +253,11 @@ private:
     }
 
     Status add_labels() {
-        if (work_.options.labels.empty()) {
+        if (work_.build.options.labels.empty()) {
             return {};
         }
         dockerfile::Label label;
-        for (auto const& [name, value] : work_.options.labels) {
+        for (auto const& [name, value] : work_.build.options.labels) {
             label.pairs.push_back({.name = name, .value = value});
         }
         std::string text = "LABEL";
@@ -272,7 +272,7 @@ private:
 
     Status transfer(Instruction const& instruction, std::string const& from) {
         if (from.empty()) {
-            return change_tree(instruction, settings_of(config_), work_.files, nullptr);
+            return change_tree(instruction, settings_of(config_), work_.build.files, nullptr);
         }
         BuildImage const source = OBLEA_TRY(image_named_by(from));
         return change_tree(instruction, settings_of(config_), nullptr, &source);
@@ -280,9 +280,9 @@ private:
 
     // What --from and from= name: a stage, or an image that is pulled.
     Result<BuildImage> image_named_by(std::string const& from) {
-        auto const stage = OBLEA_TRY(find_stage(work_.file, work_.stage.stage, from));
+        auto const stage = OBLEA_TRY(find_stage(work_.build.file, work_.stage.stage, from));
         if (!stage.has_value()) {
-            return named_image(from, work_.options.platform);
+            return named_image(from, work_.build.options.platform);
         }
         if (!work_.finished.contains(*stage)) {
             return fail(Errno::einval, "",
@@ -290,7 +290,7 @@ private:
                                     "was not built before",
                                     from));
         }
-        return image_of_stage(*stage, work_.options.platform);
+        return image_of_stage(*stage, work_.build.options.platform);
     }
 
     // `source` is of --from.
@@ -309,8 +309,8 @@ private:
                                 .tree = from != nullptr ? from.get() : tree,
                                 .from_image = from != nullptr,
                                 .cache_from = others,
-                                .use_cache = work_.options.cache == UseCache::yes};
-            CopyOutcome const outcome = OBLEA_TRY(copy_step(work_.store, copy));
+                                .use_cache = work_.build.options.cache == UseCache::yes};
+            CopyOutcome const outcome = OBLEA_TRY(copy_step(work_.build.store, copy));
             return (outcome.cached ? "c" : "n") + outcome.id.to_string();
         };
         std::string const answer = OBLEA_TRY(run_in_child(work));
@@ -319,7 +319,7 @@ private:
             events_.send({.kind = Event::Kind::cached});
         }
         Digest const id = OBLEA_TRY(Digest::parse(answer.substr(1)));
-        advance_to(OBLEA_TRY(load_image(work_.store, id)));
+        advance_to(OBLEA_TRY(load_image(work_.build.store, id)));
         return {};
     }
 
@@ -327,7 +327,7 @@ private:
         std::vector<Digest> ids;
         std::ranges::transform(image.image.layers, std::back_inserter(ids),
                                &store::ImageLayer::diff_id);
-        return store::ImageView::open(work_.store, ids);
+        return store::ImageView::open(work_.build.store, ids);
     }
 
     // --- RUN
@@ -337,7 +337,7 @@ private:
         std::vector<Container> trees;
         auto const drop_trees = [&] {
             for (Container const& tree : trees) {
-                static_cast<void>(remove_container(work_.store, tree));  // else gc does
+                static_cast<void>(remove_container(work_.build.store, tree));  // else gc does
             }
         };
         auto done = run_with_mounts(run, settings, trees);
@@ -348,10 +348,10 @@ private:
     Status run_with_mounts(dockerfile::Run const& run, RunSettings const& settings,
                            std::vector<Container>& trees) {
         MountSources const sources{
-            .secrets = work_.options.secrets,
+            .secrets = work_.build.options.secrets,
             .workdir = settings.workdir,
             .digest = [&](BoundSource const& source) { return digest_of_bound(source); }};
-        RunMounts mounts = OBLEA_TRY(make_run_mounts(work_.store, run.mounts, sources));
+        RunMounts mounts = OBLEA_TRY(make_run_mounts(work_.build.store, run.mounts, sources));
         auto words = command_words(settings, run.command);
         auto const arguments = scope_.for_key(settings.env);
         StepFacts const said = OBLEA_TRY(
@@ -374,7 +374,7 @@ private:
         config.build = std::move(mounts.run);
         RunStep const step{.publish = {.parent = image_, .pending = pending_, .facts = said},
                            .config = std::move(config)};
-        RunOutcome const outcome = OBLEA_TRY(run_step(work_.store, step, events_));
+        RunOutcome const outcome = OBLEA_TRY(run_step(work_.build.store, step, events_));
         if (outcome.exit_code != 0) {
             exit_code_ = outcome.exit_code;
             return fail(Errno::eio, "",
@@ -382,7 +382,7 @@ private:
                                     fmt::join(step.config.command, " "), outcome.exit_code));
         }
         pending_.clear();
-        advance_to(OBLEA_TRY(load_image(work_.store, outcome.id)));
+        advance_to(OBLEA_TRY(load_image(work_.build.store, outcome.id)));
         return {};
     }
 
@@ -433,7 +433,7 @@ private:
         config.user = settings.user;
         bool const closed = run.network == dockerfile::Run::Network::none ||
                             (run.network == dockerfile::Run::Network::default_ &&
-                             work_.options.network == Network::none);
+                             work_.build.options.network == Network::none);
         config.network = closed ? tools::Network::none : tools::Network::host;
         config.stop_signal = SIGKILL;
         return config;
@@ -445,7 +445,7 @@ private:
         if (source.from.empty()) {
             return run_in_child([&]() -> Result<std::string> {
                 auto const digest =
-                    OBLEA_TRY(digest_in_context(work_.store, work_.files, source.path));
+                    OBLEA_TRY(digest_in_context(work_.build.store, work_.build.files, source.path));
                 return digest.hex();
             });
         }
@@ -460,10 +460,11 @@ private:
     Result<Container> container_of_bound(BoundSource const& source) {
         if (!source.from.empty()) {
             BuildImage const image = OBLEA_TRY(image_named_by(source.from));
-            return tree_container(work_.store, image.image, work_.lease);
+            return tree_container(work_.build.store, image.image, work_.lease);
         }
         auto const import = [&]() -> Result<std::string> {
-            auto const diff_id = OBLEA_TRY(import_context(work_.store, work_.files, source.path));
+            auto const diff_id =
+                OBLEA_TRY(import_context(work_.build.store, work_.build.files, source.path));
             return diff_id.to_string();
         };
         std::string const diff_id = OBLEA_TRY(run_in_child(import));
@@ -471,7 +472,7 @@ private:
         store::ImageLayer layer;
         layer.diff_id = OBLEA_TRY(Digest::parse(diff_id));
         image.layers.push_back(std::move(layer));
-        return tree_container(work_.store, image, work_.lease);
+        return tree_container(work_.build.store, image, work_.lease);
     }
 
     StageWork const& work_;

@@ -4,24 +4,18 @@
 // The process has one thread: what needs more (reading trees, importing a layer) is done by
 // children. It ends with the build, and with it everything that it has started.
 #pragma once
-#include "tools/build/build_options.h"
+#include "tools/build/build.h"
 #include "tools/build/events.h"
 #include "tools/build/plan.h"
-#include "tools/build/source_tree.h"
-#include "tools/cli/context.h"
 
 #include <map>
 
 namespace oblea::tools::build {
 
 struct StageWork {
-    Context const& context;
-    store::Store const& store;
-    BuildOptions const& options;
-    dockerfile::Dockerfile const& file;
+    BuildRequest const& build;
     BuildPlan const& plan;
     StagePlan const& stage;
-    SourceTree const* files = nullptr;                     // of the context; null: there is none
     std::map<std::size_t, store::Digest> const& finished;  // images of other stages; zeros: nothing
     std::string const& lease;                              // the build's, as Lease::path()
 };
