@@ -35,7 +35,7 @@ struct Option {
     std::string value_name;  // "NAME"; empty for flags
     std::string help;        // one sentence without full stop
     Target target;
-    std::vector<std::string> choices;  // all values there are; empty: any
+    std::vector<std::string> choices = {};  // all values there are; empty: any
     // The key in oblea.toml ("mount.verify") and, as OBLEA_MOUNT_VERIFY, in the environment; empty:
     // the command line alone sets it. Options of several commands may share one.
     std::string config = {};

@@ -235,8 +235,7 @@ Command make_command(Kind kind) {
         .options = {{.names = "-f,--format",
                      .value_name = "FORMAT",
                      .help = "json (on one line), or a Go template",
-                     .target = &options->format,
-                     .choices = {}}},
+                     .target = &options->format}},
         .examples = {{"oblea " + word + " debian", "Everything"},
                      {"oblea " + word + " -f '{{.Id}}' debian", "Its id only"}},
         .run = [options, kind](Context& context) { return inspect(context, *options, kind); },
@@ -246,21 +245,18 @@ Command make_command(Kind kind) {
                                    .value_name = "",
                                    .help = "What the registry says of the image: manifest and "
                                            "config, without pulling it",
-                                   .target = &options->remote,
-                                   .choices = {}});
+                                   .target = &options->remote});
         command.options.push_back({.names = "--platform",
                                    .value_name = "OS/ARCH",
                                    .help = "With --remote: the image of this platform",
-                                   .target = &options->platform,
-                                   .choices = {}});
+                                   .target = &options->platform});
     }
     if (kind != Kind::image) {
         command.options.push_back({.names = "-s,--size",
                                    .value_name = "",
                                    .help = "Of containers: SizeRw, what the writable layer holds, "
                                            "and SizeRootFs, with the image",
-                                   .target = &options->size,
-                                   .choices = {}});
+                                   .target = &options->size});
     }
     if (kind == Kind::any) {
         command.options.push_back({.names = "--type",

@@ -94,8 +94,7 @@ Command ls_command() {
         .options = {{.names = "-l",
                      .value_name = "",
                      .help = "Mode, links, owner, size and time too",
-                     .target = &options->details,
-                     .choices = {}}},
+                     .target = &options->details}},
         .examples = {{"oblea ls -l debian /etc", "What is in /etc of debian"}},
         .run = [options](Context& context) { return list(context, *options); },
     };

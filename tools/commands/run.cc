@@ -173,8 +173,7 @@ Option detach_keys_option(std::string& target) {
     return {.names = "--detach-keys",
             .value_name = "KEYS",
             .help = "Keys that leave it running without you; default ctrl-p,ctrl-q",
-            .target = &target,
-            .choices = {}};
+            .target = &target};
 }
 
 }  // namespace
@@ -201,8 +200,7 @@ Command run_command() {
     std::vector<Option> list{{.names = "-d,--detach",
                               .value_name = "",
                               .help = "Print its id and let it run in the background",
-                              .target = &options->detach,
-                              .choices = {}}};
+                              .target = &options->detach}};
     std::ranges::move(run_option_list(options->run), std::back_inserter(list));
     list.push_back(detach_keys_option(options->detach_keys));
     return {
@@ -245,13 +243,11 @@ Command start_command() {
         .options = {{.names = "-a,--attach",
                      .value_name = "",
                      .help = "Show its output and wait for its end",
-                     .target = &options->attach,
-                     .choices = {}},
+                     .target = &options->attach},
                     {.names = "-i,--interactive",
                      .value_name = "",
                      .help = "Hand standard input on",
-                     .target = &options->interactive,
-                     .choices = {}},
+                     .target = &options->interactive},
                     detach_keys_option(options->detach_keys)},
         .examples = {{"oblea start web", "In the background"},
                      {"oblea start -ai shell", "In this terminal"}},
@@ -272,8 +268,7 @@ Command attach_command() {
         .options = {{.names = "--no-stdin",
                      .value_name = "",
                      .help = "Hand nothing on",
-                     .target = &options->no_input,
-                     .choices = {}},
+                     .target = &options->no_input},
                     detach_keys_option(options->detach_keys)},
         .examples = {{"oblea attach shell", "Until ctrl-p ctrl-q"}},
         .run = [options](Context& context) { return attach_command_run(context, *options); },

@@ -105,8 +105,7 @@ Command save_command() {
                      .value_name = "FILE",
                      .help = "Write there instead of standard output; the file appears when it is "
                              "complete",
-                     .target = &options->output,
-                     .choices = {}}},
+                     .target = &options->output}},
         .examples = {{"oblea save -o debian.tar debian:12", "One image"},
                      {"oblea save debian | gzip > all.tar.gz", "All tags of debian, compressed"},
                      {"oblea save debian | podman load", "Into podman's store"}},

@@ -79,13 +79,11 @@ std::vector<Option> stop_option_list(StopOptions& options) {
     return {{.names = "-t,--time",
              .value_name = "SECONDS",
              .help = "How long to wait before it is killed; default 10",
-             .target = &options.seconds,
-             .choices = {}},
+             .target = &options.seconds},
             {.names = "-s,--signal",
              .value_name = "SIGNAL",
              .help = "In place of its stop signal",
-             .target = &options.signal,
-             .choices = {}}};
+             .target = &options.signal}};
 }
 
 Operand containers_operand(std::vector<std::string>& target) {
@@ -150,8 +148,7 @@ Command kill_command() {
         .options = {{.names = "-s,--signal",
                      .value_name = "SIGNAL",
                      .help = "By name or number; default KILL",
-                     .target = &options->signal,
-                     .choices = {}}},
+                     .target = &options->signal}},
         .examples = {{"oblea kill -s HUP web", "Let 'web' read its configuration again"}},
         .run =
             [options](Context& context) {

@@ -22,9 +22,9 @@ struct Fixture {
     bool help = false;
     Settings settings;
     std::vector<Option> globals{
-        {.names = "--root", .value_name = "DIR", .help = "", .target = &root, .choices = {}},
-        {.names = "-j,--jobs", .value_name = "N", .help = "", .target = &jobs, .choices = {}},
-        {.names = "-h,--help", .value_name = "", .help = "", .target = &help, .choices = {}},
+        {.names = "--root", .value_name = "DIR", .help = "", .target = &root},
+        {.names = "-j,--jobs", .value_name = "N", .help = "", .target = &jobs},
+        {.names = "-h,--help", .value_name = "", .help = "", .target = &help},
     };
     CommandTable table{list(), run()};
 
@@ -33,8 +33,8 @@ struct Fixture {
         command.name = "images";
         command.aliases = {"image ls"};
         command.options = {
-            {.names = "-a,--all", .value_name = "", .help = "", .target = &all, .choices = {}},
-            {.names = "-q,--quiet", .value_name = "", .help = "", .target = &quiet, .choices = {}},
+            {.names = "-a,--all", .value_name = "", .help = "", .target = &all},
+            {.names = "-q,--quiet", .value_name = "", .help = "", .target = &quiet},
             {.names = "--format",
              .value_name = "FORMAT",
              .help = "",
@@ -50,8 +50,8 @@ struct Fixture {
         command.name = "chroot";
         command.options_end = Command::OptionsEnd::first_operand;
         command.options = {
-            {.names = "-e,--env", .value_name = "X", .help = "", .target = &env, .choices = {}},
-            {.names = "-q,--quiet", .value_name = "", .help = "", .target = &quiet, .choices = {}},
+            {.names = "-e,--env", .value_name = "X", .help = "", .target = &env},
+            {.names = "-q,--quiet", .value_name = "", .help = "", .target = &quiet},
         };
         command.operands = {{.name = "IMAGE", .help = "", .target = &image},
                             {.name = "COMMAND", .help = "", .target = &command_words, .least = 0}};

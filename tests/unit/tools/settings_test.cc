@@ -15,17 +15,11 @@ struct Fixture {
     std::vector<std::string> stores;
     std::vector<std::string> limits;
     std::vector<Option> options{
-        {.names = "-j,--jobs",
-         .value_name = "N",
-         .help = "",
-         .target = &jobs,
-         .choices = {},
-         .config = "jobs"},
+        {.names = "-j,--jobs", .value_name = "N", .help = "", .target = &jobs, .config = "jobs"},
         {.names = "--verify",
          .value_name = "",
          .help = "",
          .target = &verify,
-         .choices = {},
          .config = "mount.verify"},
         {.names = "--progress",
          .value_name = "KIND",
@@ -37,13 +31,11 @@ struct Fixture {
          .value_name = "DIR",
          .help = "",
          .target = &stores,
-         .choices = {},
          .config = "stores"},
         {.names = "--limit",
          .value_name = "NAME=NUMBER",
          .help = "",
          .target = &limits,
-         .choices = {},
          .config = "limits",
          .fields = {"entries", "depth"}},
     };
