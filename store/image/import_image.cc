@@ -328,7 +328,7 @@ private:
         RootfsFacts const facts{selection_.platform.value_or(Platform::of_machine()),
                                 rfc3339(epoch.value_or(now_seconds())),
                                 fmt::format("oblea import {}", path.substr(path.rfind('/') + 1)),
-                                request_.comment, request_.changes};
+                                request_.comment, request_.config};
         std::vector<PlannedImage> images;
         images.push_back(OBLEA_TRY(make_rootfs_image(facts, outcome.layer, member)));
         LayerOutcomes outcomes;

@@ -24,10 +24,9 @@ struct ImportRequest {
     std::optional<std::string>
         name;  // of the image, where the source has exactly one; else its own names are used
     enum class As { automatic, image, rootfs } as = As::automatic;
-    // Of a root file system: what its history says, and instructions that change its config
-    // (config_changes.h).
+    // Of a root file system: what its history says, and its config's object of that name.
     std::string comment = {};
-    std::vector<std::string> changes = {};
+    std::string config = "{}";
     std::string platform;  // "os/arch[/variant]"; empty: the machine's
     unsigned jobs = 0;     // threads; 0: one for each processor
     // May be set at any time, from a signal handler too: the import then unwinds and fails with

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/rootfs_image.h"
 
-#include "store/image/config_changes.h"
+#include "store/base/limits.h"
 #include "store/image/json_fields.h"
 
 #include <nlohmann/json.hpp>
@@ -17,8 +17,8 @@ json describe(char const* type, Digest const& digest, std::uint64_t bytes) {
 }
 
 Result<std::string> encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
-    json run = json::object();
-    OBLEA_TRY(apply_config_changes(run, facts.changes));
+    json run =
+        OBLEA_TRY(json_fields::parse_object(facts.config, "config", limits::kConfigBytesMax));
     json history = {{"created", facts.created}, {"created_by", facts.created_by}};
     if (!facts.comment.empty()) {
         history["comment"] = facts.comment;

@@ -14,11 +14,11 @@ struct RootfsFacts {
     std::string created;     // RFC 3339
     std::string created_by;  // for the history
     std::string comment = {};
-    std::vector<std::string> changes = {};  // of its config, as config_changes.h takes them
+    std::string config = "{}";  // its object of that name
 };
 
 // Pure: the same layer and facts give the same image, byte for byte. The layer's member is
-// `member`. Errors: EINVAL for a change that is none.
+// `member`. Errors: EINVAL for a config that is no object.
 Result<PlannedImage> make_rootfs_image(RootfsFacts const& facts, ImageLayer const& layer,
                                        std::string const& member);
 

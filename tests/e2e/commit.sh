@@ -81,7 +81,7 @@ assert_contains "an unknown container" "$message" "No such container: nobody"
 assert_fails oblea commit mine Bad:1
 assert_contains "a bad name" "$message" "must be lowercase"
 assert_fails oblea commit -c "FROM x" mine
-assert_contains "a bad change" "$message" "FROM: is not a valid change command"
+assert_contains "a bad change" "$message" "it is not one instruction"
 assert_fails oblea diff nobody
 
 # A running container stands still meanwhile: of two files that grow in turns, the image has as many lines, or one more in the first.

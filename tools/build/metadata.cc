@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tools/build/metadata.h"
 
-#include "store/image/config_changes.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -40,6 +38,21 @@ json& object_at(json& config, char const* key) {
     return object;
 }
 
+// Gives a variable its value in "Env", at the place that it had.
+void set_variable(json& config, std::string const& name, std::string const& value) {
+    json& env = config["Env"];
+    if (!env.is_array()) {
+        env = json::array();
+    }
+    for (json& one : env) {
+        if (one.is_string() && one.get_ref<std::string const&>().starts_with(name + "=")) {
+            one = name + "=" + value;
+            return;
+        }
+    }
+    env.push_back(name + "=" + value);
+}
+
 // As Go's %q shows a list of texts: ["a" "b"].
 std::string quoted(std::vector<std::string> const& words) {
     std::vector<std::string> parts;
@@ -73,7 +86,7 @@ public:
     std::string operator()(dockerfile::Env const& env) {
         std::string text = "ENV";
         for (dockerfile::Pair const& pair : env.pairs) {
-            store::set_variable(config_, pair.name, pair.value);
+            set_variable(config_, pair.name, pair.value);
             text += ' ' + pair.name + '=' + pair.value;
         }
         return text;

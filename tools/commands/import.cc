@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/import_image.h"
 
+#include "store/image/json_fields.h"
 #include "store/image/reference.h"
+#include "tools/build/config_changes.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -9,6 +11,7 @@
 #include "tools/output/plain_text.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <memory>
@@ -52,7 +55,9 @@ Result<store::ImportRequest> request_of(Context const& context, ImportOptions co
     }
     request.as = kind_of(options.as);
     request.comment = options.message;
-    request.changes = options.changes;
+    auto config = nlohmann::json::object();
+    OBLEA_TRY(build::apply_config_changes(config, options.changes));
+    request.config = store::json_fields::encode(config, store::json_fields::Layout::compact);
     if (!options.message.empty() || !options.changes.empty()) {
         if (request.as == store::ImportRequest::As::image) {
             return fail(Errno::einval, "",
@@ -190,23 +195,19 @@ Command import_command() {
                      .help = "Of a root file system: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, "
                              "USER, VOLUME or WORKDIR as in a Dockerfile; may be given several "
                              "times",
-                     .target = &options->changes,
-                     .choices = {}},
+                     .target = &options->changes},
                     {.names = "-m,--message",
                      .value_name = "TEXT",
                      .help = "Of a root file system: a comment for its history",
-                     .target = &options->message,
-                     .choices = {}},
+                     .target = &options->message},
                     {.names = "--platform",
                      .value_name = "OS/ARCH",
                      .help = "The image of this platform, where there are several",
-                     .target = &options->platform,
-                     .choices = {}},
+                     .target = &options->platform},
                     {.names = "-q,--quiet",
                      .value_name = "",
                      .help = "Only the names of the images",
-                     .target = &options->quiet,
-                     .choices = {}},
+                     .target = &options->quiet},
                     progress_option(options->progress)},
         .examples = {{"oblea import image.tar", "An archive of docker, podman, skopeo or buildah"},
                      {"oblea import rootfs.tar.xz base:1", "A root file system as an image"},
@@ -232,18 +233,15 @@ Command load_command() {
         .options = {{.names = "-i,--input",
                      .value_name = "FILE",
                      .help = "Read this file instead of standard input",
-                     .target = &options->input,
-                     .choices = {}},
+                     .target = &options->input},
                     {.names = "--platform",
                      .value_name = "OS/ARCH",
                      .help = "The image of this platform, where there are several",
-                     .target = &options->platform,
-                     .choices = {}},
+                     .target = &options->platform},
                     {.names = "-q,--quiet",
                      .value_name = "",
                      .help = "No progress",
-                     .target = &options->quiet,
-                     .choices = {}}},
+                     .target = &options->quiet}},
         .examples = {{"oblea load -i image.tar", "All images of an archive"},
                      {"docker save debian | oblea load", "From one store to the other"}},
         .run = [options](Context& context) { return load(context, *options); },

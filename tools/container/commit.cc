@@ -5,10 +5,10 @@
 #include "store/base/sys.h"
 #include "store/gc.h"
 #include "store/image/commit_image.h"
-#include "store/image/config_changes.h"
 #include "store/image/json_fields.h"
 #include "store/image/reference.h"
 #include "store/image/rfc3339.h"
+#include "tools/build/config_changes.h"
 #include "tools/container/container_changes.h"
 #include "tools/container/container_state.h"
 #include "tools/container/frozen.h"
@@ -90,7 +90,7 @@ Result<json> image_config_of(Parent const& parent, std::optional<RunConfig> cons
             }
         }
     }
-    OBLEA_TRY(store::apply_config_changes(config, request.changes));
+    OBLEA_TRY(build::apply_config_changes(config, request.changes));
     return config;
 }
 

@@ -204,6 +204,9 @@ struct Dockerfile {
 // Errors: EINVAL naming file, line and what was expected; E2BIG past limits::kDockerfileBytesMax.
 Result<Dockerfile> parse_dockerfile(std::string_view text, std::string_view file_name);
 
+// One instruction alone, of which messages name no place. Errors: EINVAL.
+Result<Instruction> parse_instruction(std::string_view text);
+
 // An ONBUILD trigger of a parent image. Errors: EINVAL.
 Result<Instruction> parse_trigger(std::string_view text);
 

@@ -641,6 +641,22 @@ Result<Dockerfile> parse_dockerfile(std::string_view text, std::string_view file
     return DockerfileParser(text, file_name).run();
 }
 
+Result<Instruction> parse_instruction(std::string_view text) {
+    // A stage around it makes it a Dockerfile.
+    auto parsed = parse_dockerfile(fmt::format("FROM scratch\n{}\n", text), "");
+    if (!parsed.has_value()) {
+        std::string const& message = parsed.error().detail;
+        constexpr std::string_view kPlace = ":2: ";
+        return fail(parsed.error().code, "",
+                    message.starts_with(kPlace) ? message.substr(kPlace.size()) : message);
+    }
+    auto& instructions = parsed->stages.back().instructions;
+    if (parsed->stages.size() != 1 || instructions.size() != 1) {
+        return fail(Errno::einval, "", "it is not one instruction");
+    }
+    return std::move(instructions.front());
+}
+
 Result<Instruction> parse_trigger(std::string_view text) {
     // A stage around it makes it a Dockerfile.
     std::string const file = fmt::format("FROM scratch\n{}\n", text);
