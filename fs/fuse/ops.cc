@@ -4,6 +4,7 @@
 #include "fs/fuse/log.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/reply.h"
+#include "store/index/file_mode.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -113,21 +114,11 @@ std::uint64_t position_of(off_t offset) {
 }
 
 Result<FileType> type_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case 0:
-    case S_IFREG:
-        return FileType::regular;
-    case S_IFCHR:
-        return FileType::char_device;
-    case S_IFBLK:
-        return FileType::block_device;
-    case S_IFIFO:
-        return FileType::fifo;
-    case S_IFSOCK:
-        return FileType::socket;
-    default:
+    FileType const type = store::type_of_mode(mode);
+    if (type == FileType::directory || type == FileType::symlink) {
         return fail(Errno::einval, "mknod");
     }
+    return type;
 }
 
 OpenOptions open_options_of(fuse_file_info const& info) {

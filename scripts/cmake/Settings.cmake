@@ -1,8 +1,15 @@
 # Compiler settings of our own code, as two interface targets that every target of ours links.
 
-find_program(CCACHE_PROGRAM ccache)
-if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+# Decided when the build folder is made: with a ccache that is installed later everything would be compiled again.
+if(NOT DEFINED CACHE{OBLEA_CCACHE})
+    find_program(CCACHE_PROGRAM ccache NO_CACHE)
+    if(NOT CCACHE_PROGRAM)
+        set(CCACHE_PROGRAM "")
+    endif()
+    set(OBLEA_CCACHE "${CCACHE_PROGRAM}" CACHE FILEPATH "ccache, or nothing")
+endif()
+if(OBLEA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${OBLEA_CCACHE}")
 endif()
 
 add_library(oblea_settings INTERFACE)

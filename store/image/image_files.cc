@@ -123,19 +123,9 @@ private:
     };
 
     Status add(ArchiveEntry const& entry, std::uint64_t offset, std::uint64_t file_bytes) {
-        auto const path = RelPath::parse(entry.path);
-        if (!path.has_value()) {
-            return fail(Errno::einval, "", "member \"" + entry.path + "\": " + path.error().detail);
-        }
-        std::string const& name = path->string();
-        // The last member of a name wins.
-        links_.remove(name);
+        std::string const name = OBLEA_TRY(links_.take(entry));
         members_.erase(name);
-        if (!entry.hard_link_target.empty()) {
-            links_.add(name, OBLEA_TRY(RelPath::parse(entry.hard_link_target)).string());
-        } else if (entry.type == FileType::symlink) {
-            links_.add(name, OBLEA_TRY(MemberLinks::symlink_target(name, entry.symlink_target)));
-        } else if (entry.type == FileType::regular) {
+        if (entry.type == FileType::regular && entry.hard_link_target.empty()) {
             std::uint64_t const bytes = entry.size.value_or(0);
             if (entry.layout == ArchiveEntry::Layout::plain &&
                 !base::range_fits(offset, bytes, file_bytes)) {
@@ -155,37 +145,8 @@ private:
     MemberLinks links_;
 };
 
-}  // namespace
-
-Result<std::optional<std::string>> SeekableFiles::read(std::string const& name,
-                                                       std::size_t limit_bytes) const {
-    auto const resolved = OBLEA_TRY(resolve(name));
-    if (!resolved.has_value()) {
-        return std::optional<std::string>{};
-    }
-    File const file = OBLEA_TRY(open(*resolved));
-    if (file.bytes > limit_bytes) {
-        return fail(Errno::e2big, "",
-                    fmt::format("{}: {} bytes are more than the {} allowed", name, file.bytes,
-                                limit_bytes));
-    }
-    base::Bytes bytes(static_cast<std::size_t>(file.bytes));
-    std::size_t const count = OBLEA_TRY(base::read_full(*file.source, bytes));
-    return std::optional{std::string{base::text_of(bytes).substr(0, count)}};
-}
-
-Result<std::string> MemberLinks::follow(std::string name) const {
-    for (std::size_t i = 0; i < kLinksMax; ++i) {
-        auto const at = targets_.find(name);
-        if (at == targets_.end()) {
-            return name;
-        }
-        name = at->second;
-    }
-    return fail(Errno::eloop, "", "the links of " + name + " lead in a circle");
-}
-
-Result<std::string> MemberLinks::symlink_target(std::string const& name, std::string_view target) {
+// The target of a symlink at `name`, as a member's name.
+Result<std::string> symlink_target(std::string const& name, std::string_view target) {
     std::vector<std::string_view> parts;
     auto const append = [&](std::string_view path) {
         while (!path.empty()) {
@@ -210,6 +171,51 @@ Result<std::string> MemberLinks::symlink_target(std::string const& name, std::st
                     fmt::format("the link {} -> {} leads out of the archive", name, target));
     }
     return fmt::format("{}", fmt::join(parts, "/"));
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> SeekableFiles::read(std::string const& name,
+                                                       std::size_t limit_bytes) const {
+    auto const resolved = OBLEA_TRY(resolve(name));
+    if (!resolved.has_value()) {
+        return std::optional<std::string>{};
+    }
+    File const file = OBLEA_TRY(open(*resolved));
+    if (file.bytes > limit_bytes) {
+        return fail(Errno::e2big, "",
+                    fmt::format("{}: {} bytes are more than the {} allowed", name, file.bytes,
+                                limit_bytes));
+    }
+    base::Bytes bytes(static_cast<std::size_t>(file.bytes));
+    std::size_t const count = OBLEA_TRY(base::read_full(*file.source, bytes));
+    return std::optional{std::string{base::text_of(bytes).substr(0, count)}};
+}
+
+Result<std::string> MemberLinks::take(ArchiveEntry const& entry) {
+    auto const path = RelPath::parse(entry.path);
+    if (!path.has_value()) {
+        return fail(Errno::einval, "", "member \"" + entry.path + "\": " + path.error().detail);
+    }
+    std::string name = path->string();
+    targets_.erase(name);
+    if (!entry.hard_link_target.empty()) {
+        targets_[name] = OBLEA_TRY(RelPath::parse(entry.hard_link_target)).string();
+    } else if (entry.type == FileType::symlink) {
+        targets_[name] = OBLEA_TRY(symlink_target(name, entry.symlink_target));
+    }
+    return name;
+}
+
+Result<std::string> MemberLinks::follow(std::string name) const {
+    for (std::size_t i = 0; i < kLinksMax; ++i) {
+        auto const at = targets_.find(name);
+        if (at == targets_.end()) {
+            return name;
+        }
+        name = at->second;
+    }
+    return fail(Errno::eloop, "", "the links of " + name + " lead in a circle");
 }
 
 Result<std::unique_ptr<SeekableFiles>> open_folder_files(std::string const& path) {

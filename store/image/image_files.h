@@ -16,6 +16,8 @@
 
 namespace oblea::store {
 
+struct ArchiveEntry;
+
 class ImageFiles {
 public:
     ImageFiles() = default;
@@ -50,16 +52,12 @@ public:
 // Names of members and the links between them.
 class MemberLinks {
 public:
-    void add(std::string name, std::string target) {
-        targets_[std::move(name)] = std::move(target);
-    }
-    void remove(std::string const& name) { targets_.erase(name); }
+    // Takes what the entry says of links, and gives its name; the last member of a name wins.
+    // Errors: EINVAL for a name or a link that leads out.
+    Result<std::string> take(ArchiveEntry const& entry);
 
     // Follows links until a name that is none. Errors: ELOOP.
     [[nodiscard]] Result<std::string> follow(std::string name) const;
-
-    // The target of a symlink at `name`, as a member's name. Errors: EINVAL for one that leads out.
-    static Result<std::string> symlink_target(std::string const& name, std::string_view target);
 
 private:
     std::map<std::string, std::string> targets_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/platform.h"
 
+#include "store/base/text.h"
+
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -8,14 +10,6 @@
 namespace oblea::store {
 
 namespace {
-
-std::string lowered(std::string_view text) {
-    std::string result{text};
-    std::ranges::transform(result, result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
-}
 
 // N of "vN" or "N"; of an empty variant: `unset`.
 std::optional<unsigned> variant_number(std::string_view variant, unsigned unset) {
@@ -52,7 +46,7 @@ std::optional<unsigned> rank_downwards(std::string const& wanted, std::string co
 }  // namespace
 
 Platform Platform::normalised() const {
-    Platform result{lowered(os), lowered(architecture), lowered(variant)};
+    Platform result{base::lowered(os), base::lowered(architecture), base::lowered(variant)};
     if (result.os == "macos") {
         result.os = "darwin";
     }

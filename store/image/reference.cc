@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/reference.h"
 
+#include "store/base/text.h"
+
 #include <algorithm>
 
 namespace oblea::store {
@@ -31,14 +33,6 @@ bool is_hex(char c) {
 }
 bool is_lower_hex(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'f');
-}
-
-std::string lowered(std::string_view text) {
-    std::string result{text};
-    std::ranges::transform(result, result.begin(), [](char c) {
-        return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
 }
 
 // Calls `valid` for each piece between separators; an empty piece is passed too.
@@ -188,7 +182,7 @@ Result<Reference> Reference::parse(std::string_view text) {
         remainder.insert(0, kOfficialPrefix);
     }
     std::string const remote = remainder.substr(0, remainder.find(':'));
-    if (lowered(remote) != remote) {
+    if (base::lowered(remote) != remote) {
         return invalid("invalid reference format: repository name (" + remote +
                        ") must be lowercase");
     }

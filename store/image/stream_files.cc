@@ -33,19 +33,10 @@ Status StreamFiles::scan(ArchiveReader& archive, LayerSink const& sink) {
 }
 
 Status StreamFiles::take(ArchiveReader& archive, ArchiveEntry const& entry, LayerSink const& sink) {
-    auto const path = RelPath::parse(entry.path);
-    if (!path.has_value()) {
-        return fail(Errno::einval, "", "member \"" + entry.path + "\": " + path.error().detail);
-    }
-    std::string const& name = path->string();
-    links_.remove(name);
+    std::string const name = OBLEA_TRY(links_.take(entry));
     members_.erase(name);
     documents_.erase(name);
-    if (!entry.hard_link_target.empty()) {
-        links_.add(name, OBLEA_TRY(RelPath::parse(entry.hard_link_target)).string());
-    } else if (entry.type == FileType::symlink) {
-        links_.add(name, OBLEA_TRY(MemberLinks::symlink_target(name, entry.symlink_target)));
-    } else if (entry.type == FileType::regular) {
+    if (entry.type == FileType::regular && entry.hard_link_target.empty()) {
         return take_file(archive, name, entry.size.value_or(0), sink);
     }
     return {};

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 # The same command lines through oblea and through podman: output and exit status are alike, but for what is named below.
-#
-# crun takes one hierarchy of cgroups, not a mixture of both versions: the test has a mount namespace of its own with one.
-[[ ${1:-} == inside ]] || ((EUID != 0)) || exec unshare --mount --propagation private bash "$0" inside
 source "$(dirname "$0")/lib.sh"
 need_root
 need_fuse
 need podman crun
+# crun takes one hierarchy of cgroups, not a mixture of both versions.
 umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || skip "no cgroup2 here"
 small_image

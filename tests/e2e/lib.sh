@@ -5,6 +5,12 @@
 # OBLEA_PROGRAM), $tests (the folder tests/).
 set -euo pipefail
 
+# Root's tests have a mount namespace of their own: what one of them mounts over files of the machine only it sees, and no namespace
+# that another one makes copies its mounts and keeps them alive.
+if ((EUID == 0)) && [[ -z ${OBLEA_TEST_NAMESPACE:-} ]]; then
+    exec env OBLEA_TEST_NAMESPACE=own unshare --mount --propagation private bash "$0" "$@"
+fi
+
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 oblea=${OBLEA_PROGRAM:?the program under test}
 PATH=$(dirname "$oblea"):$PATH

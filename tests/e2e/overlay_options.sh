@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
 # Each option of oblea-overlay does what the manual says of it.
-#
-# In a mount namespace of its own: one that another test makes would copy these mounts, and keep them alive.
-if [[ ${1:-} != inside ]] && ((EUID == 0)); then
-    exec unshare --mount --propagation private bash "$0" inside
-fi
 source "$(dirname "$0")/lib.sh"
 need_root
 need_fuse

@@ -1,24 +1,15 @@
 # SPDX-License-Identifier: MIT
 # podman and buildah with oblea-overlay as mount_program: they build, run, change, commit, diff, copy and save what they do with
 # fuse-overlayfs. As root, and as an ordinary user with subordinate ids.
-#
-# The machine's cgroups and /dev/fuse stay as they are: the test has a mount namespace of its own.
-if [[ ${1:-} != inside ]] && ((EUID == 0)); then
-    exec unshare --mount --propagation private bash "$0" inside
-fi
 source "$(dirname "$0")/lib.sh"
-need_root
-need_fuse
-need podman buildah crun umoci fuse-overlayfs useradd userdel setpriv newuidmap
-small_image
+need podman buildah crun umoci fuse-overlayfs
+source "$(dirname "$0")/users_lib.sh"
 
 # crun takes one hierarchy of cgroups, not a mixture of both versions.
 umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || skip "no cgroup2 here"
-mknod -m 666 "$work/fuse" c 10 229
-mount --bind "$work/fuse" /dev/fuse
 
-cp -L "$oblea" "$work/oblea" && ln -s oblea "$work/oblea-overlay"
+ln -s oblea "$work/oblea-overlay"
 oblea import "$small/oci" small >/dev/null
 oblea unpack --progress none small "$work/rootfs" >/dev/null
 tar -C "$work/rootfs" -cf "$work/base.tar" .
@@ -92,26 +83,6 @@ compare_courses() {
     diff "$work/$1.out" "$work/$2.out" || fail "$1 and $2 differ"
 }
 
-# add_user NAME: sets `as_user`, the words that run a command as the new user, and `base`, its home.
-users=()
-test_cleanup() {
-    umount /dev/fuse /sys/fs/cgroup
-    local user
-    local id
-    for user in "${users[@]}"; do
-        id=$(id -u "$user") && rm -rf "/tmp/podman-run-$id" "/tmp/containers-user-$id"
-        userdel -f "$user" 2>/dev/null
-    done
-}
-add_user() {
-    local user=$1
-    base=$work/home-$user
-    useradd --no-log-init --create-home --home-dir "$base" --shell /bin/sh "$user"
-    users+=("$user")
-    as_user=(setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --init-groups
-        env -i PATH="$PATH" HOME="$base" USER="$user" LANG=C.UTF-8)
-}
-
 echo "--- root"
 base=$work
 course root-fuse "$(command -v fuse-overlayfs)"
@@ -120,8 +91,8 @@ compare_courses root-fuse root-ours
 assert_contains "the course" "$(cat "$work/root-ours.out")" "status 3"
 
 echo "--- an ordinary user"
-add_user "oblea-podman-$$"
-grep -q "^${users[0]}:" /etc/subuid || skip "useradd gives no subordinate ids here"
+add_user_with_ids
+base=$home
 course user-fuse "$(command -v fuse-overlayfs)" "${as_user[@]}"
 course user-ours "$work/oblea-overlay" "${as_user[@]}"
 compare_courses user-fuse user-ours

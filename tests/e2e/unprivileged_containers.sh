@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 # Containers of an ordinary user, with and without subordinate ids: run, exec, logs, sizes, volumes, ports, bundle.
-[[ ${1:-} == inside ]] || ((EUID != 0)) || exec unshare --mount --propagation private bash "$0" inside
 source "$(dirname "$0")/lib.sh"
 need crun runc jq
 source "$(dirname "$0")/users_lib.sh"

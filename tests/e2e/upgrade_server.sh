@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
 # `oblea upgrade-server` exchanges the program under a live mount: what is open goes on, and a program that cannot do it costs nothing.
-#
-# In a mount namespace of its own: one that another test makes would copy these mounts, and keep them alive.
-if [[ ${1:-} != inside ]] && ((EUID == 0)); then
-    exec unshare --mount --propagation private bash "$0" inside
-fi
 source "$(dirname "$0")/lib.sh"
 need_fuse
 need python3 jq

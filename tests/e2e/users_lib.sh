@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Sourced after lib.sh by tests of ordinary users, which root runs in a mount namespace of their own: users that are there for the
-# time of the test, with the program and the small image where any of them gets at both. /dev/fuse is opened to them in that
-# namespace, so the machine's stays as it is.
-#
-# A test begins with:
-#   [[ ${1:-} == inside ]] || ((EUID != 0)) || exec unshare --mount --propagation private bash "$0" inside
+# Sourced after lib.sh by tests of ordinary users, which root runs: users that are there for the time of the test, with the program
+# and the small image where any of them gets at both. /dev/fuse is opened to them in the test's mount namespace.
 
 need_root
 need_fuse
@@ -22,8 +18,10 @@ mount --bind "$work/fuse" /dev/fuse
 users=()
 test_cleanup() {
     umount /dev/fuse
-    local user
+    local user id
     for user in "${users[@]}"; do
+        # What podman leaves outside of the home.
+        id=$(id -u "$user") && rm -rf "/tmp/podman-run-$id" "/tmp/containers-user-$id"
         userdel -f "$user" 2>/dev/null
     done
 }

@@ -2,6 +2,7 @@
 #include "tools/host/host_capabilities.h"
 
 #include "store/base/sys.h"
+#include "store/base/text.h"
 
 #include <fmt/format.h>
 #include <pwd.h>
@@ -26,14 +27,6 @@ std::string_view take_until(std::string_view& text, char separator) {
     std::string_view const part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     return part;
-}
-
-std::string_view trim(std::string_view text) {
-    std::size_t const first = text.find_first_not_of(" \t\r");
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
 template <typename T>
@@ -69,7 +62,7 @@ bool has_capability(unsigned number) {
     while (!rest.empty()) {
         std::string_view line = take_until(rest, '\n');
         if (take_until(line, ':') == "CapEff") {
-            auto const mask = parse_number<std::uint64_t>(trim(line), 16);
+            auto const mask = parse_number<std::uint64_t>(base::trimmed(line), 16);
             return mask.has_value() && ((*mask >> number) & 1U) != 0;
         }
     }
@@ -144,7 +137,7 @@ std::optional<KernelVersion> parse_kernel_version(std::string_view release) {
 bool parse_user_allow_other(std::string_view fuse_conf) {
     while (!fuse_conf.empty()) {
         std::string_view line = take_until(fuse_conf, '\n');
-        if (trim(take_until(line, '#')) == "user_allow_other") {
+        if (base::trimmed(take_until(line, '#')) == "user_allow_other") {
             return true;
         }
     }
@@ -156,9 +149,9 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
     std::vector<IdRange> ranges;
     while (!text.empty()) {
         std::string_view line = take_until(text, '\n');
-        std::string_view const owner = trim(take_until(line, ':'));
-        auto const first = parse_number<std::uint64_t>(trim(take_until(line, ':')));
-        auto const count = parse_number<std::uint64_t>(trim(line));
+        std::string_view const owner = base::trimmed(take_until(line, ':'));
+        auto const first = parse_number<std::uint64_t>(base::trimmed(take_until(line, ':')));
+        auto const count = parse_number<std::uint64_t>(base::trimmed(line));
         bool const ours = (!user.empty() && owner == user) || owner == std::to_string(uid);
         if (ours && first && count && *count > 0) {
             ranges.push_back({.first = *first, .count = *count});

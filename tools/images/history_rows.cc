@@ -6,6 +6,7 @@
 #include "tools/template/rows.h"
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 namespace oblea::tools {
@@ -18,17 +19,15 @@ constexpr std::int64_t kNoDate = 946'684'800;  // 2000-01-01: what has no time i
 
 // RFC 3339 in the local time zone.
 std::string local_rfc3339(std::int64_t seconds) {
-    auto const time = static_cast<std::time_t>(seconds);
-    std::tm parts{};
-    if (::localtime_r(&time, &parts) == nullptr) {
+    auto const parts = local_time(seconds);
+    if (!parts.has_value()) {
         return std::to_string(seconds);
     }
     std::array<char, 64> text{};
-    std::size_t const length =
-        std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S%z", &parts);
-    std::string result{text.data(), length};
-    return parts.tm_gmtoff == 0 ? result.replace(result.size() - 5, 5, "Z")
-                                : result.insert(result.size() - 2, ":");
+    std::string result{text.data(),
+                       std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S%z", &*parts)};
+    return parts->tm_gmtoff == 0 ? result.replace(result.size() - 5, 5, "Z")
+                                 : result.insert(result.size() - 2, ":");
 }
 
 std::string age_of(std::optional<std::int64_t> created, HistoryOptions const& options,

@@ -146,16 +146,20 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     return static_cast<std::int64_t>(::timegm(&parts)) - *offset;
 }
 
-std::string go_time(std::int64_t seconds) {
+std::optional<std::tm> local_time(std::int64_t seconds) {
     auto const time = static_cast<std::time_t>(seconds);
     std::tm parts{};
-    if (::localtime_r(&time, &parts) == nullptr) {
+    return ::localtime_r(&time, &parts) == nullptr ? std::nullopt : std::optional{parts};
+}
+
+std::string go_time(std::int64_t seconds) {
+    auto const parts = local_time(seconds);
+    if (!parts.has_value()) {
         return std::to_string(seconds);
     }
     std::array<char, 64> text{};
-    std::size_t const length =
-        std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S %z %Z", &parts);
-    return {text.data(), length};
+    return {text.data(),
+            std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S %z %Z", &*parts)};
 }
 
 }  // namespace oblea::tools

@@ -5,6 +5,7 @@
 // HumanDuration); Go's time.Time.String; RFC 3339.
 #pragma once
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ namespace oblea::tools {
 
 // Seconds since 1970; fractions are dropped. Nothing for what is no RFC 3339 time.
 [[nodiscard]] std::optional<std::int64_t> parse_rfc3339(std::string_view text);
+
+// Nothing for a time beyond all years.
+[[nodiscard]] std::optional<std::tm> local_time(std::int64_t seconds);
 
 // "2021-03-04 03:24:42 +0100 CET", in the local time zone.
 [[nodiscard]] std::string go_time(std::int64_t seconds);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/http/headers.h"
 
+#include "store/base/text.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -8,21 +10,8 @@ namespace oblea::registry {
 
 namespace {
 
-std::string lowered(std::string_view text) {
-    std::string result{text};
-    std::ranges::transform(result, result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-    auto const begin = text.find_first_not_of(" \t\r\n");
-    if (begin == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
+using base::lowered;
+using base::trimmed;
 
 // Cuts tokens and quoted strings off the front of a field.
 class Cutter {
