@@ -41,7 +41,8 @@ constexpr std::size_t kCopyBytes = 1U << 20U;
 constexpr char kMarkerText[] = "{\"published\":1}\n";
 constexpr char kOciLayoutText[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 
-constexpr std::array<char const*, 5> kFolders = {"blobs", layout::kBlobs, layout::kLayers,
+constexpr char kBlobsParent[] = "blobs";
+constexpr std::array<char const*, 5> kFolders = {kBlobsParent, layout::kBlobs, layout::kLayers,
                                                  layout::kObjects, layout::kMerged};
 
 Status make_folder(int root, char const* path) {
@@ -105,6 +106,11 @@ private:
                         request_.folder + ": neither a published store nor an empty folder");
         }
         OBLEA_TRY(lock());
+        if (!published) {
+            // It tells a folder that is being made into a store from anybody's: it is on disk
+            // before anything else is there.
+            OBLEA_TRY(sys::fsync(root()));
+        }
         OBLEA_TRY(sys::remove_tree(root(), layout::kTmp));
         OBLEA_TRY(sys::mkdirat(root(), layout::kTmp, mode_t{0700}));
         return published ? Status{} : fill();
@@ -131,6 +137,7 @@ private:
         for (char const* folder : kFolders) {
             OBLEA_TRY(make_folder(root(), folder));
         }
+        OBLEA_TRY(sync_paths(root(), {kBlobsParent, "."}, sync_threads()));
         OBLEA_TRY(put_text(layout::kOciLayout, kOciLayoutText));
         OBLEA_TRY(write_images({}));
         return put_text(layout::kPublished, kMarkerText);

@@ -6,6 +6,7 @@
 #include "store/image/images.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
+#include "store/sync.h"
 
 #include <fmt/format.h>
 
@@ -29,8 +30,9 @@ constexpr char kEmptyOciIndex[] =
     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
     "\"manifests\":[]}\n";
 
+constexpr char kBlobsParent[] = "blobs";
 constexpr std::array<char const*, 8> kFolders = {
-    "blobs",         layout::kBlobs,      layout::kLayers, layout::kObjects,
+    kBlobsParent,    layout::kBlobs,      layout::kLayers, layout::kObjects,
     layout::kMerged, layout::kContainers, layout::kLeases, layout::kTmp};
 
 struct NetworkFileSystem {
@@ -108,6 +110,9 @@ Status fill(int root, std::string const& path) {
     if (OBLEA_TRY(exists(root, layout::kImages))) {
         return {};  // someone else was faster
     }
+    // The lock tells a store that is being made from any other folder: it is on disk before
+    // anything else is there.
+    OBLEA_TRY(sys::fsync(root));
     OBLEA_TRY(sys::fchmodat(root, ".", kFolderMode));
     for (char const* folder : kFolders) {
         OBLEA_TRY(sys::mkdirat_if_missing(root, folder, kFolderMode));
@@ -115,9 +120,11 @@ Status fill(int root, std::string const& path) {
     OBLEA_TRY(probe(root, path));
     OBLEA_TRY(make_reserve(root));
     OBLEA_TRY(
-        sys::replace_file(root, layout::kOciLayout, kOciLayoutText, kFileMode, sys::Sync::yes));
-    OBLEA_TRY(
-        sys::replace_file(root, layout::kOciIndex, kEmptyOciIndex, kFileMode, sys::Sync::yes));
+        sys::replace_file(root, layout::kOciLayout, kOciLayoutText, kFileMode, sys::Sync::no));
+    OBLEA_TRY(sys::replace_file(root, layout::kOciIndex, kEmptyOciIndex, kFileMode, sys::Sync::no));
+    // All but the last file may be short or missing as long as that is, and is made again.
+    OBLEA_TRY(sync_paths(root, {layout::kOciLayout, layout::kOciIndex, kBlobsParent, "."},
+                         sync_threads()));
     return sys::replace_file(root, layout::kImages, Images{}.encode(), kFileMode, sys::Sync::yes);
 }
 
