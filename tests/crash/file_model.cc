@@ -141,7 +141,8 @@ void FileModel::apply(FsCall const& call) {
     } else if (name == "linkat" || name == "link") {
         auto const [to, new_name] = parent(call.target);
         change_names({{to, new_name, find(call.path), Kind::add}});
-    } else if (name == "write" || name == "pwrite" || name == "ftruncate") {
+    } else if (name == "write" || name == "pwrite" || name == "copy_file_range" ||
+               name == "ftruncate") {
         Step step;
         step.change = Change::data;
         step.node = find(call.path);

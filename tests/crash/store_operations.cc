@@ -4,7 +4,9 @@
 #include "store/gc.h"
 #include "store/image/image_view.h"
 #include "store/image/import_image.h"
+#include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/shared_store.h"
 #include "store/verify.h"
 #include "tests/crash/traced_run.h"
 #include "tests/unit/store/packed_layout.h"
@@ -118,6 +120,14 @@ Status view_image(std::string const& path, char const* name) {
     return {};
 }
 
+// As another program does that finds nothing to begin with.
+Status empty(std::string const& path) {
+    for (auto const& entry : files::directory_iterator{path}) {
+        files::remove_all(entry.path());
+    }
+    return {};
+}
+
 Status drop_merged(std::string const& path) {
     for (auto const& entry : files::directory_iterator{path + "/merged"}) {
         files::remove(entry.path());
@@ -136,10 +146,114 @@ Status verify_all(std::string const& path) {
     return {};
 }
 
-using Step = Status (*)(std::string const&);
+int verify_own(std::string const& store, std::vector<std::string> const& images) {
+    int status = report(verify_all(store));
+    for (auto const& name : images) {
+        status = status != 0 ? status : report(view_image(store, name.c_str()));
+    }
+    return status;
+}
 
-std::function<int(std::string const&)> as_program(Step step) {
+struct Publishing {
+    std::vector<std::string> images = {};  // by the names that they have in the source
+    std::vector<std::string> remove = {};
+    bool sweep = false;
+};
+
+Status publish(Archives const& archives, std::string const& folder, Publishing const& what) {
+    Store const store = OBLEA_TRY(open(archives.source));
+    Lease const lease = OBLEA_TRY(store.take_lease("publish"));
+    Images const images = OBLEA_TRY(store.images());
+    PublishRequest request;
+    request.folder = folder;
+    request.blobs = PublishRequest::Blobs::yes;
+    for (auto const& name : what.images) {
+        request.images.push_back(*OBLEA_TRY(images.resolve(name)));
+    }
+    request.remove = what.remove;
+    if (what.sweep) {
+        request.sweep_after_seconds = 0;
+    }
+    OBLEA_TRY(publish_into(store, request));
+    return {};
+}
+
+// Proves a tar by its digest.
+class NoSink final : public TarSink {
+public:
+    Status write(base::ByteView) override { return {}; }
+};
+
+// What a client sees, which reads nothing before the folder says that it is published.
+Status verify_published(Archives const& archives, std::string const& folder,
+                        std::vector<std::string> const& names) {
+    auto const root = OBLEA_TRY(sys::open(folder, O_RDONLY | O_DIRECTORY));
+    if (names.empty() && !OBLEA_TRY(is_published(root.get()))) {
+        return {};
+    }
+    Store const store = OBLEA_TRY(
+        Store::open({.path = archives.reader, .shared = {folder}}, Store::Create::if_missing));
+    Lease const lease = OBLEA_TRY(store.take_lease("view"));
+    Images const images = OBLEA_TRY(store.images());
+    for (auto const& name : names) {
+        OBLEA_TRY(images.resolve(name));
+    }
+    for (Image const& image : images.all()) {
+        for (ImageLayer const& layer : image.layers) {
+            NoSink sink;
+            OBLEA_TRY(export_layer(store.roots(), layer.diff_id, sink));
+        }
+        OBLEA_TRY(ImageView::open(store, image));
+        for (auto const& document : {std::optional{image.id}, image.manifest}) {
+            if (document.has_value() &&
+                !OBLEA_TRY(store.read_blob(*document, 1U << 20U)).has_value()) {
+                return fail(Errno::enoent, "", document->to_string() + " is missing");
+            }
+        }
+    }
+    return {};
+}
+
+Operation::Step as_program(Status (*step)(std::string const&)) {
     return [step](std::string const& store) { return report(step(store)); };
+}
+
+Operation::Step publishing(Archives const& archives, Publishing what) {
+    return [&archives, what = std::move(what)](std::string const& folder) {
+        return report(publish(archives, folder, what));
+    };
+}
+
+// In a folder that is a published store, or becomes one.
+std::vector<Operation> publish_operations(Archives const& archives) {
+    auto const first = publishing(archives, {.images = {kEarlier}});
+    auto const second = publishing(archives, {.images = {kImage}});
+    auto const sweep = publishing(archives, {.remove = {kImage}, .sweep = true});
+    auto const collect = publishing(archives, {.sweep = true});
+    auto const none = as_program(&empty);
+    auto const with_first = [=](std::string const& folder) {
+        return none(folder) != 0 ? 1 : first(folder);
+    };
+    auto const with_both = [=](std::string const& folder) {
+        return with_first(folder) != 0 ? 1 : second(folder);
+    };
+    // When it is gone already there is still something to sweep.
+    auto const sweep_again = [&archives, sweep, collect](std::string const& folder) {
+        bool const there = verify_published(archives, folder, {kImage}).has_value();
+        return there ? sweep(folder) : collect(folder);
+    };
+    std::vector<Operation> operations{
+        {"publish a new store", none, first, first, 60, {}, {kEarlier}},
+        {"publish into a store", with_first, second, second, 60, {kEarlier}, {kImage}},
+        {"sweep a published store", with_both, sweep, sweep_again, 40, {kEarlier}},
+    };
+    for (Operation& operation : operations) {
+        operation.verify = [&archives](std::string const& folder, auto const& images) {
+            return report(verify_published(archives, folder, images));
+        };
+        operation.collect = collect;
+    }
+    return operations;
 }
 
 int nothing(std::string const&) {
@@ -182,6 +296,15 @@ Archives::Archives(TempDir const& dir) {
         image_of_layers({shared, tar_of(with_objects({{"home/x", "x"}}, "home/big", 'Q', 3))});
     write_file(dir / "other.tar", tar_of(docker_archive(third, {"other:1"})));
     other = dir / "other.tar";
+    source = dir / "source";
+    reader = dir / "reader";
+    std::string const said = said_by([&] {
+        int const status = report(import(source, earlier));
+        return status != 0 ? status : report(import(source, image));
+    });
+    if (!said.empty()) {
+        throw std::runtime_error("the store to publish from: " + said);
+    }
 }
 
 std::vector<Operation> store_operations(Archives const& archives) {
@@ -193,8 +316,13 @@ std::vector<Operation> store_operations(Archives const& archives) {
     auto const without_image = [image](std::string const& store) {
         return image(store) != 0 ? 1 : report(remove_image(store));
     };
-    return {
-        {"import", &nothing, image, image, 200},
+    auto const view = [](std::string const& store) { return report(view_image(store, kEarlier)); };
+    auto const make = [](std::string const& store) {
+        auto const made = open(store);
+        return made.has_value() ? 0 : report(std::unexpected<Error>(made.error()));
+    };
+    std::vector<Operation> operations{
+        {"import", &nothing, image, image, 200, {kEarlier}, {kImage}},
         {"import an archive", &nothing, import_of(archives.other), import_of(archives.other), 60},
         {"import what is there", image, image, image, 10},
         {"tag", &nothing, as_program(&tag), as_program(&tag), 5},
@@ -202,10 +330,16 @@ std::vector<Operation> store_operations(Archives const& archives) {
         {"collect garbage", without_image, as_program(&collect), as_program(&collect), 40},
         {"make a container", &nothing, with_box, with_box, 5},
         {"remove a container", with_box, as_program(&remove_box), as_program(&remove_box), 5},
-        {"build a merged tree", [](std::string const& store) { return report(drop_merged(store)); },
-         [](std::string const& store) { return report(view_image(store, kEarlier)); },
-         [](std::string const& store) { return report(view_image(store, kEarlier)); }, 5},
+        {"build a merged tree", as_program(&drop_merged), view, view, 5},
+        {"make a store", as_program(&empty), make, make, 10, {}},
     };
+    for (Operation& operation : operations) {
+        operation.verify = &verify_own;
+        operation.collect = as_program(&collect);
+    }
+    auto publish = publish_operations(archives);
+    std::ranges::move(publish, std::back_inserter(operations));
+    return operations;
 }
 
 void prepare_store(Archives const& archives, Operation const& operation, std::string const& store) {
@@ -225,12 +359,11 @@ void copy_tree(std::string const& source, std::string const& target) {
 
 std::string check_after(Operation const& operation, std::string const& store,
                         std::vector<std::string> const& reference, Happened happened) {
-    std::string wrong = said_by([&] {
-        int status = report(verify_all(store));
-        status = status != 0 ? status : report(view_image(store, kEarlier));
-        bool const imported = operation.name == "import" && happened == Happened::surely;
-        return status != 0 || !imported ? status : report(view_image(store, kImage));
-    });
+    auto images = operation.keeps;
+    if (happened == Happened::surely) {
+        images.insert(images.end(), operation.brings.begin(), operation.brings.end());
+    }
+    std::string wrong = said_by([&] { return operation.verify(store, images); });
     if (!wrong.empty()) {
         return "afterwards: " + wrong;
     }
@@ -239,8 +372,8 @@ std::string check_after(Operation const& operation, std::string const& store,
         return "repeated: " + wrong;
     }
     wrong = said_by([&] {
-        int const status = report(verify_all(store));
-        return status != 0 ? status : report(collect(store));
+        int const status = operation.verify(store, operation.keeps);
+        return status != 0 ? status : operation.collect(store);
     });
     if (!wrong.empty()) {
         return "after repeating: " + wrong;

@@ -12,24 +12,35 @@
 
 namespace oblea::test {
 
-// Archives to import, made once.
+// Archives to import and stores to publish from, made once.
 struct Archives {
     explicit Archives(TempDir const& dir);
     std::string earlier;  // docker archive of two layers, "earlier:1"
     std::string
         image;  // OCI layout of three compressed layers, "image:1", sharing an object with it
-    std::string other;  // docker archive, shares a layer with `image`, "other:1"
+    std::string other;   // docker archive, shares a layer with `image`, "other:1"
+    std::string source;  // a store with "earlier:1" and "image:1"
+    std::string reader;  // a store without images, to look at published ones from
 };
 
 struct Operation {
+    using Step = std::function<int(std::string const& store)>;
+
     std::string name;
-    // Both return an exit status, 0 for success, and say why not to standard error. The store has
-    // "earlier:1" from the beginning.
-    std::function<int(std::string const& store)> prepare;
-    std::function<int(std::string const& store)> run;
-    // Run again after `run` was cut at any place; by default `run`.
-    std::function<int(std::string const& store)> repeat;
+    // Each returns an exit status, 0 for success, and says why not to standard error. The store has
+    // "earlier:1" before `prepare`.
+    Step prepare;
+    Step run;
+    Step repeat;                 // after `run` was cut at any place
     std::size_t points_min = 1;  // fewer places to cut than this mean that the test tests nothing
+
+    std::vector<std::string> keeps = {"docker.io/library/earlier:1"};  // whatever happens
+    std::vector<std::string> brings = {};  // what is there when `run` has returned
+    // Everything in the store is whole, and the images can be read. By default it is one of one's
+    // own, not a published one.
+    std::function<int(std::string const& store, std::vector<std::string> const& images)> verify =
+        {};
+    Step collect = {};  // removes what was left over
 };
 
 std::vector<Operation> store_operations(Archives const& archives);

@@ -46,7 +46,7 @@ enum class Form : std::uint8_t {
     two_at,       // (dir, path, dir, path, flags)
     symlink,      // (text, path)
     symlink_at,   // (text, dir, path)
-    copy_range,   // (fd, offset, fd, ...)
+    copy_range,   // (fd, offset, fd, offset, bytes)
     ioctl,        // (fd, request)
     shared_map,   // mmap
     all,          // whatever it touches
@@ -238,6 +238,34 @@ public:
         return folder + '/' + relative;
     }
 
+    [[nodiscard]] std::uint64_t number_at(std::uint64_t address) const {
+        std::string const bytes = memory(address, sizeof(std::uint64_t));
+        std::uint64_t number = 0;
+        std::memcpy(&number, bytes.data(), std::min(bytes.size(), sizeof(number)));
+        return number;
+    }
+
+    // What a file of the child's holds.
+    [[nodiscard]] std::string content(std::uint64_t fd, std::uint64_t offset,
+                                      std::uint64_t bytes) const {
+        std::string const path =
+            "/proc/" + std::to_string(pid_) + "/fd/" + std::to_string(static_cast<int>(fd));
+        std::string data;
+        int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat info = {};
+        if (file >= 0 && ::fstat(file, &info) == 0) {
+            auto const size = static_cast<std::uint64_t>(info.st_size);
+            data.resize(std::min(bytes, size - std::min(size, offset)));
+            ssize_t const count =
+                ::pread(file, data.data(), data.size(), static_cast<off_t>(offset));
+            data.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+        }
+        if (file >= 0) {
+            ::close(file);
+        }
+        return data;
+    }
+
     [[nodiscard]] std::uint64_t position(std::uint64_t fd) const {
         std::string const path =
             "/proc/" + std::to_string(pid_) + "/fdinfo/" + std::to_string(static_cast<int>(fd));
@@ -308,13 +336,10 @@ Seen look(Stopped const& child, Watched const& watched, bool record) {
     case Form::open_at:
         seen = look_at_open(child, child.at(argument(0), argument(1)), argument(2));
         break;
-    case Form::open_how: {
-        std::string const how = child.memory(argument(2), 8);
-        std::uint64_t flags = 0;
-        std::memcpy(&flags, how.data(), std::min(how.size(), sizeof(flags)));
-        seen = look_at_open(child, child.at(argument(0), argument(1)), flags);
+    case Form::open_how:
+        seen =
+            look_at_open(child, child.at(argument(0), argument(1)), child.number_at(argument(2)));
         break;
-    }
     case Form::two_paths:
         seen.call.path = child.at(static_cast<std::uint64_t>(AT_FDCWD), argument(0));
         seen.call.target = child.at(static_cast<std::uint64_t>(AT_FDCWD), argument(1));
@@ -333,6 +358,11 @@ Seen look(Stopped const& child, Watched const& watched, bool record) {
         break;
     case Form::copy_range:
         seen.call.path = child.descriptor(argument(2));
+        seen.call.bytes = argument(4);
+        if (record && argument(1) != 0 && argument(3) != 0) {
+            seen.call.offset = child.number_at(argument(3));
+            seen.call.data = child.content(argument(0), child.number_at(argument(1)), argument(4));
+        }
         break;
     case Form::ioctl:
         seen.call.path = child.descriptor(argument(0));
