@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The bytes of files: read where they are now, written to the upper.
 #include "fs/union_impl.h"
+#include "store/base/short_io.h"
 
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -141,8 +142,8 @@ Result<ChangeAhead> UnionFs::Impl::write_ahead(Ino ino, std::uint64_t offset) co
     return appends ? ChangeAhead{} : kContents;
 }
 
-Status UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
-                      KillPrivileges kill_privileges) {
+Result<std::size_t> UnionFs::write(Ino ino, base::ByteView data, std::uint64_t offset,
+                                   KillPrivileges kill_privileges) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
     ChangeAhead const ahead = OBLEA_TRY(fs.write_ahead(ino, offset));
@@ -190,25 +191,35 @@ Result<std::uint64_t> UnionFs::copy_range(Ino source, std::uint64_t source_offse
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
     OBLEA_TRY(fs.ensure_upper(target, kContents));
-    if (is_settled(source) && is_settled(target)) {
-        SharedFd const from = OBLEA_TRY(fs.file_fd(source));
-        SharedFd const to = OBLEA_TRY(fs.file_fd(target));
-        return sys::copy_range(from->get(), source_offset, to->get(), target_offset, length);
-    }
-    std::uint64_t done = 0;
-    std::vector<std::byte> buffer(
-        static_cast<std::size_t>(std::min<std::uint64_t>(length, std::uint64_t{1} << 20U)));
-    while (done < length) {
-        auto const piece = base::MutableBytes{buffer}.first(
-            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - done)));
-        ReadResult const read = OBLEA_TRY(this->read(source, piece, source_offset + done));
+    std::vector<std::byte> buffer;
+    // One step of it; 0: the source has ended.
+    auto const copy_from = [&](std::uint64_t at) -> Result<std::uint64_t> {
+        if (is_settled(source) && is_settled(target)) {
+            SharedFd const from = OBLEA_TRY(fs.file_fd(source));
+            SharedFd const to = OBLEA_TRY(fs.file_fd(target));
+            std::uint64_t const count = OBLEA_TRY(sys::copy_in_kernel(
+                from->get(), source_offset + at, to->get(), target_offset + at, length - at));
+            if (count > 0) {
+                return count;
+            }
+        }
+        buffer.resize(std::min<std::uint64_t>(length - at, std::uint64_t{1} << 20U));
+        ReadResult const read = OBLEA_TRY(this->read(source, buffer, source_offset + at));
         base::ByteView const bytes =
-            read.mapped.empty() ? base::ByteView{piece.first(read.in_buffer)} : read.mapped;
-        if (bytes.empty()) {
+            read.mapped.empty() ? base::ByteView{buffer}.first(read.in_buffer) : read.mapped;
+        return bytes.empty() ? Result<std::size_t>{std::size_t{0}}
+                             : fs.write_contents(target, bytes, target_offset + at);
+    };
+    std::uint64_t done = 0;
+    while (done < length) {
+        auto const count = copy_from(done);
+        if (!count.has_value() && done == 0) {
+            return count;
+        }
+        if (!count.has_value() || *count == 0) {
             break;
         }
-        OBLEA_TRY(fs.write_contents(target, bytes, target_offset + done));
-        done += bytes.size();
+        done += *count;
     }
     return done;
 }

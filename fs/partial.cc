@@ -8,6 +8,7 @@
 #include "fs/union_impl.h"
 
 #include "store/base/boot_id.h"
+#include "store/base/short_io.h"
 
 #include <linux/falloc.h>
 
@@ -195,24 +196,26 @@ Status UnionFs::Impl::change_contents(Ino ino, PartialFile& part, int file, std:
     return {};
 }
 
-Status UnionFs::Impl::write_contents(Ino ino, base::ByteView data, std::uint64_t offset) {
+Result<std::size_t> UnionFs::Impl::write_contents(Ino ino, base::ByteView data,
+                                                  std::uint64_t offset) {
     SharedFd const file = OBLEA_TRY(file_fd(ino));
     SharedPartial const part = OBLEA_TRY(partial_of(ino));
-    auto const write = [&] { return sys::pwrite_all(file->get(), data, offset); };
     if (part == nullptr) {
-        return write();
+        return sys::pwrite_most(file->get(), data, offset);
     }
     std::uint64_t const end = offset + data.size();
     {
         std::shared_lock const lock{part->mutex};
         if (part->saved_limit <= part->map.limit() &&
             part->map.owns(part->map.touched(offset, end))) {
-            OBLEA_TRY(write());
+            std::size_t const count = OBLEA_TRY(sys::pwrite_most(file->get(), data, offset));
             note_change(ino);
-            return {};
+            return count;
         }
     }
-    return change_contents(ino, *part, file->get(), offset, end, write);
+    OBLEA_TRY(change_contents(ino, *part, file->get(), offset, end,
+                              [&] { return sys::pwrite_all(file->get(), data, offset); }));
+    return data.size();
 }
 
 Status UnionFs::Impl::truncate(PartialFile* part, int file, std::uint64_t size) {

@@ -188,12 +188,14 @@ public:
 
     // By inode, so that kernels that were told not to open files (no-open) can read too.
     Result<ReadResult> read(Ino ino, base::MutableBytes buffer, std::uint64_t offset);
-    // Writes all of `data`, copying the file up first if need be.
-    Status write(Ino ino, base::ByteView data, std::uint64_t offset,
-                 KillPrivileges kill_privileges = KillPrivileges::no);
+    // Writes `data`, copying the file up first if need be; returns how much of it, which is less
+    // where the file system beneath refuses the rest. Errors: when it is nothing.
+    Result<std::size_t> write(Ino ino, base::ByteView data, std::uint64_t offset,
+                              KillPrivileges kill_privileges = KillPrivileges::no);
     Status fsync(Ino ino, DataOnly data_only);
     Status fallocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length);
     Result<std::uint64_t> seek(Ino ino, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
+    // Likewise; less than `length` also where the source ends.
     Result<std::uint64_t> copy_range(Ino source, std::uint64_t source_offset, Ino target,
                                      std::uint64_t target_offset, std::uint64_t length);
 

@@ -302,7 +302,7 @@ struct UnionFs::Impl {
     // What a write at `offset` wants of a file that is not in the upper yet.
     Result<ChangeAhead> write_ahead(Ino ino, std::uint64_t offset) const;
     // What is in the upper; both want a copy-up before.
-    Status write_contents(Ino ino, base::ByteView data, std::uint64_t offset);
+    Result<std::size_t> write_contents(Ino ino, base::ByteView data, std::uint64_t offset);
     // With the mutex of `part` held, if there is one.
     Status truncate(PartialFile* part, int file, std::uint64_t size);
 

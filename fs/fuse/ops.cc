@@ -498,9 +498,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size
               fuse_file_info* info) noexcept {
     reply_with(req, Op::write, ino, [&](UnionFs& fs) -> Result<Written> {
         connection_of(req).cut_tails.drop(Ino{ino});
-        OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}), position_of(offset),
-                           kill_privileges_of(info)));
-        return Written{size};
+        return Written{OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}),
+                                          position_of(offset), kill_privileges_of(info)))};
     });
 }
 

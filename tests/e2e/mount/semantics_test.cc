@@ -307,3 +307,44 @@ TEST_CASE("a full upper is ENOSPC, and nothing is lost", "[e2e][semantics]") {
     image.unmount();
     CHECK(::umount2(small.c_str(), MNT_DETACH) == 0);
 }
+
+TEST_CASE("on a full upper as much is written as there is room for", "[e2e][semantics]") {
+    MountedImage image;
+    std::string const small = image.temp() / "small";
+    REQUIRE(::mkdir(small.c_str(), 0755) == 0);
+    if (::mount("oblea-test", small.c_str(), "tmpfs", 0, "size=300k") != 0) {
+        return;  // no right to mount
+    }
+    auto request = image.request();
+    request.upper_dir = small + "/upper";
+    image.mount(request);
+    std::string const text = large_text();
+    {
+        OpenFile const file{image / "srv/written", O_RDWR | O_CREAT};
+        ssize_t const count = ::pwrite(file.get(), text.data(), text.size(), 0);
+        CAPTURE(count);
+        CHECK(count > 0);
+        CHECK(file.read(text.size()) ==
+              text.substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0))));
+        CHECK(stat_of_path(image / "srv/written").st_size == count);
+        CHECK(::pwrite(file.get(), text.data(), text.size(), count) == -1);
+        CHECK(errno == ENOSPC);
+        CHECK(stat_of_path(image / "srv/written").st_size == count);
+    }
+    REQUIRE(::unlink((image / "srv/written").c_str()) == 0);
+    {
+        OpenFile const source{image / "srv/large", O_RDONLY};
+        OpenFile const file{image / "srv/copied", O_RDWR | O_CREAT};
+        off_t from = 0;
+        off_t to = 0;
+        ssize_t const count =
+            ::copy_file_range(source.get(), &from, file.get(), &to, text.size(), 0);
+        CAPTURE(count);
+        CHECK(count > 0);
+        CHECK(file.read(text.size()) ==
+              text.substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0))));
+        CHECK(stat_of_path(image / "srv/copied").st_size == count);
+    }
+    image.unmount();
+    CHECK(::umount2(small.c_str(), MNT_DETACH) == 0);
+}

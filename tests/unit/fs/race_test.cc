@@ -58,8 +58,7 @@ TEST_CASE_METHOD(Fixture, "first writers that race share one copy-up", "[fs][rac
         auto const way = value_of(u.walk("d/f" + std::to_string(file)));
         in_threads(4, [&](int thread) {
             std::string const mine(1000, static_cast<char>('a' + thread));
-            failures.add(
-                u->write(way.ino, base::bytes_of(mine), static_cast<std::uint64_t>(thread) * 1000));
+            failures.add(u.write_all(way.ino, mine, static_cast<std::uint64_t>(thread) * 1000));
         });
         std::string expected = text + std::to_string(file);
         for (int thread = 0; thread < 4; ++thread) {
@@ -119,7 +118,7 @@ TEST_CASE_METHOD(Fixture, "unlink and rename race with a copy-up without a loss"
         std::string const name = "d/f" + std::to_string(file);
         auto const way = value_of(u.walk(name));
         in_threads(2, [&](int thread) {
-            Status const done = thread == 0     ? u->write(way.ino, base::bytes_of("WRITTEN"), 0)
+            Status const done = thread == 0     ? u.write_all(way.ino, "WRITTEN", 0)
                                 : file % 2 == 0 ? u.unlink(name)
                                                 : u.rename(name, "e/g" + std::to_string(file));
             failures.add(done);

@@ -138,9 +138,13 @@ public:
         Walk const way = OBLEA_TRY(walk(at));
         auto const handle =
             OBLEA_TRY(union_->open(way.ino, {.access = fs::OpenOptions::Access::write}));
-        auto written = union_->write(way.ino, base::bytes_of(text), offset);
+        auto written = write_all(way.ino, text, offset);
         union_->release(handle);
         return written;
+    }
+    Status write_all(fs::Ino ino, std::string_view text, std::uint64_t offset) {
+        std::size_t const count = OBLEA_TRY(union_->write(ino, base::bytes_of(text), offset));
+        return count == text.size() ? Status{} : base::fail(base::Errno::enospc, "write");
     }
     Status change(std::string const& at, fs::AttrChange const& attrs) {
         Walk const way = OBLEA_TRY(walk(at));
