@@ -122,38 +122,43 @@ Status BackingFiles::probe() {
     return {};
 }
 
-std::int32_t BackingFiles::number_for(Candidate const& candidate) {
-    if (candidate.opens() != 1) {
-        return kThroughCache;  // open already, from before it was in the upper
-    }
+std::int32_t BackingFiles::number_for(int device, Candidate const& candidate) {
     auto const file = candidate.file();
     if (!file.has_value() || *file == nullptr) {
         return kThroughCache;
     }
     // What the kernel does not take is served as if there were no passthrough.
-    return make_known(device_, (*file)->get()).value_or(kThroughCache);
+    return make_known(device, (*file)->get()).value_or(kThroughCache);
 }
 
-std::int32_t BackingFiles::add_open(Ino ino, Candidate const& candidate) {
+BackingFiles::Way BackingFiles::add_open(Ino ino, Candidate const& candidate) {
     Shard& home = shard(ino);
     std::scoped_lock const lock{home.mutex};
     auto const [at, first] = home.files.try_emplace(static_cast<std::uint64_t>(ino));
-    if (first) {
-        at->second.number = number_for(candidate);
-    }
     Known& file = at->second;
+    Way way;
+    // Else it is open already, from before it was in the upper.
+    if (first && candidate.opens() == 1) {
+        file.number = number_for(device_, candidate);
+        way.pages = Way::Pages::drop;
+    }
+    way.number = file.number;
+    if (way.number != kThroughCache) {
+        way.pages = Way::Pages::drop;
+    }
     ++file.opens;
     if (first) {
         file.slot = ledger_.add(ino, file.entry());
     } else {
         ledger_.set(file.slot, file.entry());
     }
-    return file.number;
+    return way;
 }
 
-void BackingFiles::end_open(Ino ino) {
+void BackingFiles::end_open(Ino ino, std::function<void()> const& release) {
     Shard& home = shard(ino);
     std::scoped_lock const lock{home.mutex};
+    release();
     auto const at = home.files.find(static_cast<std::uint64_t>(ino));
     if (at == home.files.end()) {
         return;

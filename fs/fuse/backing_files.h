@@ -45,11 +45,19 @@ public:
         // Null: it must not be handed to the kernel.
         std::function<Result<std::shared_ptr<base::UniqueFd const>>()> file;
     };
-    // The number for one more open of the inode, or kThroughCache, with pages that may be old.
     static constexpr std::int32_t kThroughCache = 0;
-    std::int32_t add_open(Ino ino, Candidate const& candidate);
-    // One that add_open() has counted, either way.
-    void end_open(Ino ino);
+    struct Way {
+        std::int32_t number = kThroughCache;
+        // What the cache has of the file from before. It is right as long as others have the file
+        // open through it, and must be kept then: a page that is dropped while a WRITE of it is
+        // under way would be read anew, as it was before, and stay so.
+        enum class Pages : std::uint8_t { keep, drop } pages = Pages::keep;
+    };
+    // The way of one more open of the inode.
+    Way add_open(Ino ino, Candidate const& candidate);
+    // One that add_open() has counted, either way. `release` ends what Candidate::opens counts, in
+    // one step with this: an open in between must not take it for one through the cache.
+    void end_open(Ino ino, std::function<void()> const& release);
     // Whether all that have it open read and write it by the kernel alone.
     [[nodiscard]] bool is_kernels(Ino ino);
 
@@ -70,7 +78,7 @@ private:
         std::mutex mutex;
         std::unordered_map<std::uint64_t, Known> files;
     };
-    std::int32_t number_for(Candidate const& candidate);
+    static std::int32_t number_for(int device, Candidate const& candidate);
     [[nodiscard]] Shard& shard(Ino ino) {
         return shards_[static_cast<std::uint64_t>(ino) % shards_.size()];
     }

@@ -9,6 +9,7 @@
 #include "fs/fuse/in_hand.h"
 #include "fs/fuse/placeholder.h"
 #include "fs/fuse/server.h"
+#include "fs/fuse/stale_pages.h"
 #include "fs/union_fs.h"
 
 #include <memory>
@@ -28,6 +29,7 @@ struct Connection {
     Counters counters;
     InHand in_hand;
     CutTails cut_tails;
+    StalePages stale_pages;
     int device = -1;  // borrowed from the session
 
     void choose(DataChoice const& choice) {

@@ -19,9 +19,6 @@ void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
     if (auto const before = by_ino_.find(ino); before != by_ino_.end()) {
         erase(before->second);
     }
-    if (bytes.empty()) {
-        return;
-    }
     tails_.push_back({.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}});
     by_ino_[ino] = std::prev(tails_.end());
     bytes_ += bytes.size();
@@ -30,21 +27,25 @@ void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
     }
 }
 
-void CutTails::drop(Ino ino) {
+std::optional<Stretch> CutTails::drop(Ino ino) {
     std::lock_guard const lock{mutex_};
-    if (auto const known = by_ino_.find(ino); known != by_ino_.end()) {
-        erase(known->second);
+    auto const known = by_ino_.find(ino);
+    if (known == by_ino_.end()) {
+        return std::nullopt;
     }
+    auto const given = known->second->given;
+    erase(known->second);
+    return given;
 }
 
 std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,
-                               std::size_t filled) const {
+                               std::size_t filled) {
     std::lock_guard const lock{mutex_};
     auto const known = by_ino_.find(ino);
     if (known == by_ino_.end()) {
         return filled;
     }
-    Tail const& tail = *known->second;
+    Tail& tail = *known->second;
     std::uint64_t const begin = tail_begin(tail.size);
     std::uint64_t const end = begin + tail.bytes.size();
     std::uint64_t const from = std::max(offset + filled, begin);
@@ -57,6 +58,8 @@ std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes
     std::ranges::fill(gap, std::byte{});
     std::ranges::copy(base::ByteView{tail.bytes}.subspan(from - begin, to - from),
                       buffer.subspan(from - offset).begin());
+    Stretch const given = tail.given.value_or(Stretch{.begin = from, .end = to});
+    tail.given = Stretch{.begin = std::min(from, given.begin), .end = std::max(to, given.end)};
     return to - offset;
 }
 

@@ -6,11 +6,13 @@
 // What an answer to a READ comes short of, it fills up with zeros: a program that reads meanwhile
 // would see bytes that nobody wrote (Linux 6.18, fs/fuse: a short READ does not change the size
 // during a truncation). So such a READ gets what was there, as from any local file system; the
-// kernel drops those pages when it takes the truncation in. Once it has, it asks for nothing behind
-// the page of the new end until the file grows, and before that what is kept here is dropped.
+// kernel drops those pages when it takes the truncation in. A READ that it had begun before, and
+// sends only after that, leaves a page behind the end of the file: nobody sees it until the file
+// grows, and before that it has to go (drop()).
 //
 // Kept is so much of each file as read-ahead may ask for, and so much of all. Any thread.
 #pragma once
+#include "fs/fuse/stale_pages.h"
 #include "fs/types.h"
 #include "store/base/bytes.h"
 
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 namespace oblea::fs {
@@ -30,25 +33,28 @@ public:
     // Where the pages begin that are no longer part of a file of this size.
     [[nodiscard]] static std::uint64_t tail_begin(std::uint64_t size);
 
-    // Before the file is cut to `size`; the bytes were at tail_begin(size), at most kFileBytesMax.
+    // Before the file is cut to `size`; the bytes, not none, were at tail_begin(size), at most
+    // kFileBytesMax.
     void keep(Ino ino, std::uint64_t size, base::ByteView bytes);
-    // Before the file grows, and when the kernel has forgotten it.
-    void drop(Ino ino);
+    // Before the file grows, and when the kernel has forgotten it. Returns what was given of the
+    // tail: the kernel may still have it in its pages, and must drop them before the file grows.
+    std::optional<Stretch> drop(Ino ino);
     // How many bytes of the buffer answer a READ of `offset`, in which the file gave `filled`:
     // more, when a tail continues them.
     [[nodiscard]] std::size_t complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,
-                                       std::size_t filled) const;
+                                       std::size_t filled);
 
 private:
     struct Tail {
         Ino ino;
         std::uint64_t size;  // of the file, cut
         base::Bytes bytes;
+        std::optional<Stretch> given{};
     };
     using Tails = std::list<Tail>;
     void erase(Tails::iterator tail);
 
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     Tails tails_;  // oldest first
     std::unordered_map<Ino, Tails::iterator> by_ino_;
     std::size_t bytes_ = 0;

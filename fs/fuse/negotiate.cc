@@ -54,17 +54,7 @@ void agree([[maybe_unused]] Connection const& connection, fuse_conn_info& info) 
     // libfuse tells since 3.18 whether the writer may keep setuid bits; without this the kernel
     // asks for security.capability before each write.
     want(info, FUSE_CAP_HANDLE_KILLPRIV_V2);
-    // Truncating is part of opening, unless opening sends no request.
-    if (connection.mode == DataMode::no_open) {
-        decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
-    } else {
-        want(info, FUSE_CAP_ATOMIC_O_TRUNC);
-    }
     decline(info, FUSE_CAP_OVER_IO_URING);
-#else
-    // Who truncates while opening would keep setuid bits that he has no right to: the kernel drops
-    // them only with a truncation of its own.
-    decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     if (connection.mode == DataMode::passthrough) {
@@ -75,6 +65,10 @@ void agree([[maybe_unused]] Connection const& connection, fuse_conn_info& info) 
                                            : FUSE_BACKING_STACKED_UNDER;
     }
 #endif
+    // Opening with O_TRUNC sends a truncation of its own, under the inode's lock like any other: as
+    // part of OPEN the kernel sets the size to zero whenever it gets to it, also after writes that
+    // followed, and appends then start at the wrong end (Linux 6.18, fs/fuse/file.c, fuse_open).
+    decline(info, FUSE_CAP_ATOMIC_O_TRUNC);
     info.max_write = kRequestBytesMax;
     info.max_background = kBackgroundMax;
     info.congestion_threshold = kBackgroundMax * 3 / 4;

@@ -155,15 +155,15 @@ fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const
     if (connection.backing == nullptr || !fs.is_settled(ino)) {
         return info;
     }
-    std::int32_t const number = connection.backing->add_open(
+    auto const way = connection.backing->add_open(
         ino, {.opens = [&] { return fs.opens(ino); }, .file = [&] { return fs.whole_file(ino); }});
-    if (number != BackingFiles::kThroughCache) {
+    if (way.number != BackingFiles::kThroughCache) {
         connection.cut_tails.drop(ino);  // what the kernel writes by itself is not seen here
     }
     info.fh = kTracked;
-    info.keep_cache = 0;  // what went by it has left the cache behind, if there is anything in it
+    info.keep_cache = way.pages == BackingFiles::Way::Pages::keep ? 1 : 0;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-    info.backing_id = number;
+    info.backing_id = way.number;
 #endif
     return info;
 }
@@ -294,6 +294,16 @@ Result<base::ByteView> read_into(UnionFs& fs, Ino ino, base::MutableBytes buffer
     return result.mapped.empty() ? base::ByteView{buffer.first(result.in_buffer)} : result.mapped;
 }
 
+// To be called before the file may grow: nothing of what was cut must show then.
+void forget_tail(Connection& connection, Ino ino) {
+    if (auto const given = connection.cut_tails.drop(ino)) {
+        connection.stale_pages.drop(ino, *given,
+                                    [device = connection.device](Ino file, Stretch pages) {
+                                        notify_stale(device, file, pages);
+                                    });
+    }
+}
+
 // To be called before the file is cut to this size, or lengthened. What cannot be read is no
 // reason not to cut it.
 void keep_tail(Connection& connection, Ino ino, std::uint64_t size) {
@@ -302,7 +312,11 @@ void keep_tail(Connection& connection, Ino ino, std::uint64_t size) {
     }
     auto const tail = read_into(*connection.fs, ino, thread_buffer(CutTails::kFileBytesMax),
                                 CutTails::tail_begin(size));
-    connection.cut_tails.keep(ino, size, tail.value_or(base::ByteView{}));
+    if (tail.has_value() && !tail->empty()) {
+        connection.cut_tails.keep(ino, size, *tail);
+    } else {
+        forget_tail(connection, ino);
+    }
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
@@ -482,12 +496,13 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* 
 #endif
 
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
-             fuse_file_info* /*info*/) noexcept {
+             fuse_file_info* info) noexcept {
     reply_with(req, Op::read, ino, [&](UnionFs& fs) -> Result<base::ByteView> {
         base::MutableBytes const buffer = thread_buffer(size);
         auto const bytes = OBLEA_TRY(read_into(fs, Ino{ino}, buffer, position_of(offset)));
-        if (bytes.size() == size || bytes.data() != buffer.data()) {
-            return bytes;  // not of a file that was cut
+        if (bytes.size() == size || bytes.data() != buffer.data() ||
+            (info->flags & O_DIRECT) != 0) {
+            return bytes;  // not of a file that was cut, or not for a page that zeros would fill up
         }
         return base::ByteView{buffer.first(connection_of(req).cut_tails.complete(
             Ino{ino}, position_of(offset), buffer, bytes.size()))};
@@ -497,7 +512,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
 void op_write(fuse_req_t req, fuse_ino_t ino, char const* data, std::size_t size, off_t offset,
               fuse_file_info* info) noexcept {
     reply_with(req, Op::write, ino, [&](UnionFs& fs) -> Result<Written> {
-        connection_of(req).cut_tails.drop(Ino{ino});
+        forget_tail(connection_of(req), Ino{ino});
         return Written{OBLEA_TRY(fs.write(Ino{ino}, base::bytes_of({data, size}),
                                           position_of(offset), kill_privileges_of(info)))};
     });
@@ -531,7 +546,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* /*i
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                   fuse_file_info* /*info*/) noexcept {
     reply_with(req, Op::fallocate, ino, [&](UnionFs& fs) -> Status {
-        connection_of(req).cut_tails.drop(Ino{ino});
+        forget_tail(connection_of(req), Ino{ino});
         return fs.fallocate(Ino{ino}, mode, position_of(offset), position_of(length));
     });
 }
@@ -551,7 +566,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
                    if (flags != 0) {
                        return fail(Errno::einval, "copy_file_range");
                    }
-                   connection_of(req).cut_tails.drop(Ino{target});
+                   forget_tail(connection_of(req), Ino{target});
                    return Written{
                        OBLEA_TRY(fs.copy_range(Ino{source}, position_of(source_offset), Ino{target},
                                                position_of(target_offset), length))};

@@ -46,10 +46,12 @@ void end_open(Connection& connection, Ino ino, fuse_file_info const& info) {
     if (connection.mode == DataMode::no_open) {
         return;  // nothing was counted
     }
+    auto const release = [&] { connection.fs->release(Handle{info.fh & ~kTracked}); };
     if ((info.fh & kTracked) != 0) {
-        connection.backing->end_open(ino);
+        connection.backing->end_open(ino, release);
+    } else {
+        release();
     }
-    connection.fs->release(Handle{info.fh & ~kTracked});
 }
 
 struct stat stat_of(Attr const& attr) {
@@ -91,6 +93,21 @@ void reply_raw_error(Connection const& connection, Errno code) {
     std::memcpy(bytes.data(), &header, sizeof(header));
     // A request that the kernel has given up meanwhile needs no answer.
     static_cast<void>(base::sys::write_all(connection.device, bytes));
+}
+
+void notify_stale(int device, Ino ino, Stretch pages) {
+    struct {
+        fuse_out_header header;
+        fuse_notify_inval_inode_out inode;
+    } const message{
+        .header = {.len = sizeof(message), .error = FUSE_NOTIFY_INVAL_INODE, .unique = 0},
+        .inode = {.ino = std::to_underlying(ino),
+                  .off = static_cast<std::int64_t>(pages.begin),
+                  .len = static_cast<std::int64_t>(pages.end - pages.begin)}};
+    std::array<std::byte, sizeof(message)> bytes{};
+    std::memcpy(bytes.data(), &message, sizeof(message));
+    // An inode that the kernel has forgotten has no pages.
+    static_cast<void>(base::sys::write_all(device, bytes));
 }
 
 void reply_error(fuse_req_t req, Errno code) {

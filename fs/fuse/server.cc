@@ -467,6 +467,7 @@ Status Server::run() {
     // The other threads go on answering meanwhile: unmounting may have to write files back.
     auto const ended = impl_->take_away();
     impl_->join(workers);
+    impl_->connection.stale_pages.stop();
     fs.stop_background();
     if (int const code = impl_->failure.load(); code != 0) {
         return fail(Errno{code}, "read", "/dev/fuse");

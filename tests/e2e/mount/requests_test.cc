@@ -153,13 +153,20 @@ TEST_CASE("a new file takes a lookup and a create, and the kernel writes it", "[
     image.unmount();
 }
 
-TEST_CASE("a file of the image that is emptied while opened is the kernel's", "[e2e][requests]") {
+TEST_CASE("a file that is emptied while opened is the kernel's, once it is in the upper",
+          "[e2e][requests]") {
     MountedImage image;
     auto const info = image.mount();
     if (has_passthrough(info)) {
-        Counts const caused =
-            requests_of(image, [&] { REQUIRE(write_text(image / "srv/large", large_text())); });
-        CHECK_FALSE(caused.contains("write"));
+        // The first open finds a file of the image, and its end comes when the kernel likes.
+        bool is_kernels = false;
+        for (int i = 0; i < 100 && !is_kernels; ++i) {
+            Counts const caused =
+                requests_of(image, [&] { REQUIRE(write_text(image / "srv/large", large_text())); });
+            CHECK_FALSE(caused.contains(std::string{fs::kCopiedBytes}));
+            is_kernels = !caused.contains("write");
+        }
+        CHECK(is_kernels);
         CHECK(read_text(image / "srv/large") == large_text());
     }
     image.unmount();

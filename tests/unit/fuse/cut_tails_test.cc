@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/cut_tails.h"
+#include "fs/fuse/stale_pages.h"
 #include "tests/support/catch.h"
 
 #include <string>
+#include <vector>
 
 using namespace oblea;
 using namespace oblea::fs;
@@ -13,7 +15,7 @@ constexpr Ino kFile{7};
 constexpr std::size_t kPage = 4096;
 
 // What a READ of that size answers, of which the file itself gave `own`.
-std::string answer(CutTails const& tails, std::uint64_t offset, std::size_t size,
+std::string answer(CutTails& tails, std::uint64_t offset, std::size_t size,
                    std::string const& own) {
     base::Bytes buffer(size, std::byte{'?'});
     std::ranges::copy(base::bytes_of(own), buffer.begin());
@@ -54,10 +56,38 @@ TEST_CASE("what was cut is forgotten when the file grows", "[fuse]") {
     SECTION("as seen") {
         CHECK(answer(tails, 0, kPage, "ab") == "ab");
     }
-    SECTION("and when it is cut where nothing is") {
-        tails.keep(kFile, 10, {});
-        CHECK(answer(tails, 0, kPage, "").empty());
+}
+
+TEST_CASE("what was given of a cut tail is told, for the kernel to drop it", "[fuse]") {
+    CutTails tails;
+    tails.keep(kFile, 0, base::bytes_of("hello"));
+    SECTION("all of it, however often it was read") {
+        answer(tails, 3, 1, "");
+        answer(tails, 1, 1, "");
+        CHECK(tails.drop(kFile) == Stretch{.begin = 1, .end = 4});
+        CHECK(tails.drop(kFile) == std::nullopt);
     }
+    SECTION("nothing, when nobody has read it") {
+        answer(tails, 5, 1, "");
+        CHECK(tails.drop(kFile) == std::nullopt);
+    }
+    SECTION("nothing of an earlier cut, whose pages the kernel drops with the next one") {
+        answer(tails, 0, 1, "");
+        tails.keep(kFile, 0, base::bytes_of("again"));
+        CHECK(tails.drop(kFile) == std::nullopt);
+    }
+}
+
+TEST_CASE("who must see pages dropped waits until they are", "[fuse]") {
+    StalePages pages;
+    std::vector<Stretch> dropped;
+    auto const drop = [&](Ino, Stretch stretch) { dropped.push_back(stretch); };
+    pages.drop(kFile, {.begin = 0, .end = 1}, drop);
+    pages.drop(kFile, {.begin = 1, .end = 2}, drop);
+    pages.stop();
+    pages.drop(kFile, {.begin = 2, .end = 3}, drop);
+    pages.stop();
+    CHECK(dropped == std::vector<Stretch>{{0, 1}, {1, 2}, {2, 3}});
 }
 
 TEST_CASE("no more than a bounded number of cut bytes is kept", "[fuse]") {
