@@ -42,7 +42,7 @@ cleanup() {
     done
     if ((status != 0 && status != 77)); then
         # The servers' own words.
-        find "$work" -path '*/containers/*/log' -size +0 -exec sh -c 'echo "--- $1" >&2; tail -n 20 "$1" >&2' sh {} \;
+        find "$work" -path '*/containers/*/log' -type f -size +0 -exec sh -c 'echo "--- $1" >&2; tail -n 20 "$1" >&2' sh {} \;
     fi
     [[ $(type -t test_cleanup) != function ]] || test_cleanup
     rm -rf --one-file-system "$work" 2>/dev/null || { chmod -R u+rwX "$work" && rm -rf --one-file-system "$work"; }
@@ -129,6 +129,11 @@ container_folder() {
         fi
     done
     fail "no container $1 in the store"
+}
+
+# mount_image OPTIONS IMAGE DIR: oblea mount, in the data mode of OBLEA_TEST_DATA if there is one.
+mount_image() {
+    oblea mount ${OBLEA_TEST_DATA:+--data "$OBLEA_TEST_DATA"} "$@"
 }
 
 small_image() {

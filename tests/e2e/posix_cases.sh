@@ -15,7 +15,7 @@ mkdir "$work/plain/cases" "$work/layer/cases"
 cases make "$work/plain/cases"
 cp -a "$work/plain/cases" "$work/layer/"
 oblea import "$work/layer" cases:latest >/dev/null
-oblea mount --allow-other --dev --suid cases:latest "$work/root" >/dev/null
+mount_image --allow-other --dev --suid cases:latest "$work/root" >/dev/null
 cases run "$work/plain/cases" >"$work/expected"
 cases run "$work/root/cases" >"$work/got"
 (($(wc -l <"$work/expected") > 900)) || fail "too few cases"

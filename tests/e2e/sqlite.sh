@@ -54,7 +54,7 @@ database() {
 database make "$work/layer/db"
 cp "$work/layer/db" "$work/plain/db"
 oblea import "$work/layer" database:latest >/dev/null
-oblea mount database:latest "$work/root" >/dev/null
+mount_image database:latest "$work/root" >/dev/null
 database use "$work/plain/db" >"$work/expected"
 database use "$work/root/db" >"$work/got"
 cmp "$work/expected" "$work/got" || fail "the database on the mount says otherwise"
