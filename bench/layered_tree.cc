@@ -63,7 +63,11 @@ Status fill_layer(std::string const& path, TreeSpec const& spec, unsigned layer)
     for (unsigned i = layer; i < spec.files; i += spec.layers) {
         OBLEA_TRY(make_file(root.get(), spec.file(i), spec.file_bytes, i));
     }
-    return layer == 0 ? fill_bottom(root.get(), spec) : Status{};
+    if (layer != 0) {
+        return {};
+    }
+    OBLEA_TRY(fill_bottom(root.get(), spec));
+    return spec.more ? spec.more(path) : Status{};
 }
 
 struct Blob {

@@ -7,6 +7,7 @@
 #include "bench/workspace.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct TreeSpec {
     unsigned files_per_folder = 500;
     std::vector<NamedFile> large{};
     unsigned crowd = 0;  // entries of the folder "crowd", of the bottom layer
+    // Puts more into the bottom layer's folder.
+    std::function<Status(std::string const& folder)> more = nullptr;
 
     [[nodiscard]] unsigned folders() const;
     [[nodiscard]] std::string folder(unsigned number) const;

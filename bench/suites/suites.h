@@ -12,6 +12,7 @@ Status run_read(Bench& bench);      // small files, one large file, programs
 Status run_walk(Bench& bench);      // a tree as find goes through it, one crowded folder
 Status run_copyup(Bench& bench);    // first changes of files of the image, by size
 Status run_metadata(Bench& bench);  // making, renaming, removing; writing
+Status run_programs(Bench& bench);  // interpreters, compilers, tar, rm, git
 Status run_startup(Bench& bench);   // mount, first answer, unmount; memory
 Status run_import(Bench& bench);    // an image into an empty store
 Status run_gc(Bench& bench);        // an image out of the store
@@ -22,12 +23,14 @@ struct Suite {
     Status (*run)(Bench& bench);
 };
 
-inline constexpr std::array<Suite, 8> kSuites{{
+inline constexpr std::array<Suite, 9> kSuites{{
     {"lookup", "Names that exist and that do not, by number of layers", run_lookup},
     {"read", "Small files, a large file, programs", run_read},
     {"walk", "A tree as find goes through it, and a crowded folder", run_walk},
     {"copyup", "First changes of files of the image, by size", run_copyup},
     {"metadata", "Making, renaming, removing and writing files", run_metadata},
+    {"programs", "Programs of the image, and tar, rm, git and a compiler at work in it",
+     run_programs},
     {"startup", "Mount, first answer, unmount; memory of the server", run_startup},
     {"import", "An image into an empty store", run_import},
     {"gc", "An image out of the store", run_gc},

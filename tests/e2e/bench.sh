@@ -6,7 +6,7 @@ need jq
 
 oblea-bench all --size tiny --scratch "$work" --subjects "oblea,oblea read-only,overlayfs,plain" \
     --json "$work/json" --html "$work/page.html" >"$work/table"
-for suite in lookup read walk copyup metadata startup; do
+for suite in lookup read walk copyup metadata programs startup; do
     jq -e --arg suite "$suite" '[.results[] | select(.suite == $suite and .subject == "oblea")] | length > 0' "$work/json" \
         >/dev/null || fail "no figures of $suite: $(cat "$work/table")"
 done
