@@ -14,6 +14,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "mounts container images, without a daemon 
  commands.")
 # What the programs are linked with; the rest is for mounting without root and for running containers.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcurl4 (>= 7.84) | libcurl4t64")  # loaded on demand
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "fuse3, uidmap, ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "crun, passt")
 include(CPack)

@@ -2,6 +2,7 @@
 #include "tools/registry/http/http_client.h"
 
 #include "store/base/limits.h"
+#include "tools/registry/http/curl_on_demand.h"
 
 #include <curl/curl.h>
 
@@ -408,8 +409,6 @@ bool is_transient(Error const& error) {
 }
 
 HttpClient::HttpClient(HttpOptions options) : impl_(std::make_unique<Impl>()) {
-    static CURLcode const initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
-    static_cast<void>(initialised);  // without it, every handle is null, which is reported there
     impl_->options = std::move(options);
 }
 
@@ -420,6 +419,9 @@ HttpOptions const& HttpClient::options() const {
 }
 
 Result<std::unique_ptr<HttpStream>> HttpClient::open(HttpRequest request) {
+    OBLEA_TRY(load_curl());
+    static CURLcode const initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
+    static_cast<void>(initialised);  // without it, every handle is null, which is reported there
     for (unsigned redirects = 0;; ++redirects) {
         TlsTrust const trust =
             impl_->options.trust ? OBLEA_TRY(impl_->options.trust(request.url)) : TlsTrust{};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/http/url.h"
 
+#include "tools/registry/http/curl_on_demand.h"
+
 #include <curl/curl.h>
 
 #include <algorithm>
@@ -32,6 +34,7 @@ bool is_unreserved(char c) {
 }  // namespace
 
 Result<Url> Url::parse(std::string const& text) {
+    OBLEA_TRY(load_curl());
     Handle const handle{curl_url()};
     if (handle == nullptr ||
         curl_url_set(handle.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
