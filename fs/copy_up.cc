@@ -199,6 +199,15 @@ Status UnionFs::Impl::touch_root() {
     return {};
 }
 
+bool UnionFs::Impl::takes_changes(Ino folder) const {
+    auto const node = nodes.find(folder);
+    if (!node.has_value() || !node->is_folder() || !is_in_upper(node->state)) {
+        return false;
+    }
+    auto const root = nodes.find(Ino::root);
+    return root.has_value() && root->bare == Node::Bare::no;
+}
+
 Status UnionFs::Impl::ensure_upper_folder(Ino folder) {
     // The chain of those that are not in the upper, from the bottom; then made from the top.
     std::vector<Ino> missing;

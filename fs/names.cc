@@ -111,22 +111,22 @@ Result<UnionFs::Impl::NewAttrs> UnionFs::Impl::new_attrs(NewNode const& node, Pa
     return attrs;
 }
 
-Status UnionFs::Impl::create_at(int dir, std::string const& name, NewNode const& node,
-                                std::uint32_t permissions) const {
+Result<UniqueFd> UnionFs::Impl::create_at(int dir, std::string const& name, NewNode const& node,
+                                          std::uint32_t permissions) const {
     switch (node.type) {
-    case FileType::regular: {
-        UniqueFd const made =
-            OBLEA_TRY(sys::openat(dir, name.c_str(), O_RDWR | O_CREAT | O_EXCL, permissions));
-        return {};
-    }
+    case FileType::regular:
+        return sys::openat(dir, name.c_str(), O_RDWR | O_CREAT | O_EXCL, permissions);
     case FileType::directory:
-        return sys::mkdirat(dir, name.c_str(), permissions);
+        OBLEA_TRY(sys::mkdirat(dir, name.c_str(), permissions));
+        break;
     case FileType::symlink:
-        return sys::symlinkat(node.symlink_target, dir, name.c_str());
+        OBLEA_TRY(sys::symlinkat(node.symlink_target, dir, name.c_str()));
+        break;
     default:
-        return sys::mknodat(dir, name.c_str(), store::mode_of(node.type) | permissions,
-                            makedev(node.device.major, node.device.minor));
+        OBLEA_TRY(sys::mknodat(dir, name.c_str(), store::mode_of(node.type) | permissions,
+                               makedev(node.device.major, node.device.minor)));
     }
+    return UniqueFd{};
 }
 
 Status UnionFs::Impl::build_node(std::string const& temp, NewNode const& node,
@@ -173,8 +173,8 @@ Status UnionFs::Impl::install(std::string const& temp, int dir, std::string cons
 }
 
 Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const& name,
-                                    NewNode const& node, Caller const& caller) {
-    NameState const state = OBLEA_TRY(state_of(folder, name, std::nullopt));
+                                    InUpper upper_seen, NewNode const& node, Caller const& caller) {
+    NameState const state = OBLEA_TRY(state_of(folder, name, std::nullopt, upper_seen));
     AddPlan const plan = OBLEA_TRY(plan_add(state, node.type));
     SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
     struct stat const info = OBLEA_TRY(sys::fstat(dir->get()));
@@ -193,8 +193,9 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
                          (attrs.permissions & (up().umask | 06000U)) == 0 &&
                          attrs.owner.uid.value_or(up().uid) == up().uid &&
                          attrs.owner.gid.value_or(natural_gid) == natural_gid;
+    UniqueFd file;
     if (at_once) {
-        OBLEA_TRY(create_at(dir->get(), name, node, attrs.permissions));
+        file = OBLEA_TRY(create_at(dir->get(), name, node, attrs.permissions));
     } else {
         std::string const temp = up().temp_name();
         ScopeExit discard{
@@ -203,7 +204,8 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
         OBLEA_TRY(install(temp, dir->get(), name, plan));
         discard.dismiss();
     }
-    struct stat const made = OBLEA_TRY(sys::fstatat(dir->get(), name.c_str()));
+    struct stat const made =
+        OBLEA_TRY(file.valid() ? sys::fstat(file.get()) : sys::fstatat(dir->get(), name.c_str()));
     Ino const ino = new_ino(made.st_ino);
     static_cast<void>(nodes.update(folder.ino, [](Node& above) { ++above.children; }));
     nodes.insert(Node{.ino = ino,
@@ -218,6 +220,10 @@ Result<Ino> UnionFs::Impl::add_node(FolderView const& folder, std::string const&
                       .owner = attrs.mark.owner,
                       .lookups = 1},
                  [](Node&, NodeTable::Inserted) {});
+    if (file.valid()) {
+        // Who makes a file goes on with it.
+        files.put(ino, std::make_shared<UniqueFd const>(std::move(file)));
+    }
     if (node.type == FileType::directory) {
         count_subfolder(folder.ino, 1);
     }
@@ -230,7 +236,7 @@ Result<Ino> UnionFs::Impl::make_node(Ino parent, Name const& name, NewNode const
     if (node.type == FileType::char_device && node.device == DeviceNumber{}) {
         return fail(Errno::eperm, "mknod", "device 0:0 is a whiteout in the upper layer");
     }
-    {
+    if (!takes_changes(parent)) {
         // So that what fails leaves no trace of a copy-up.
         Peeked const seen = OBLEA_TRY(peek(parent, name.string()));
         if (seen.folder.linkage == Linkage::unlinked) {
@@ -246,10 +252,11 @@ Result<Ino> UnionFs::Impl::make_node(Ino parent, Name const& name, NewNode const
     if (folder.linkage == Linkage::unlinked) {
         return fail(Errno::enoent, "create");
     }
-    if (OBLEA_TRY(find_child(folder, name.string())).has_value()) {
+    Sight const sight = OBLEA_TRY(look(folder, name.string()));
+    if (sight.child.has_value()) {
         return fail(Errno::eexist, "create");
     }
-    return add_node(folder, name.string(), node, caller);
+    return add_node(folder, name.string(), sight.upper, node, caller);
 }
 
 Result<Entry> UnionFs::make(Ino parent, Name const& name, NewNode const& node,
@@ -329,9 +336,9 @@ Status UnionFs::Impl::mark_impure(Ino folder, Ino child) {
     return {};
 }
 
-Status UnionFs::Impl::add_link(Node const& node, FolderView const& folder,
-                               std::string const& name) {
-    NameState const state = OBLEA_TRY(state_of(folder, name, std::nullopt));
+Status UnionFs::Impl::add_link(Node const& node, FolderView const& folder, std::string const& name,
+                               InUpper upper_seen) {
+    NameState const state = OBLEA_TRY(state_of(folder, name, std::nullopt, upper_seen));
     AddPlan const plan = OBLEA_TRY(plan_add(state, node.type));
     OBLEA_TRY(mark_impure(folder.ino, node.ino));
     SharedFd const dir = OBLEA_TRY(folder_fd(folder.ino));
@@ -399,10 +406,11 @@ Result<Entry> UnionFs::link(Ino ino, Ino new_parent, Name const& new_name) {
             (node->linkage == Linkage::unlinked && node->linkable == Node::Linkable::no)) {
             return fail(Errno::enoent, "link");
         }
-        if (OBLEA_TRY(fs.find_child(folder, new_name.string())).has_value()) {
+        Sight const sight = OBLEA_TRY(fs.look(folder, new_name.string()));
+        if (sight.child.has_value()) {
             return fail(Errno::eexist, "link");
         }
-        OBLEA_TRY(fs.add_link(*node, folder, new_name.string()));
+        OBLEA_TRY(fs.add_link(*node, folder, new_name.string(), sight.upper));
         break;
     }
     return fs.grant_entry(ino);
@@ -478,7 +486,7 @@ Status UnionFs::Impl::take_file_away(FolderView const& folder, std::string const
         finish_anchored(child.ino);
         return {};
     }
-    bool const last = OBLEA_TRY(sys::fstatat(dir->get(), name.c_str())).st_nlink == 1;
+    bool const last = child.upper_names == 1;
     bool const is_place =
         node->place == Place::entry && node->parent == folder.ino && node->name == name;
     if (!last && !is_place) {
@@ -547,24 +555,28 @@ Status UnionFs::Impl::remove(Ino parent, Name const& name, Removal removal) {
     OBLEA_TRY(need_upper());
     auto const plan_for_child = [&](FolderView const& folder,
                                     std::optional<Child> const& child) -> Result<RemovePlan> {
-        NameState state = OBLEA_TRY(state_of(folder, name.string(), child));
+        NameState state = OBLEA_TRY(state_of(folder, name.string(), child, InUpper::nothing));
         if (state.is_folder() && removal == Removal::folder && !OBLEA_TRY(is_empty(child->ino))) {
             state.contents = NameState::Contents::some;
         }
         return plan_remove(state, removal);
     };
     for (;;) {
-        Peeked const seen = OBLEA_TRY(peek(parent, name.string()));
-        auto const& first = seen.child;
-        OBLEA_TRY(plan_for_child(seen.folder, first));
-        OBLEA_TRY(ensure_upper_folder(parent));
+        std::optional<Child> first;
+        if (removal == Removal::folder || !takes_changes(parent)) {
+            Peeked seen = OBLEA_TRY(peek(parent, name.string()));
+            first = std::move(seen.child);
+            OBLEA_TRY(plan_for_child(seen.folder, first));
+            OBLEA_TRY(ensure_upper_folder(parent));
+        }
         std::optional<Child> child;
         {
-            FolderLocks::Exclusive const lock{
-                folder_locks, {parent, first->type == FileType::directory ? first->ino : parent}};
+            bool const of_folder = first.has_value() && first->type == FileType::directory;
+            FolderLocks::Exclusive const lock{folder_locks,
+                                              {parent, of_folder ? first->ino : parent}};
             FolderView const folder = OBLEA_TRY(view(parent));
             child = OBLEA_TRY(find_child(folder, name.string()));
-            if (child.has_value() && child->ino != first->ino) {
+            if (first.has_value() && child.has_value() && child->ino != first->ino) {
                 continue;
             }
             RemovePlan const plan = OBLEA_TRY(plan_for_child(folder, child));

@@ -211,6 +211,7 @@ Status UnionFs::Impl::peek_ends(RenameEnds& ends, Ino parent, Ino new_parent) {
     ends.to = target.folder;
     ends.source = std::move(source.child);
     ends.target = std::move(target.child);
+    ends.at_target = target.upper;
     if (ends.to.linkage == Linkage::unlinked) {
         return fail(Errno::enoent, "rename");
     }
@@ -221,7 +222,9 @@ Status UnionFs::Impl::find_ends(RenameEnds& ends, Ino parent, Ino new_parent) {
     ends.from = OBLEA_TRY(view(parent));
     ends.to = OBLEA_TRY(view(new_parent));
     ends.source = OBLEA_TRY(find_child(ends.from, ends.name));
-    ends.target = OBLEA_TRY(find_child(ends.to, ends.new_name));
+    Sight target = OBLEA_TRY(look(ends.to, ends.new_name));
+    ends.target = std::move(target.child);
+    ends.at_target = target.upper;
     if (ends.to.linkage == Linkage::unlinked) {
         return fail(Errno::enoent, "rename");
     }
@@ -229,8 +232,9 @@ Status UnionFs::Impl::find_ends(RenameEnds& ends, Ino parent, Ino new_parent) {
 }
 
 Result<RenamePlan> UnionFs::Impl::plan_for(RenameEnds const& ends, RenameMode mode) {
-    NameState const source = OBLEA_TRY(state_of(ends.from, ends.name, ends.source));
-    NameState target = OBLEA_TRY(state_of(ends.to, ends.new_name, ends.target));
+    NameState const source =
+        OBLEA_TRY(state_of(ends.from, ends.name, ends.source, InUpper::nothing));
+    NameState target = OBLEA_TRY(state_of(ends.to, ends.new_name, ends.target, ends.at_target));
     if (source.is_folder() && target.is_folder() && mode == RenameMode::replace &&
         !OBLEA_TRY(is_empty(ends.target->ino))) {
         target.contents = NameState::Contents::some;
@@ -270,10 +274,35 @@ Status UnionFs::Impl::rename_locked(RenameEnds& ends, RenameMode mode) {
     return {};
 }
 
+Result<bool> UnionFs::Impl::rename_at_once(Ino parent, Name const& name, Ino new_parent,
+                                           Name const& new_name, RenameMode mode) {
+    if (!takes_changes(parent) || !takes_changes(new_parent)) {
+        return false;
+    }
+    auto const is_upper = [&](std::optional<Child> const& child) {
+        auto const node = child.has_value() ? nodes.find(child->ino) : std::nullopt;
+        return node.has_value() && child->where == InUpper::entry && node->has_upper();
+    };
+    RenameEnds ends{.name = name.string(), .new_name = new_name.string()};
+    FolderLocks::Exclusive const lock{folder_locks, {parent, new_parent}};
+    OBLEA_TRY(find_ends(ends, parent, new_parent));
+    // What is replaced must be locked too where it is a folder.
+    bool const onto_folder = ends.target.has_value() && ends.target->type == FileType::directory;
+    if (!is_upper(ends.source) || onto_folder ||
+        (mode == RenameMode::exchange && !is_upper(ends.target))) {
+        return false;
+    }
+    OBLEA_TRY(rename_locked(ends, mode));
+    return true;
+}
+
 Status UnionFs::rename(Ino parent, Name const& name, Ino new_parent, Name const& new_name,
                        RenameMode mode) {
     Impl& fs = *impl_;
     OBLEA_TRY(fs.need_upper());
+    if (OBLEA_TRY(fs.rename_at_once(parent, name, new_parent, new_name, mode))) {
+        return {};
+    }
     for (;;) {
         Impl::RenameEnds first{.name = name.string(), .new_name = new_name.string()};
         OBLEA_TRY(fs.peek_ends(first, parent, new_parent));

@@ -135,40 +135,45 @@ Result<FolderView> UnionFs::Impl::view(Ino folder) const {
 
 Result<std::optional<Child>> UnionFs::Impl::find_child(FolderView const& folder,
                                                        std::string const& name) {
+    return std::move(OBLEA_TRY(look(folder, name)).child);
+}
+
+Result<Sight> UnionFs::Impl::look(FolderView const& folder, std::string const& name) {
     if (folder.linkage == Linkage::unlinked) {
-        return std::optional<Child>{};
+        return Sight{};
     }
     if (folder.has_upper) {
         SharedFd const fd = OBLEA_TRY(folder_fd(folder.ino));
         auto const info = OBLEA_TRY(sys::stat_if_exists(fd->get(), name.c_str()));
         if (info.has_value()) {
             if (OBLEA_TRY(up().is_whiteout(fd->get(), name, *info))) {
-                return std::optional<Child>{};
+                return Sight{.upper = InUpper::whiteout};
             }
-            return std::optional{OBLEA_TRY(load(folder, fd->get(), name, *info))};
+            Child child = OBLEA_TRY(load(folder, fd->get(), name, *info));
+            return Sight{.child = std::move(child), .upper = InUpper::entry};
         }
     }
     if (folder.lower == InodeNo::none) {
-        return std::optional<Child>{};
+        return Sight{};
     }
     auto const below = OBLEA_TRY(lower->lookup(folder.lower, name));
     if (!below.has_value()) {
-        return std::optional<Child>{};
+        return Sight{};
     }
     Ino const ino = ino_of(below->ino);
-    return std::optional{Child{ino, below->type, InUpper::nothing, pin(ino)}};
+    return Sight{.child = Child{.ino = ino, .type = below->type, .pin = pin(ino)}};
 }
 
 Result<UnionFs::Impl::Peeked> UnionFs::Impl::peek(Ino folder, std::string const& name) {
-    Peeked seen{.folder = OBLEA_TRY(view(folder))};
-    if (!seen.folder.has_upper) {
-        seen.child = OBLEA_TRY(find_child(seen.folder, name));
-        return seen;
+    FolderView seen = OBLEA_TRY(view(folder));
+    if (!seen.has_upper) {
+        Sight sight = OBLEA_TRY(look(seen, name));
+        return Peeked{seen, std::move(sight.child), sight.upper};
     }
     auto const lock = folder_locks.share(folder);
-    seen.folder = OBLEA_TRY(view(folder));
-    seen.child = OBLEA_TRY(find_child(seen.folder, name));
-    return seen;
+    seen = OBLEA_TRY(view(folder));
+    Sight sight = OBLEA_TRY(look(seen, name));
+    return Peeked{seen, std::move(sight.child), sight.upper};
 }
 
 Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std::string const& name,
@@ -271,7 +276,11 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
             static_cast<void>(sys::unlink_if_exists(up().orphans.get(), orphan.c_str()));
         }
         if (!conflict) {
-            return Child{identity.ino, type, InUpper::entry, Pin{*this, identity.ino}};
+            return Child{.ino = identity.ino,
+                         .type = type,
+                         .where = InUpper::entry,
+                         .upper_names = info.st_nlink,
+                         .pin = Pin{*this, identity.ino}};
         }
         if (!is_lower_number(identity.ino)) {
             return fail(Errno::eio, "resolve", "two files of the upper layer have one number");
@@ -284,8 +293,9 @@ Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string
 }
 
 Result<NameState> UnionFs::Impl::state_of(FolderView const& folder, std::string const& name,
-                                          std::optional<Child> const& child) {
-    NameState state;
+                                          std::optional<Child> const& child,
+                                          InUpper seen_upper) const {
+    NameState state{.upper = seen_upper};
     if (child.has_value()) {
         state.shown = child->type;
         state.upper = child->where;
@@ -293,11 +303,6 @@ Result<NameState> UnionFs::Impl::state_of(FolderView const& folder, std::string 
             state.part = OBLEA_TRY(view(child->ino)).lower == InodeNo::none
                              ? NameState::Part::own
                              : NameState::Part::merged;
-        }
-    } else if (folder.has_upper) {
-        SharedFd const fd = OBLEA_TRY(folder_fd(folder.ino));
-        if (OBLEA_TRY(sys::stat_if_exists(fd->get(), name.c_str())).has_value()) {
-            state.upper = InUpper::whiteout;
         }
     }
     if (folder.lower != InodeNo::none) {

@@ -54,7 +54,14 @@ struct Child {
     Ino ino = Ino::root;
     FileType type = FileType::regular;
     InUpper where = InUpper::nothing;  // entry, or nothing: the name is the lower tree's
+    std::uint64_t upper_names = 0;     // links of the upper's file, where it is an entry
     Pin pin{};
+};
+
+// What there is under a name; without a child, whether a whiteout stands there.
+struct Sight {
+    std::optional<Child> child{};
+    InUpper upper = InUpper::nothing;
 };
 
 // A folder as an operation finds it.
@@ -117,19 +124,22 @@ struct UnionFs::Impl {
     Result<FolderView> view(Ino folder) const;
     // With the folder's lock held, shared at least, where it has an upper part: what is found there
     // gets its node, and the thread that makes or moves it must have come to its end before.
+    Result<Sight> look(FolderView const& folder, std::string const& name);
     Result<std::optional<Child>> find_child(FolderView const& folder, std::string const& name);
     // The same, taking the lock itself and letting it go again: what is seen may change at once.
     struct Peeked {
         FolderView folder{};
         std::optional<Child> child{};
+        InUpper upper = InUpper::nothing;  // as Sight has it
     };
     Result<Peeked> peek(Ino folder, std::string const& name);
     Result<Identity> identify(FolderView const& folder, int dir, std::string const& name,
                               FileType type, std::uint64_t upper_ino);
     Result<Child> load(FolderView const& folder, int dir, std::string const& name,
                        struct stat const& info);
+    // Of a name as it was seen: the child, or what stands there without one.
     Result<NameState> state_of(FolderView const& folder, std::string const& name,
-                               std::optional<Child> const& child);
+                               std::optional<Child> const& child, InUpper upper) const;
     Result<SharedFd> folder_fd(Ino folder);
     Result<SharedFd> file_fd(Ino file);  // open for reading and writing
     Result<Located> locate(Node const& node);
@@ -170,6 +180,8 @@ struct UnionFs::Impl {
     // --- copy_up.cc ---
     Status ensure_upper(Ino ino, ChangeAhead const& change);
     Status ensure_upper_folder(Ino folder);
+    // Whether names in it can change without a copy-up before, which a failure must not leave.
+    [[nodiscard]] bool takes_changes(Ino folder) const;
     Status copy_up_folder(Ino parent, std::string const& name, InodeNo ino);
     Status copy_up_file(Ino ino, ChangeAhead const& change);
     Status fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyUpPlan const& plan,
@@ -221,8 +233,8 @@ struct UnionFs::Impl {
     // --- names.cc ---
     // A new inode, of which the caller holds one lookup.
     Result<Ino> make_node(Ino parent, Name const& name, NewNode const& node, Caller const& caller);
-    Result<Ino> add_node(FolderView const& folder, std::string const& name, NewNode const& node,
-                         Caller const& caller);
+    Result<Ino> add_node(FolderView const& folder, std::string const& name, InUpper upper,
+                         NewNode const& node, Caller const& caller);
     struct NewAttrs {  // of a new inode, as they are stored
         std::uint32_t permissions = 0;
         StoredOwner owner{};
@@ -238,8 +250,9 @@ struct UnionFs::Impl {
                                Caller const& caller) const;
     // Of a folder of the upper; nullopt where it has none.
     Result<std::optional<std::string>> default_acl(int folder) const;
-    Status create_at(int dir, std::string const& name, NewNode const& node,
-                     std::uint32_t permissions) const;
+    // Regular files stay open.
+    Result<UniqueFd> create_at(int dir, std::string const& name, NewNode const& node,
+                               std::uint32_t permissions) const;
     Status build_node(std::string const& temp, NewNode const& node, NewAttrs const& attrs,
                       AddPlan::Opaque opaque);
     Status install(std::string const& temp, int dir, std::string const& name, AddPlan const& plan);
@@ -257,17 +270,22 @@ struct UnionFs::Impl {
     Result<bool> is_empty(Ino folder);
     void count_subfolder(Ino folder, int change);
     Status mark_impure(Ino folder, Ino child);
-    Status add_link(Node const& node, FolderView const& folder, std::string const& name);
+    Status add_link(Node const& node, FolderView const& folder, std::string const& name,
+                    InUpper upper);
 
     // --- rename.cc ---
     struct RenameEnds {
         FolderView from{}, to{};
         std::string name{}, new_name{};
         std::optional<Child> source{}, target{};
+        InUpper at_target = InUpper::nothing;  // without a target: as Sight has it
     };
     Status peek_ends(RenameEnds& ends, Ino parent, Ino new_parent);
     Status find_ends(RenameEnds& ends, Ino parent, Ino new_parent);  // with the folders' locks held
     Result<RenamePlan> plan_for(RenameEnds const& ends, RenameMode mode);
+    // Carries it out if all that it needs is in the upper already; false: it is not.
+    Result<bool> rename_at_once(Ino parent, Name const& name, Ino new_parent, Name const& new_name,
+                                RenameMode mode);
     Status rename_locked(RenameEnds& ends, RenameMode mode);
     Status carry_out(RenameEnds const& ends, RenamePlan const& plan);
     void record(RenameEnds const& ends, RenamePlan const& plan);
