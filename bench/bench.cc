@@ -96,7 +96,8 @@ Status Bench::in_turns(std::vector<Taker> takers, Name const& name, Turn const& 
             if (!done.has_value()) {
                 OBLEA_TRY(go_on());
                 results_.note(fmt::format("{} left out: {}", name(taker), done.error().message()));
-            } else if (seconds > settings_.by_size(kPatienceQuick, kPatienceQuick, kPatienceFull)) {
+            } else if (round + 1 < rounds() &&
+                       seconds > settings_.by_size(kPatienceQuick, kPatienceQuick, kPatienceFull)) {
                 results_.note(fmt::format("{}: slow, so not in every round", name(taker)));
             } else {
                 still.push_back(std::move(taker));
