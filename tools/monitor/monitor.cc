@@ -374,7 +374,9 @@ private:
 
     // Ends what belongs to one run.
     void tidy_run() {
-        if (init_ > 0) {
+        // Of one that has ended the runtime has nothing but its state, which goes with the
+        // container, or before the next run.
+        if (init_ > 0 && !wait_status_.has_value()) {
             static_cast<void>(runtime_.remove(bundle(), container_.id));
             auto const until = Clock::now() + std::chrono::milliseconds{kKillWaitMs};
             while (!wait_status_.has_value() && Clock::now() < until) {
