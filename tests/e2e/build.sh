@@ -223,6 +223,7 @@ assert_eq "-q" "$(oblea build -q .)" "$(oblea build -q --iidfile "$work/iid" . &
 assert_eq "--iidfile" "$(oblea build -q .)" "$(cat "$work/iid")"
 assert_contains "--progress plain" "$(oblea build --no-cache --progress plain .)" "| said"
 assert_eq "--progress json" "said" "$(oblea build --no-cache --progress json . | jq -r 'select(.event == "output").text')"
+assert_contains "--progress tty" "$(oblea build --progress tty .)" $'\e[1mStep 1/2 : FROM debian\e[0m'
 assert_contains "a Dockerfile on standard input" "$(printf 'FROM debian\nRUN echo from stdin\n' | oblea build -)" "Successfully built"
 assert_contains "a tar on standard input" "$(tar -c Dockerfile tree | oblea build -)" "Successfully built"
 assert_fails oblea build --squash .

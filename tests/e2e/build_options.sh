@@ -47,6 +47,19 @@ oblea build -q --network none -t closed . >/dev/null
 assert_eq "without a network" "lo lo" "$(run closed sh -c 'echo $(cat /default /none)')"
 assert_fails oblea build --network nonsense .
 
+# Stages side by side: each waits for the other's mark.
+cat >Dockerfile <<'END'
+FROM debian AS one
+RUN --mount=type=cache,id=marks,target=/marks touch /marks/one && timeout 60 sh -c 'until test -e /marks/two; do sleep 0.05; done' && echo one >/mark
+FROM debian AS two
+RUN --mount=type=cache,id=marks,target=/marks touch /marks/two && timeout 60 sh -c 'until test -e /marks/one; do sleep 0.05; done' && echo two >/mark
+FROM debian
+COPY --from=one /mark /one
+COPY --from=two /mark /two
+END
+oblea --jobs 2 build -q -t both . >/dev/null
+assert_eq "stages side by side" "one two" "$(run both sh -c 'echo $(cat /one /two)')"
+
 # A base whose name has moved at the registry is only asked for with --pull.
 start_registry base
 version() { # WORD: what the registry's base has from now on
