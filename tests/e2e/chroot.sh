@@ -26,6 +26,14 @@ oblea chroot small:latest sh -c 'echo gone >/dev/null && head -c 4 /dev/urandom 
 assert_eq "the machine's resolv.conf" "$(cat /etc/resolv.conf)" "$(oblea chroot small:latest cat /etc/resolv.conf)"
 assert_eq "containers left by commands that change nothing" "" "$(ls "$OBLEA_ROOT/containers" 2>/dev/null)"
 
+# What was killed is gone, though nobody is left who started it.
+assert_eq "a killed process without a parent" gone "$(oblea chroot small:latest sh -c '
+    pid=$(sh -c "while :; do :; done >/dev/null 2>&1 & echo \$!")
+    kill -9 "$pid"
+    tries=0
+    while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 300000 ]; do tries=$((tries + 1)); done
+    if kill -0 "$pid" 2>/dev/null; then echo there; else echo gone; fi')"
+
 # In a named container changes stay; proc, dev, sys, resolv.conf and hosts are not among them.
 oblea chroot --name kept small:latest sh -c 'echo one >/srv/file; cat /etc/resolv.conf /etc/hosts >/dev/null'
 assert_eq "a change in a named container" one "$(oblea chroot --name kept small:latest cat /srv/file)"

@@ -157,6 +157,7 @@ Result<UniqueFd> handed_on_signals() {
     ::sigemptyset(&wanted);
     ::sigaddset(&wanted, SIGTERM);
     ::sigaddset(&wanted, SIGHUP);
+    ::sigaddset(&wanted, SIGCHLD);  // for reap_adopted()
     ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
     UniqueFd signals{::signalfd(-1, &wanted, SFD_CLOEXEC)};
     if (!signals.valid()) {
@@ -165,7 +166,21 @@ Result<UniqueFd> handed_on_signals() {
     return signals;
 }
 
-Status wait_handing_on(pid_t command, UniqueFd const& signals) {
+// Processes whose parents are gone come to this one: they must not stay as zombies, which others
+// take for living ones (a database that was killed would not start again). The command and the
+// server are waited for elsewhere.
+void reap_adopted(pid_t command, pid_t server) {
+    for (;;) {
+        siginfo_t ended{};
+        if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0 ||
+            ended.si_pid == command || ended.si_pid == server) {
+            return;
+        }
+        ::waitpid(ended.si_pid, nullptr, 0);
+    }
+}
+
+Status wait_handing_on(pid_t command, pid_t server, UniqueFd const& signals) {
     UniqueFd const process{static_cast<int>(::syscall(SYS_pidfd_open, command, 0U))};
     if (!process.valid()) {
         return fail(sys::last_errno(), "pidfd_open");
@@ -180,7 +195,12 @@ Status wait_handing_on(pid_t command, UniqueFd const& signals) {
             return {};
         }
         signalfd_siginfo info{};
-        if (::read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
+        if (::read(signals.get(), &info, sizeof(info)) != sizeof(info)) {
+            continue;
+        }
+        if (info.ssi_signo == SIGCHLD) {
+            reap_adopted(command, server);
+        } else {
             ::kill(command, static_cast<int>(info.ssi_signo));
         }
     }
@@ -224,7 +244,7 @@ Result<ChrootResult> run_jailed(Jail const& jail, ChrootRequest const& request) 
     }
     writer.reset();
     std::string const left = OBLEA_TRY(read_all(reader.get()));
-    OBLEA_TRY(wait_handing_on(command, signals));
+    OBLEA_TRY(wait_handing_on(command, jail.server, signals));
     int const status = OBLEA_TRY(wait_for_child(command));
     end_leftovers(jail.server);
     return judge(left, status);
