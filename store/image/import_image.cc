@@ -101,6 +101,23 @@ private:
         return named ? As::image : request_.as;
     }
 
+    Status expect_allowed(char const* transport) const {
+        if (!request_.allow) {
+            return {};
+        }
+        using Kind = ImportSource::Kind;
+        bool const other_store = source_.kind == Kind::containers_storage;
+        bool const has_path = !other_store && source_.kind != Kind::standard_input;
+        return request_.allow({.transport = other_store ? "containers-storage" : transport,
+                               .path = has_path ? source_.location : "",
+                               .name = source_.selected.value_or("")});
+    }
+
+    // The archive of an image, or a folder with what one has.
+    Status expect_allowed(ImageFormat format, char const* oci_transport) const {
+        return expect_allowed(format == ImageFormat::oci ? oci_transport : "docker-archive");
+    }
+
     [[nodiscard]] Result<ImageFormat> format_of(ImageFiles const& files) const {
         using Kind = ImportSource::Kind;
         if (source_.kind == Kind::oci_layout || source_.kind == Kind::oci_archive) {
@@ -133,6 +150,7 @@ private:
             (wanted() == As::automatic && !OBLEA_TRY(detect_format(*files)).has_value());
         if (!rootfs) {
             ImageFormat const format = OBLEA_TRY(format_of(*files));
+            OBLEA_TRY(expect_allowed(format, "oci"));
             return from_files(*files, format,
                               format == ImageFormat::oci ? "OCI image layout"
                                                          : "docker archive, unpacked");
@@ -172,6 +190,7 @@ private:
                                    OBLEA_TRY(detect_format(*files)).has_value();
                 if (image) {
                     ImageFormat const format = OBLEA_TRY(format_of(*files));
+                    OBLEA_TRY(expect_allowed(format, "oci-archive"));
                     return from_files(*files, format, archive_name(format));
                 }
             }
@@ -255,6 +274,7 @@ private:
                                  return {};
                              }));
         ImageFormat const format = OBLEA_TRY(format_of(files));
+        OBLEA_TRY(expect_allowed(format, "oci-archive"));
         auto images = OBLEA_TRY(plan_images(files, format, selection_));
         std::set<std::string> used;
         for (PlannedImage const& image : images) {
@@ -318,6 +338,7 @@ private:
 
     Result<ImportReport> from_rootfs(base::ByteSource& tar, std::uint64_t total_bytes,
                                      std::string recognised) {
+        OBLEA_TRY(expect_allowed("tarball"));
         std::string const member = "root file system";
         auto const epoch = OBLEA_TRY(source_date_epoch());
         LayerOutcome outcome = OBLEA_TRY(layers_.import(member, tar, total_bytes, {}));

@@ -17,6 +17,15 @@
 
 namespace oblea::store {
 
+// What an import has recognised, in the words of skopeo and policy.json.
+struct ImportOrigin {
+    // "oci", "oci-archive", "docker-archive", "containers-storage"; "tarball" for a root file
+    // system.
+    std::string transport;
+    std::string path;  // of the file or folder as it was named; empty for standard input
+    std::string name;  // which of its images was asked for; empty: all
+};
+
 struct ImportRequest {
     // A path, "-" for standard input, or one of skopeo's forms: oci:DIR[:TAG],
     // oci-archive:FILE[:TAG], docker-archive:FILE, dir:DIR is not one of them.
@@ -35,6 +44,9 @@ struct ImportRequest {
     // For repair: the layers, configs and manifests of images that the store has already, replacing
     // what is distrusted; names and the list of images stay as they are. May be null.
     Distrust const* repair = nullptr;
+    // Asked once it is known what comes, before anything of it can be seen; its error ends the
+    // import. May be empty.
+    std::function<Status(ImportOrigin const&)> allow = {};
 };
 
 struct ImportProgress {

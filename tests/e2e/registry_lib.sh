@@ -13,13 +13,14 @@ mkdir -p "$HOME"
 
 storage=$work/storage
 servers=()
-test_cleanup() {
+end_servers() {
     local pid
     for pid in "${servers[@]}"; do
         kill "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
 }
+test_cleanup() { end_servers; }
 
 # start_registry NAME [CONFIGURATION]: sets $host. CONFIGURATION is YAML for "auth" and "http.tls".
 start_registry() {

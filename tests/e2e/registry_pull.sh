@@ -146,3 +146,21 @@ oblea tag "$host/demo:1" 127.0.0.1:1/demo:gone
 expect_failure "connection refused" oblea chroot --rm --pull always 127.0.0.1:1/demo:gone true
 oblea chroot --rm --pull newer 127.0.0.1:1/demo:gone true 2>"$work/said"
 assert_contains "--pull newer" "$(cat "$work/said")" "connection refused; what the store has is used"
+
+# Names without a registry: aliases and places to search, as podman has them. What came by one is found by the short name.
+export OBLEA_ROOT=$work/short
+cat >"$CONTAINERS_REGISTRIES_CONF" <<TOML
+unqualified-search-registries = ["127.0.0.1:1", "$host"]
+[aliases]
+"little" = "$host/demo"
+TOML
+assert_eq "pulled by an alias" "$host/demo:1" "$(oblea pull -q little:1)"
+oblea chroot --rm --pull missing little:1 true 2>"$work/said"
+assert_eq "what is said of one that is there" "" "$(cat "$work/said")"
+oblea chroot --rm --pull always little:1 true 2>"$work/said"
+assert_contains "--pull always by an alias" "$(cat "$work/said")" "Status: Image is up to date for $host/demo:1"
+assert_eq "present by an alias" "$host/demo:1" "$(oblea pull -q --policy missing little:1)"
+assert_eq "pulled from the second place" "$host/demo:zstd" "$(oblea pull -q demo:zstd)"
+expect_failure "127.0.0.1:1" oblea pull nothing:1
+sed -i '1i short-name-mode = "enforcing"' "$CONTAINERS_REGISTRIES_CONF"
+expect_failure "cannot prompt without a TTY" oblea pull demo:docker

@@ -183,3 +183,43 @@ expect_failure "accepts no image from there" oblea copy "oci:$small/oci" "$host/
 jq --arg path "$small/oci" '.transports.oci = {($path): [{type: "insecureAcceptAnything"}]}' "$policy" >"$work/policy"
 cp "$work/policy" "$policy"
 oblea copy -q "oci:$(readlink -f "$small/oci")" "$host/copied:2" >/dev/null
+
+# Archives, too: load and import let through what podman loads, and what has to be signed is refused, as nothing there is signed.
+own_podman() { podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs --tmpdir "$work/podman-tmp" "$@"; }
+judge_load() { # TRANSPORT RULES: the two archives, each held to its own rules
+    local transport=$1 mine theirs file=$small/${1%-archive}.tar
+    jq -n --argjson rules "$2" '{default: [{type: "reject"}], transports: $rules}' >"$policy"
+    mine=accepted theirs=accepted
+    OBLEA_ROOT=$work/loaded oblea load -q -i "$file" >/dev/null 2>"$work/said" || mine=rejected
+    own_podman load -q -i "$file" >/dev/null 2>"$work/podman.said" || theirs=rejected
+    [[ $mine == "$theirs" ]] || fail "load of $transport with $2: oblea: $mine ($(cat "$work/said")), podman: $theirs ($(cat "$work/podman.said"))"
+    verdict=$mine
+}
+test_cleanup() {
+    end_servers
+    own_podman system reset --force >/dev/null 2>&1
+}
+if command -v podman >/dev/null; then
+    accept='[{"type": "insecureAcceptAnything"}]'
+    here=$(readlink -f "$small")
+    judge_load docker-archive '{}'
+    assert_eq "a docker archive by default" rejected "$verdict"
+    assert_contains "why" "$(cat "$work/said")" "rejected by $policy"
+    assert_eq "what came of it" "" "$(OBLEA_ROOT=$work/loaded oblea images -q)"
+    judge_load docker-archive "{\"docker-archive\": {\"\": $accept}}"
+    assert_eq "a docker archive" accepted "$verdict"
+    judge_load docker-archive "{\"docker-archive\": {\"\": [$(signed_by ec)]}}"
+    assert_eq "a docker archive that has to be signed" rejected "$verdict"
+    judge_load oci-archive "{\"oci-archive\": {\"\": $accept}}"
+    assert_eq "an OCI archive" accepted "$verdict"
+    judge_load oci-archive "{\"oci-archive\": {\"$here\": $accept}}"
+    assert_eq "an OCI archive by its folder" accepted "$verdict"
+    judge_load oci-archive "{\"oci-archive\": {\"$work\": $accept}}"
+    assert_eq "an OCI archive of another folder" rejected "$verdict"
+fi
+jq -n '{default: [{type: "reject"}], transports: {oci: {"": [{type: "insecureAcceptAnything"}]}}}' >"$policy"
+export OBLEA_ROOT=$work/imported
+oblea import -q "$small/oci" layout >/dev/null
+expect_failure "rejected by $policy" oblea import "$small/docker.tar"
+expect_failure "rejected by $policy" oblea load <"$small/oci.tar"
+expect_failure "rejected by $policy" oblea import --as rootfs "$small/oci" files

@@ -120,9 +120,10 @@ private:
                                              platform == store::Platform::of_machine().normalised()
                                                  ? std::string{}
                                                  : platform.to_string()};
-        OBLEA_TRY(ensure_image(work_.build.context, work_.build.store, request));
+        std::string const here =
+            OBLEA_TRY(ensure_image(work_.build.context, work_.build.store, request));
         auto const images = OBLEA_TRY(work_.build.store.images());
-        store::Image const* image = OBLEA_TRY(images.resolve(name));
+        store::Image const* image = OBLEA_TRY(images.resolve(here));
         return load_image(work_.build.store, image->id);
     }
 

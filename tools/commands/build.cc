@@ -117,7 +117,7 @@ Result<std::vector<store::Digest>> cache_images(Context const& context, store::S
     for (std::string const& name : names) {
         auto const there = ensure_image(context, store, {.image = name, .quiet = true});
         auto const images = OBLEA_TRY(store.images());
-        auto const image = images.resolve(name);
+        auto const image = images.resolve(there.value_or(name));
         if (there.has_value() && image.has_value()) {
             ids.push_back((*image)->id);
         } else {

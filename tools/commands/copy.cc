@@ -8,8 +8,8 @@
 #include "tools/commands/transfer_progress.h"
 #include "tools/registry/copy/open_place.h"
 #include "tools/registry/signature/check_signatures.h"
+#include "tools/registry/signature/file_policy.h"
 
-#include <filesystem>
 #include <memory>
 
 namespace oblea::tools {
@@ -28,20 +28,6 @@ struct CopyOptions {
     bool quiet = false;
 };
 
-// The first of these that policy.json knows decides.
-std::vector<std::string> policy_scopes(CopyLocation const& source, std::string const& name) {
-    if (source.kind == CopyLocation::Kind::registry) {
-        store::Reference image = source.reference;
-        if (!image.digest.has_value()) {
-            image.tag = name;
-        }
-        return registry::scopes_of(image);
-    }
-    std::error_code ignored;
-    auto const path = std::filesystem::weakly_canonical(source.path, ignored);
-    return registry::scopes_of_path(ignored ? source.path : path.string(), name);
-}
-
 char const* transport_of(CopyLocation::Kind kind) {
     switch (kind) {
     case CopyLocation::Kind::oci_layout:
@@ -56,28 +42,20 @@ char const* transport_of(CopyLocation::Kind kind) {
     return "docker";
 }
 
-// What the name of an image in a layout is, anyone can write there, so that no signature holds for
-// it: only images of registries may be let through by one.
-registry::SignaturePlace no_signatures() {
-    registry::SignaturePlace place;
-    place.manifest = [](std::string const& tag) -> Result<registry::RemoteManifest> {
-        return fail(Errno::enoent, "", tag);
-    };
-    return place;
-}
-
 Status expect_allowed(registry::RegistrySession const& session, CopyLocation const& source,
                       std::string const& name, registry::SignaturePlace const& place,
                       std::vector<store::Digest> const& manifests) {
     auto const policy = OBLEA_TRY(session.signature_policy());
-    bool const at_registry = source.kind == CopyLocation::Kind::registry;
+    if (source.kind != CopyLocation::Kind::registry) {
+        return registry::expect_accepted(
+            policy, {.transport = transport_of(source.kind), .path = source.path, .name = name});
+    }
     registry::SignedImage image{.reference = source.reference, .manifests = manifests};
     if (!image.reference.digest.has_value()) {
         image.reference.tag = name;
     }
     return registry::expect_accepted(
-        policy, policy.find(transport_of(source.kind), policy_scopes(source, name)),
-        at_registry ? place : no_signatures(), image);
+        policy, policy.find("docker", registry::scopes_of(image.reference)), place, image);
 }
 
 class Copier {

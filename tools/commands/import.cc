@@ -4,11 +4,13 @@
 #include "store/image/json_fields.h"
 #include "store/image/reference.h"
 #include "tools/build/config_changes.h"
+#include "tools/cli/home_folder.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/progress_option.h"
 #include "tools/output/plain_text.h"
+#include "tools/registry/signature/file_policy.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -100,10 +102,18 @@ void report_images(Context const& context, store::ImportReport const& report) {
     }
 }
 
+// As podman's load and import ask it.
+Status expect_allowed(store::ImportOrigin const& origin) {
+    auto const policy = OBLEA_TRY(registry::read_signature_policy(home_folder()));
+    return registry::expect_accepted(
+        policy, {.transport = origin.transport, .path = origin.path, .name = origin.name});
+}
+
 Result<store::ImportReport> run_import(Context const& context, store::Store const& store,
                                        store::ImportRequest request, ProgressMode mode) {
     Interrupt const interrupt;
     request.cancel = &interrupt.flag();
+    request.allow = &expect_allowed;
     auto progress =
         make_progress(mode, {.live = context.streams().err, .plain = context.streams().out});
     auto imported = store::import_image(store, request, [&](store::ImportProgress const& state) {

@@ -93,17 +93,18 @@ Result<int> pull(Context& context, PullOptions const& options) {
     Interrupt const interrupt;
     auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
     Puller const puller{context, options.puller, store, *session, interrupt.flag()};
+    auto const names = OBLEA_TRY(choose_names(context, *session, options.name));
     if (options.all_tags) {
-        auto const tags = OBLEA_TRY(registry::list_tags(*session, typed));
-        return pull_all(context, puller, typed, tags);
+        auto const tags = OBLEA_TRY(registry::list_tags(*session, names.front()));
+        return pull_all(context, puller, names.front(), tags);
     }
-    auto const reference = typed.with_default_tag();
-    if (reference.tag != typed.tag && !options.puller.quiet) {
+    bool const whole = typed.tag.has_value() || typed.digest.has_value();
+    if (!whole && !options.puller.quiet) {
         context.line("Using default tag: latest");
     }
-    auto const pulled = puller.pull(reference);
+    auto const pulled = puller.pull_first(names);
     if (!pulled.has_value() && options.policy == "newer" &&
-        pulled.error().code != Errno::ecanceled && has_image(store, reference)) {
+        pulled.error().code != Errno::ecanceled && has_image(store, typed)) {
         context.warning(pulled.error().message() + "; what the store has is used");
         return exit_code::kSuccess;
     }

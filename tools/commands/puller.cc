@@ -102,6 +102,25 @@ Status Puller::pull(store::Reference const& reference) const {
     return {};
 }
 
+Result<store::Reference> Puller::pull_first(std::vector<store::Reference> const& names) const {
+    Error failure{.code = Errno::einval, .detail = "no name to pull"};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        auto pulled = pull(names[i]);
+        if (pulled.has_value()) {
+            return names[i];
+        }
+        Error next = std::move(pulled).error();
+        if (i > 0 && next.code != Errno::ecanceled) {
+            next = {.code = next.code, .detail = failure.message() + "; " + next.message()};
+        }
+        failure = std::move(next);
+        if (failure.code == Errno::ecanceled) {
+            break;
+        }
+    }
+    return std::unexpected<Error>(std::move(failure));
+}
+
 Result<registry::PulledImage> Puller::with_progress(registry::PullRequest const& request) const {
     ProgressMode const mode =
         options_.quiet ? ProgressMode::none : parse_progress_mode(options_.progress);

@@ -5,6 +5,7 @@
 #include "tools/registry/pull_image.h"
 
 #include <string>
+#include <vector>
 
 namespace oblea::tools {
 
@@ -23,6 +24,10 @@ public:
 
     // `reference` has a tag or a digest. Errors: as pull_image().
     [[nodiscard]] Status pull(store::Reference const& reference) const;
+
+    // The first of them that can be had. Errors: those of all of them.
+    [[nodiscard]] Result<store::Reference>
+    pull_first(std::vector<store::Reference> const& names) const;
 
 private:
     void say(std::string const& text) const;

@@ -16,7 +16,8 @@ struct EnsureImageRequest {
     bool quiet = false;      // nothing is said but errors
 };
 
-// Afterwards the store has an image that `image` names. What is said on the way goes to standard
+// Afterwards the store has the image; the name by which it has it is the result: what was typed, or
+// what a short name stands for (resolve_short_name). What is said on the way goes to standard
 // error, as the command's results are another thing: "Unable to find image 'debian:latest'
 // locally", then what pull prints. The network is only touched where the policy wants it, and
 // nothing is pulled for what can only be an id.
@@ -25,8 +26,8 @@ struct EnsureImageRequest {
 // child process, so that there is still one thread afterwards, as mount_image() needs. Errors: as
 // Images::resolve for an image that is not there and must not be pulled; those of pull_image();
 // ECANCELED.
-Status ensure_image(Context const& context, store::Store const& store,
-                    EnsureImageRequest const& request);
+Result<std::string> ensure_image(Context const& context, store::Store const& store,
+                                 EnsureImageRequest const& request);
 
 // --pull always|missing|newer|never, for the commands that call it; `target` holds "missing" at
 // first. The parser allows no other words.

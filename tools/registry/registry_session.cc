@@ -102,6 +102,10 @@ Result<SignaturePolicy> RegistrySession::signature_policy() const {
     return read_signature_policy(impl_->options.home);
 }
 
+Result<ShortName> RegistrySession::names_for(std::string_view typed, Terminal terminal) const {
+    return resolve_short_name(impl_->conf, typed, terminal);
+}
+
 Result<std::vector<PlannedEndpoint>>
 RegistrySession::endpoints(store::Reference const& reference) const {
     return plan_endpoints(impl_->conf, reference, impl_->has_certificates());

@@ -4,6 +4,7 @@
 // Thread-safe, but for the credential store. Outlives its clients.
 #pragma once
 #include "tools/registry/conf/endpoints.h"
+#include "tools/registry/conf/short_names.h"
 #include "tools/registry/credentials/credential_store.h"
 #include "tools/registry/signature/policy.h"
 
@@ -34,6 +35,9 @@ public:
 
     // Which images may be used. Errors: as read_signature_policy().
     [[nodiscard]] Result<SignaturePolicy> signature_policy() const;
+
+    // As resolve_short_name() with this machine's configuration.
+    [[nodiscard]] Result<ShortName> names_for(std::string_view typed, Terminal terminal) const;
 
     // As plan_endpoints() with this machine's configuration.
     Result<std::vector<PlannedEndpoint>> endpoints(store::Reference const& reference) const;

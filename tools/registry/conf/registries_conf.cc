@@ -112,6 +112,64 @@ Result<RegistryRule> parse_rule(toml::table const& table, std::string_view what)
     return rule;
 }
 
+// An alias without a value takes that of an earlier file away.
+Status merge_aliases(std::map<std::string, std::string>& aliases, toml::table const& table,
+                     std::string_view what) {
+    auto const* const node = table.get("aliases");
+    if (node == nullptr) {
+        return {};
+    }
+    if (!node->is_table()) {
+        return invalid(what, R"("aliases" is not a table)");
+    }
+    for (auto const& [key, value] : *node->as_table()) {
+        auto const target = value.value_exact<std::string>();
+        if (!target.has_value()) {
+            return invalid(what, "the alias \"" + std::string{key.str()} + "\" is not a string");
+        }
+        if (target->empty()) {
+            aliases.erase(std::string{key.str()});
+        } else {
+            aliases[std::string{key.str()}] = *target;
+        }
+    }
+    return {};
+}
+
+Status merge_search_registries(std::vector<std::string>& registries, toml::table const& table,
+                               std::string_view what) {
+    constexpr char kKey[] = "unqualified-search-registries";
+    auto const* const node = table.get(kKey);
+    if (node == nullptr) {
+        return {};
+    }
+    auto const* const list = node->as_array();
+    registries.clear();
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+        registries.push_back(list->get(i)->value_or(std::string{}));
+    }
+    bool const strings = list != nullptr && std::ranges::none_of(registries, &std::string::empty);
+    return strings ? Status{}
+                   : Status{invalid(what, '"' + std::string{kKey} + "\" is no list of strings")};
+}
+
+Status merge_short_names(RegistriesConf& conf, toml::table const& table, std::string_view what) {
+    using enum RegistriesConf::ShortNames;
+    OBLEA_TRY(merge_aliases(conf.aliases, table, what));
+    OBLEA_TRY(merge_search_registries(conf.search_registries, table, what));
+    std::string const mode = OBLEA_TRY(text_of(table, "short-name-mode", what));
+    if (mode == "permissive") {
+        conf.short_names = permissive;
+    } else if (mode == "enforcing") {
+        conf.short_names = enforcing;
+    } else if (mode == "disabled") {
+        conf.short_names = disabled;
+    } else if (!mode.empty()) {
+        return invalid(what, R"("short-name-mode" may be enforcing, permissive or disabled)");
+    }
+    return {};
+}
+
 // Nothing when the file is absent.
 Result<std::optional<std::string>> read_if_there(std::string const& path) {
     auto text = base::sys::read_file(AT_FDCWD, path.c_str(), kConfBytesMax);
@@ -155,7 +213,7 @@ Status RegistriesConf::merge_toml(std::string_view text, std::string_view what) 
         std::erase_if(rules, [&](auto const& old) { return old.prefix == rule.prefix; });
         rules.push_back(std::move(rule));
     }
-    return {};
+    return merge_short_names(*this, parsed.table(), what);
 }
 
 Status RegistriesConf::merge_daemon_json(std::string_view text, std::string_view what) {

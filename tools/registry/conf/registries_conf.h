@@ -6,6 +6,8 @@
 #pragma once
 #include "store/base/error.h"
 
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +33,12 @@ struct RegistriesConf {
     std::vector<RegistryRule> rules;           // no prefix twice
     std::vector<std::string> docker_mirrors;   // of docker.io alone: URLs, as docker has them
     std::vector<std::string> docker_insecure;  // hosts, and networks in CIDR form
+
+    // What names without a domain stand for: "fedora" for "registry.fedoraproject.org/fedora".
+    std::map<std::string, std::string> aliases;
+    std::vector<std::string> search_registries;  // where those are looked for that have no alias
+    // Whether one of several is chosen by a user, must be, or need not be.
+    enum class ShortNames { permissive, enforcing, disabled } short_names = ShortNames::permissive;
 
     // Takes in another file: its rules replace those of the same prefix. `what` names the file in
     // errors: EINVAL with the place of the fault.
