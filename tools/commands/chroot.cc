@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/verify_option.h"
 #include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ struct ChrootOptions {
     std::string user;
     std::string pull = "missing";
     bool remove = false;
+    bool verify = false;
 };
 
 // A folder by its look, or a folder that exists where no image is called so.
@@ -50,14 +52,16 @@ Result<int> chroot(Context& context, ChrootOptions const& options) {
         request.folder = options.target;
     } else {
         auto const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
-        OBLEA_TRY(ensure_image(context, store, {.image = options.target, .policy = policy}));
-        request.source = {.image = options.target, .container = options.name};
+        EnsureImageRequest const wanted{.image = options.target, .policy = policy};
+        request.source.image = OBLEA_TRY(ensure_image(context, store, wanted));
+        request.source.container = options.name;
     }
     request.command = options.command;
     request.env = options.env;
     request.workdir = options.workdir;
     request.user = options.user;
     request.remove = options.remove ? RemoveAtUnmount::always : RemoveAtUnmount::when_untouched;
+    request.contents = contents_for(options.verify);
     request.warn = [&](std::string const& message) { context.warning(message); };
 
     auto const result = OBLEA_TRY(run_chroot(store, request));
@@ -108,6 +112,7 @@ Command chroot_command() {
                      .value_name = "",
                      .help = "Drop what was changed",
                      .target = &options->remove},
+                    verify_option(options->verify),
                     {.names = "-e,--env",
                      .value_name = "NAME=VALUE",
                      .help = "Set a variable; NAME alone hands yours on",

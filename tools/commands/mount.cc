@@ -3,6 +3,7 @@
 
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/verify_option.h"
 #include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
@@ -70,7 +71,7 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
     request.options.read_only =
         options.read_only ? MountOptions::ReadOnly::yes : MountOptions::ReadOnly::no;
     request.options.data = data_of(options.data);
-    request.contents = options.verify ? store::Contents::verified : store::Contents::trusted;
+    request.contents = contents_for(options.verify);
     request.options.threads = context.globals.jobs;
     return request;
 }
@@ -88,10 +89,11 @@ void report_mount(Context const& context, MountInfo const& info) {
 }
 
 Result<int> mount(Context& context, MountCommandOptions const& options) {
-    auto const request = OBLEA_TRY(request_of(context, options));
+    auto request = OBLEA_TRY(request_of(context, options));
     auto const store = OBLEA_TRY(open_store(context));
     auto const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
-    OBLEA_TRY(ensure_image(context, store, {.image = options.image, .policy = policy}));
+    EnsureImageRequest const wanted{.image = options.image, .policy = policy};
+    request.source.image = OBLEA_TRY(ensure_image(context, store, wanted));
     if (options.foreground) {
         OBLEA_TRY(serve_image(store, request, [&](MountInfo const& info) {
             report_mount(context, info);
@@ -161,13 +163,7 @@ Command mount_command() {
                      .value_name = "",
                      .help = "Let other users see the mount, as root's mounts do anyway",
                      .target = &options->allow_other},
-                    {.names = "--verify",
-                     .value_name = "",
-                     .help =
-                         "Hold each file against its digest when it is first read: a damaged one "
-                         "is an I/O error, and the log names it",
-                     .target = &options->verify,
-                     .config = "mount.verify"},
+                    verify_option(options->verify),
                     {.names = "--foreground",
                      .value_name = "",
                      .help = "Stay until unmounted, with messages on standard error",

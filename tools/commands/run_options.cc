@@ -4,6 +4,7 @@
 #include "store/base/limits.h"
 #include "store/base/sys.h"
 #include "store/image/reference.h"
+#include "tools/commands/verify_option.h"
 #include "tools/monitor/pasta.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/served_image.h"
@@ -82,6 +83,7 @@ Result<RunRequest> request_of(RunOptions const& options) {
     plain.open_input = options.input;
     plain.read_only = options.read_only;
     plain.remove_at_end = options.remove;
+    plain.verify = options.verify;
     return request;
 }
 
@@ -167,6 +169,7 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .help = "Set a label",
          .target = &options.labels},
         pull_policy_option(options.pull),
+        verify_option(options.verify),
     };
 }
 
@@ -177,10 +180,11 @@ Result<Container> make_container(Context const& context, store::Store const& sto
         OBLEA_TRY(need_pasta());
     }
     registry::PullPolicy const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
-    OBLEA_TRY(ensure_image(context, store, {.image = options.image, .policy = policy}));
+    EnsureImageRequest const wanted{.image = options.image, .policy = policy};
+    std::string const image = OBLEA_TRY(ensure_image(context, store, wanted));
     store::Lease const lease = OBLEA_TRY(store.take_lease("create"));
     ResolvedSource const source =
-        OBLEA_TRY(resolve_source(store, {.image = options.image, .container = {}}));
+        OBLEA_TRY(resolve_source(store, {.image = image, .container = {}}));
     auto const config = OBLEA_TRY(store.read_blob(source.image, limits::kConfigBytesMax));
     if (!config.has_value() || !source.known.has_value()) {
         return fail(Errno::enoent, "", "the image's config is not in the store: import it again");

@@ -31,6 +31,7 @@ struct RunOptions {
     bool terminal = false;
     bool read_only = false;
     bool remove = false;
+    bool verify = false;
 };
 
 [[nodiscard]] std::vector<Option> run_option_list(RunOptions& options);

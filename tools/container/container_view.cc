@@ -39,8 +39,8 @@ Result<std::string> look_from_inside(store::StoreOptions const& store_options,
     }
     OBLEA_TRY(enter_private_namespaces({}));
     end_with_parent();
-    PrivateServer const server = OBLEA_TRY(serve_privately(
-        store_options, {.image = {}, .container = container.id}, RemoveAtUnmount::when_untouched));
+    PrivateServer const server = OBLEA_TRY(
+        serve_privately(store_options, {.source = {.image = {}, .container = container.id}}));
     auto seen = look_at(store_options, container, server.info.mount_point, extra, look);
     auto const ended = end_private_server(server);
     if (seen.has_value()) {

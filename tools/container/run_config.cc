@@ -107,7 +107,8 @@ json encode_run_config(RunConfig const& config) {
                    {"terminal", config.terminal},
                    {"open_input", config.open_input},
                    {"read_only", config.read_only},
-                   {"remove_at_end", config.remove_at_end}};
+                   {"remove_at_end", config.remove_at_end},
+                   {"verify", config.verify}};
     if (config.build.has_value()) {
         object["build"] = encode_build_run(*config.build);
     }
@@ -146,6 +147,10 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kWhat));
     config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kWhat));
     config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kWhat));
+    // Containers that were made before there was such a thing have no word of it.
+    if (document.contains("verify")) {
+        config.verify = OBLEA_TRY(fields::flag(document, "verify", kWhat));
+    }
     if (json const* build = OBLEA_TRY(fields::object_if(document, "build", kWhat))) {
         config.build = OBLEA_TRY(parse_build_run(*build));
     }

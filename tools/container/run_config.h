@@ -57,6 +57,7 @@ struct RunConfig {
     bool open_input = false;  // -i
     bool read_only = false;
     bool remove_at_end = false;
+    bool verify = false;                 // files of the image are held against their digests
     std::optional<BuildRun> build = {};  // it runs a step of a build
 
     [[nodiscard]] std::vector<std::string> arguments() const;  // entrypoint and command

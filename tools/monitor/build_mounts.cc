@@ -100,9 +100,8 @@ Status BuildMounts::make_scripts(std::string const& folder,
 }
 
 Status BuildMounts::make_tree(store::StoreOptions const& store_options, TreeMount const& tree) {
-    servers_.push_back(
-        OBLEA_TRY(serve_privately(store_options, {.image = {}, .container = tree.container},
-                                  RemoveAtUnmount::when_untouched)));
+    servers_.push_back(OBLEA_TRY(
+        serve_privately(store_options, {.source = {.image = {}, .container = tree.container}})));
     UniqueFd const root =
         OBLEA_TRY(sys::open(servers_.back().info.mount_point, O_RDONLY | O_DIRECTORY));
     std::string const path = tree.path.empty() ? "." : tree.path;

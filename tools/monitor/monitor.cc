@@ -139,9 +139,10 @@ private:
             }
         }
         OBLEA_TRY(runtime_.prepare_namespace());
-        server_ =
-            OBLEA_TRY(serve_privately(store_.options(), {.image = {}, .container = container_.id},
-                                      RemoveAtUnmount::when_untouched));
+        PrivateMount const mount{.source = {.image = {}, .container = container_.id},
+                                 .contents = config_.verify ? store::Contents::verified
+                                                            : store::Contents::trusted};
+        server_ = OBLEA_TRY(serve_privately(store_.options(), mount));
         clients_.emplace(OBLEA_TRY(listen_for_clients(store_, container_)));
         if (config_.build.has_value()) {
             OBLEA_TRY(build_mounts_.make(store_, store_.path() + '/' + container_.folder(),

@@ -28,6 +28,7 @@ struct ChrootRequest {
     std::string workdir;               // empty: the image's, else "/"
     std::string user;                  // "name|uid[:name|gid]"; empty: the image's, else root
     RemoveAtUnmount remove = RemoveAtUnmount::when_untouched;
+    store::Contents contents = store::Contents::trusted;  // of an image
     // Receives warnings (one line each, without "oblea: ") before the command starts, in another
     // process: it can print them and nothing else.
     std::function<void(std::string const&)> warn;

@@ -111,10 +111,11 @@ Status join_namespaces(std::int64_t pid) {
 }
 
 Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
-                                      MountSource const& source, RemoveAtUnmount remove) {
+                                      PrivateMount const& wanted) {
     MountRequest mount;
-    mount.source = source;
-    mount.remove = remove;
+    mount.source = wanted.source;
+    mount.remove = wanted.remove;
+    mount.contents = wanted.contents;
     mount.options.access = fs::MountOptions::Access::allow_other;
     mount.options.suid = fs::MountOptions::Suid::yes;
     mount.options.dev = fs::MountOptions::Dev::yes;

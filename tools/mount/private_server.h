@@ -38,10 +38,16 @@ struct PrivateServer {
     MountInfo info;
 };
 
+struct PrivateMount {
+    MountSource source;
+    RemoveAtUnmount remove = RemoveAtUnmount::when_untouched;
+    store::Contents contents = store::Contents::trusted;
+};
+
 // Mounts with set-user-id programs and devices, for all users of the namespace, and shows the names
 // that the machine's folders and files are mounted on, whether the image has them or not.
 Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
-                                      MountSource const& source, RemoveAtUnmount remove);
+                                      PrivateMount const& wanted);
 
 // Unmounts and waits. Errors: EIO when it did not end cleanly.
 Status end_private_server(PrivateServer const& server);
