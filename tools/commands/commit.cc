@@ -60,8 +60,9 @@ Command commit_command() {
                      .choices = {"true", "false"}},
                     {.names = "-c,--change",
                      .value_name = "INSTRUCTION",
-                     .help = "Change the config as a Dockerfile would: CMD, ENTRYPOINT, ENV, "
-                             "EXPOSE, LABEL, ONBUILD, USER, VOLUME, WORKDIR",
+                     .help =
+                         "Change the config as a Dockerfile would: CMD, ENTRYPOINT, ENV, "
+                         "EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR",
                      .target = &options->request.changes}},
         .examples = {{"oblea commit web web:1", "The container 'web' as the image web:1"},
                      {"oblea commit -m \"add curl\" -c 'CMD [\"curl\"]' web curl",

@@ -202,9 +202,10 @@ Command import_command() {
                      .choices = {"auto", "image", "rootfs"}},
                     {.names = "-c,--change",
                      .value_name = "INSTRUCTION",
-                     .help = "Of a root file system: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, "
-                             "USER, VOLUME or WORKDIR as in a Dockerfile; may be given several "
-                             "times",
+                     .help =
+                         "Of a root file system: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, "
+                         "ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR as in a Dockerfile; may "
+                         "be given several times",
                      .target = &options->changes},
                     {.names = "-m,--message",
                      .value_name = "TEXT",
