@@ -10,6 +10,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/mount/child_work.h"
+#include "tools/output/output_file.h"
 #include "tools/registry/ensure_image.h"
 
 #include <fmt/format.h>
@@ -143,8 +144,9 @@ Result<int> conclude(Context& context, BuildArguments const& typed, store::Store
     };
     OBLEA_TRY(run_in_child(give_names));
     if (!typed.iid_file.empty()) {
-        OBLEA_TRY(sys::replace_file(AT_FDCWD, typed.iid_file.c_str(), built.id.to_string(), 0644,
-                                    sys::Sync::no));
+        OBLEA_TRY(write_output_file(typed.iid_file, 0644, [&](int file) {
+            return sys::write_all(file, base::bytes_of(built.id.to_string()));
+        }));
     }
     if (typed.quiet) {
         built.output->line(built.id.to_string());

@@ -4,6 +4,7 @@
 #include "tools/commands/commands.h"
 #include "tools/explore/render_report.h"
 #include "tools/images/layer_notes.h"
+#include "tools/output/output_file.h"
 
 #include <fcntl.h>
 
@@ -38,9 +39,9 @@ Result<int> explore(Context& context, ExploreOptions const& options) {
     } else if (*html == "-") {
         context.print(render_html(reported));
     } else {
-        Status written = base::sys::replace_file(AT_FDCWD, html->c_str(), render_html(reported),
-                                                 0644, base::sys::Sync::no);
-        OBLEA_TRY(with_context(std::move(written), [&] { return *html; }));
+        OBLEA_TRY(write_output_file(*html, 0644, [&](int file) {
+            return base::sys::write_all(file, base::bytes_of(render_html(reported)));
+        }));
     }
     return exit_code::kSuccess;
 }

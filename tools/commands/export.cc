@@ -4,6 +4,7 @@
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/container/container_changes.h"
+#include "tools/output/output_file.h"
 
 #include <unistd.h>
 
@@ -47,17 +48,11 @@ Result<int> write_export(Context& context, ExportOptions const& options) {
         OBLEA_TRY(look_into(store, container, out.get(), write_tar));
         return exit_code::kSuccess;
     }
-    std::string const staged = options.output + ".partial";
-    auto const file =
-        OBLEA_TRY(sys::open(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode_t{0600}));
-    auto written = [&]() -> Status {
-        OBLEA_TRY(look_into(store, container, file.get(), write_tar));
-        return sys::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, options.output.c_str());
-    }();
-    if (!written.has_value()) {
-        static_cast<void>(sys::unlink_if_exists(AT_FDCWD, staged.c_str()));
-    }
-    OBLEA_TRY(std::move(written));
+    auto const write = [&](int file) -> Status {
+        OBLEA_TRY(look_into(store, container, file, write_tar));
+        return {};
+    };
+    OBLEA_TRY(write_output_file(options.output, 0600, write));
     return exit_code::kSuccess;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/images/save_archive.h"
+#include "tools/output/output_file.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -31,24 +31,6 @@ private:
     int fd_;
 };
 
-// Written beside the target, so that the target is either the whole archive or what it was.
-Status save_atomically(std::string const& path, std::function<Status(int)> const& save) {
-    std::string const staged = fmt::format("{}.oblea-{}", path, ::getpid());
-    auto opened = sys::open(staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    if (!opened.has_value() && opened.error().code == Errno::enoent) {
-        std::string const folder = path.substr(0, path.rfind('/'));
-        return fail(Errno::enoent, "",
-                    fmt::format("invalid output path: directory \"{}\" does not exist", folder));
-    }
-    base::UniqueFd const file = OBLEA_TRY(with_context(std::move(opened), [&] { return path; }));
-    base::ScopeExit discard{
-        [&] { static_cast<void>(sys::unlink_if_exists(AT_FDCWD, staged.c_str())); }};
-    OBLEA_TRY(with_context(save(file.get()), [&] { return path; }));
-    OBLEA_TRY(sys::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, path.c_str()));
-    discard.dismiss();
-    return {};
-}
-
 Result<int> save(Context& context, SaveOptions const& options) {
     int const out = ::fileno(context.streams().out);
     if (!options.output.has_value() && ::isatty(out) != 0) {
@@ -67,14 +49,7 @@ Result<int> save(Context& context, SaveOptions const& options) {
         return {};
     };
     if (auto const& output = options.output; output.has_value()) {
-        struct stat info{};
-        bool const special = ::stat(output->c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-        if (special) {  // /dev/stdout, a pipe: nothing to be replaced
-            base::UniqueFd const file = OBLEA_TRY(sys::open(*output, O_WRONLY));
-            OBLEA_TRY(write(file.get()));
-        } else {
-            OBLEA_TRY(save_atomically(*output, write));
-        }
+        OBLEA_TRY(write_output_file(*output, 0600, write));
     } else {
         OBLEA_TRY(write(out));
     }
