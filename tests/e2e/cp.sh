@@ -28,6 +28,12 @@ assert_contains "between containers" "$message" "copying between containers is n
 assert_fails oblea cp file folder
 assert_contains "no container" "$message" "must specify at least one container source"
 
+# What is no plain file is not replaced.
+mkfifo pipe
+assert_fails oblea cp -q box:/srv/file pipe
+assert_contains "onto a pipe" "$message" "must be a directory or a regular file"
+[[ -p pipe ]] || fail "the pipe was replaced"
+
 # Out again.
 oblea cp -q box:/srv/folder out
 diff -r folder out || fail "what came out is another folder"

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <memory>
 
@@ -73,7 +74,7 @@ struct Source {
 
 constexpr int kLinksMax = 40;
 
-// Where a path leads when its last component is a link; for --follow-link.
+// Where a path leads when its last component is a link.
 Result<std::string> follow_links(OpenFolder const& open, std::string path) {
     for (int links = 0; links < kLinksMax; ++links) {
         Split const parts = split(path);
@@ -114,16 +115,20 @@ struct Target {
     CopyTarget what;
 };
 
-Result<Target> find_target(OpenFolder const& open, std::string const& path) {
-    Split const parts = split(path);
+// A link stands for what it leads to, be it there or not.
+Result<Target> find_target(OpenFolder const& open, std::string const& typed) {
     Target target;
-    target.what = {.kind = CopyTarget::Kind::missing, .name = parts.name, .slash = parts.slash};
-    auto folder = open(path);
+    auto folder = open(typed);
     if (folder.has_value()) {
         target.folder = *std::move(folder);
-        target.what.kind = CopyTarget::Kind::folder;
+        target.what = {.kind = CopyTarget::Kind::folder, .name = {}};
         return target;
     }
+    bool const is_name = !split(typed).contents;
+    std::string const path = is_name ? follow_links(open, typed).value_or(typed) : typed;
+    Split const parts = split(path);
+    target.what = {
+        .kind = CopyTarget::Kind::missing, .name = parts.name, .slash = split(typed).slash};
     auto parent = open(parts.folder);
     if (!parent.has_value() && parent.error().code == Errno::enoent) {
         return fail(Errno::enoent, "",
@@ -131,7 +136,14 @@ Result<Target> find_target(OpenFolder const& open, std::string const& path) {
                                 parts.folder.empty() ? "/" : parts.folder));
     }
     target.folder = OBLEA_TRY(with_context(std::move(parent), [&] { return parts.folder; }));
-    if (sys::fstatat(target.folder.get(), parts.name.c_str()).has_value()) {
+    auto const there = OBLEA_TRY(sys::stat_if_exists(target.folder.get(), parts.name.c_str()));
+    if (there.has_value() && !S_ISREG(there->st_mode)) {
+        // Unpacking would put a file in its place, and there is only one /dev/null.
+        return fail(Errno::einval, "",
+                    fmt::format("invalid output path: \"{}\" must be a directory or a regular file",
+                                typed));
+    }
+    if (there.has_value()) {
         target.what.kind = CopyTarget::Kind::file;
     }
     return target;
@@ -147,35 +159,51 @@ OpenFolder open_inside(UniqueFd const& root) {
     };
 }
 
-// What is copied, as a stream; of folders that become a new one, their contents.
-Result<std::unique_ptr<store::FolderTar>> stream_of(Source& source, CopyPlan::Into into,
-                                                    store::FolderTarOptions options) {
-    if (into == CopyPlan::Into::new_folder && source.what.kind == CopySource::Kind::folder) {
-        auto inner = OBLEA_TRY(
-            sys::openat(source.folder.get(), source.what.name.c_str(), O_RDONLY | O_DIRECTORY));
-        return tar_of(std::move(inner), ".", options);
+// The new folder that "PATH/." was copied to is as PATH itself is.
+Status settle_folder(int parent, std::string const& name, struct stat const& source,
+                     UnpackWish::Owners owners) {
+    if (owners == UnpackWish::Owners::kept) {
+        OBLEA_TRY(sys::fchownat(parent, name.c_str(), source.st_uid, source.st_gid));
     }
-    return tar_of(std::move(source.folder), source.what.name, options);
+    OBLEA_TRY(sys::fchmodat(parent, name.c_str(), source.st_mode & 07777U));
+    std::array const times{source.st_atim, source.st_mtim};
+    return sys::utimensat(parent, name.c_str(), times.data());
 }
 
 Result<std::uint64_t> copy(Source& source, Target const& target, UnpackWish::Owners owners,
                            store::FolderTarOptions const& options) {
     CopyPlan const plan = OBLEA_TRY(plan_copy(source.what, target.what));
-    auto const tar = OBLEA_TRY(stream_of(source, plan.into, options));
-    if (plan.into == CopyPlan::Into::new_folder) {
-        OBLEA_TRY(sys::mkdirat(target.folder.get(), plan.rename.c_str(), 0755));
-        auto const folder = OBLEA_TRY(
-            sys::openat(target.folder.get(), plan.rename.c_str(), O_RDONLY | O_DIRECTORY));
-        return unpack_tar(*tar, {.target = folder.get(), .rename = {}, .owners = owners});
+    if (plan.into != CopyPlan::Into::new_folder) {
+        auto const tar = tar_of(std::move(source.folder), source.what.name, options);
+        return unpack_tar(*tar,
+                          {.target = target.folder.get(), .rename = plan.rename, .owners = owners});
     }
-    return unpack_tar(*tar,
-                      {.target = target.folder.get(), .rename = plan.rename, .owners = owners});
+    auto const info = OBLEA_TRY(sys::fstat(source.folder.get()));
+    auto const tar = tar_of(std::move(source.folder), source.what.name, options);
+    OBLEA_TRY(sys::mkdirat(target.folder.get(), plan.rename.c_str(), 0755));
+    auto const folder =
+        OBLEA_TRY(sys::openat(target.folder.get(), plan.rename.c_str(), O_RDONLY | O_DIRECTORY));
+    std::uint64_t const bytes =
+        OBLEA_TRY(unpack_tar(*tar, {.target = folder.get(), .rename = {}, .owners = owners}));
+    OBLEA_TRY(settle_folder(target.folder.get(), plan.rename, info,
+                            options.owner.has_value() ? UnpackWish::Owners::caller : owners));
+    return bytes;
+}
+
+Result<Source> find_inside(UniqueFd const& root, CopyEnd const& from, CpOptions const& options) {
+    auto source = find_source(open_inside(root), from.path, options.follow);
+    if (!source.has_value() && source.error().code == Errno::enoent) {
+        return fail(
+            Errno::enoent, "",
+            fmt::format("Could not find the file {} in container {}", from.path, from.container));
+    }
+    return source;
 }
 
 Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, CopyTarget const& to,
                              CpOptions const& options) {
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
-    Source source = OBLEA_TRY(find_source(open_inside(root), from.path, options.follow));
+    Source source = OBLEA_TRY(find_inside(root, from, options));
     Target const target{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = to};
     auto const owners = options.archive ? UnpackWish::Owners::kept : UnpackWish::Owners::caller;
     return std::to_string(OBLEA_TRY(copy(source, target, owners, {})));
@@ -184,8 +212,8 @@ Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, Cop
 Result<std::string> stream_out(ContainerView const& view, CopyEnd const& from,
                                CpOptions const& options) {
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
-    Source source = OBLEA_TRY(find_source(open_inside(root), from.path, options.follow));
-    auto const tar = OBLEA_TRY(stream_of(source, CopyPlan::Into::target, {}));
+    Source source = OBLEA_TRY(find_inside(root, from, options));
+    auto const tar = tar_of(std::move(source.folder), source.what.name, {});
     std::vector<std::byte> buffer(kBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(tar->read(buffer));

@@ -96,6 +96,22 @@ std::uint64_t tar_bytes_of(archive_entry* entry) {
     return kBlock + (size + kBlock - 1) / kBlock * kBlock;
 }
 
+// A folder stays one, and only a folder does: libarchive would put the one in the other's place.
+Status check_kind(int target, std::string path, bool is_folder) {
+    while (path.ends_with('/')) {
+        path.pop_back();
+    }
+    struct stat there{};
+    if (::fstatat(target, path.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+        S_ISDIR(there.st_mode) == is_folder) {
+        return {};
+    }
+    return is_folder ? fail(Errno::enotdir, "",
+                            "cannot overwrite non-directory \"" + path + "\" with directory")
+                     : fail(Errno::eisdir, "",
+                            "cannot overwrite directory \"" + path + "\" with non-directory");
+}
+
 Result<std::uint64_t> unpack_entries(archive* reader, archive* writer, Pulled const& pulled,
                                      UnpackWish const& wish) {
     constexpr std::uint64_t kTarEnd = 1024;
@@ -117,6 +133,8 @@ Result<std::uint64_t> unpack_entries(archive* reader, archive* writer, Pulled co
         if (path.empty() || path == ".") {
             continue;  // the target itself
         }
+        bool const is_folder = ::archive_entry_filetype(entry) == AE_IFDIR;
+        OBLEA_TRY(check_kind(wish.target, path, is_folder));
         ::archive_entry_set_pathname(entry, path.c_str());
         if (char const* link = ::archive_entry_hardlink(entry)) {
             ::archive_entry_set_hardlink(entry, renamed(link, wish.rename).c_str());
@@ -199,10 +217,10 @@ Result<CopyPlan> plan_copy(CopySource const& source, CopyTarget const& target) {
     case TargetKind::missing:
         break;
     }
-    if (source.kind != SourceKind::file) {
+    if (source.kind == SourceKind::contents) {
         return CopyPlan{.into = Into::new_folder, .rename = target.name};
     }
-    if (target.slash) {
+    if (source.kind == SourceKind::file && target.slash) {
         return fail(Errno::enoent, "", "no such directory");
     }
     return CopyPlan{.into = Into::parent, .rename = target.name};

@@ -21,7 +21,8 @@ struct UnpackWish {
 };
 
 // What was copied, in bytes as docker counts them: those of a plain tar of it. Errors: EINVAL for
-// what is no tar, or would lead out of the target; as the system calls.
+// what is no tar, or would lead out of the target; EISDIR and ENOTDIR, in docker's words, where a
+// folder and something else would take each other's place; as the system calls.
 Result<std::uint64_t> unpack_tar(base::ByteSource& tar, UnpackWish const& wish);
 
 // What is called `name` in `folder`, with everything in it. `name` "." is the folder itself.
@@ -50,7 +51,7 @@ struct CopyPlan {
     enum class Into {
         target,      // what is there already
         parent,      // under the name `rename`
-        new_folder,  // the source's contents, to a folder `rename` that is made in the parent
+        new_folder,  // "PATH/.": into a folder `rename` that is made in the parent, as PATH is
     } into = Into::target;
     std::string rename;
 };
