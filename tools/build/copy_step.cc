@@ -259,7 +259,8 @@ private:
     }
 
     Result<Taken> fetch(Add const& add, std::string const& url) {
-        FetchedFile fetched = OBLEA_TRY(fetch_url(store_, url, add.checksum));
+        FetchedFile fetched = OBLEA_TRY(with_context(fetch_url(store_, url, add.checksum),
+                                                     [] { return std::string{"ADD failed"}; }));
         store::Name const name = OBLEA_TRY(store::Name::parse(fetched.name));
         loose_.add_file(name, std::move(fetched.file), std::move(fetched.node));
         return Taken{.source = {.tree = &loose_, .path = RelPath{} / name, .name = name.string()},

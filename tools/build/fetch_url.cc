@@ -48,7 +48,7 @@ Result<FetchedFile> fetch_url(store::Store const& store, std::string const& url,
     if (stream->head().status != 200) {
         return fail(
             stream->head().status == 404 ? Errno::enoent : Errno::eio, "",
-            fmt::format("ADD failed: {}: the server answered {}", url, stream->head().status));
+            fmt::format("{}: the server answered {}", url, stream->head().status));
     }
     fetched.file =
         OBLEA_TRY(sys::openat(store.root(), store::layout::kTmp, O_TMPFILE | O_RDWR, mode_t{0600}));

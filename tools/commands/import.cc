@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/import_image.h"
 
+#include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "store/image/reference.h"
 #include "tools/build/config_changes.h"
+#include "tools/build/fetch_url.h"
 #include "tools/cli/home_folder.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
@@ -123,9 +125,25 @@ Result<store::ImportReport> run_import(Context const& context, store::Store cons
     return imported;
 }
 
+// What the URL of the request has becomes standard input: it comes to a file without a name.
+Status fetch_to_input(store::Store const& store, store::ImportRequest& request) {
+    build::FetchedFile const fetched = OBLEA_TRY(build::fetch_url(store, request.source, ""));
+    if (::dup2(fetched.file.get(), STDIN_FILENO) < 0 || ::lseek(STDIN_FILENO, 0, SEEK_SET) < 0) {
+        return fail(base::sys::last_errno(), "dup2");
+    }
+    if (request.comment.empty()) {
+        request.comment = "Imported from " + request.source;
+    }
+    request.source = "-";
+    return {};
+}
+
 Result<int> import(Context& context, ImportOptions const& options) {
-    auto const request = OBLEA_TRY(request_of(context, options));
+    auto request = OBLEA_TRY(request_of(context, options));
     auto const store = OBLEA_TRY(open_store(context));
+    if (build::is_url(request.source)) {
+        OBLEA_TRY(fetch_to_input(store, request));
+    }
     auto const mode = options.quiet ? ProgressMode::none : parse_progress_mode(options.progress);
     auto const report = OBLEA_TRY(run_import(context, store, request, mode));
     if (!options.quiet) {
@@ -186,15 +204,15 @@ Command import_command() {
             "and says what it recognised. All layers are read side by side and verified; what the "
             "store has already is not stored again.\n\n"
             "Nothing is left behind when it fails or is interrupted.",
-        .operands = {{.name = "SOURCE",
-                      .help =
-                          "A folder or file, - for standard input (the default), or oci:DIR[:TAG], "
-                          "oci-archive:FILE[:TAG], docker-archive:FILE, containers-storage:NAME",
-                      .target = &options->source},
-                     {.name = "NAME",
-                      .help =
-                          "Name of the image, where the source holds one; default: its own names",
-                      .target = &options->name}},
+        .operands =
+            {{.name = "SOURCE",
+              .help =
+                  "A folder or file, a URL, - for standard input (the default), or oci:DIR[:TAG], "
+                  "oci-archive:FILE[:TAG], docker-archive:FILE, containers-storage:NAME",
+              .target = &options->source},
+             {.name = "NAME",
+              .help = "Name of the image, where the source holds one; default: its own names",
+              .target = &options->name}},
         .options = {{.names = "--as",
                      .value_name = "KIND",
                      .help = "What the source is: auto, image or rootfs",
