@@ -35,16 +35,15 @@ Result<std::string> config_for(Container const& container, std::string const& ro
     if (rights == Rights::namespace_root && ::geteuid() != 0) {
         one_id = BundleFacts::OneId{.uid = ::geteuid(), .gid = ::getegid()};
     }
-    return make_bundle_config(
-        {.config = config,
-         .root = "rootfs",
-         .hostname = config.hostname.empty() ? container.id.substr(0, 12) : config.hostname,
-         .identity = identity,
-         .rights = rights,
-         .ids = container.owner_ids,
-         .capabilities = grantable_capabilities(),
-         .files = {},
-         .user_namespace = one_id});
+    return make_bundle_config({.config = config,
+                               .root = "rootfs",
+                               .hostname = hostname_of(config, container.id),
+                               .identity = identity,
+                               .rights = rights,
+                               .ids = container.owner_ids,
+                               .capabilities = grantable_capabilities(),
+                               .files = {},
+                               .user_namespace = one_id});
 }
 
 Result<int> bundle(Context& context, BundleOptions const& options) {

@@ -25,6 +25,7 @@ struct LogsOptions {
     std::string name;
     std::string tail = "all";
     std::string since;
+    std::string until;
     bool follow = false;
     bool timestamps = false;
 };
@@ -83,14 +84,20 @@ Result<std::optional<std::size_t>> parse_tail(std::string const& text) {
     return std::optional<std::size_t>{std::stoul(text)};
 }
 
+// Nothing where nothing was typed.
+Result<std::optional<std::int64_t>> parse_bound(std::string const& name, std::string const& typed) {
+    if (typed.empty()) {
+        return std::optional<std::int64_t>{};
+    }
+    std::vector<std::string> const word{name + '=' + typed};
+    Filters const filters = OBLEA_TRY(Filters::parse(word, {name}));
+    return filters.time(name, std::time(nullptr));
+}
+
 Result<int> logs(Context& context, LogsOptions const& options) {
     auto const tail = OBLEA_TRY(parse_tail(options.tail));
-    std::optional<std::int64_t> since;
-    if (!options.since.empty()) {
-        std::vector<std::string> const word{"since=" + options.since};
-        Filters const filters = OBLEA_TRY(Filters::parse(word, {"since"}));
-        since = OBLEA_TRY(filters.time("since", std::time(nullptr)));
-    }
+    auto const since = OBLEA_TRY(parse_bound("since", options.since));
+    auto const until = OBLEA_TRY(parse_bound("until", options.until));
     auto const store = OBLEA_TRY(open_store(context));
     Container const container = OBLEA_TRY(need_container(store, options.name));
     std::string const path = container.folder() + '/' + kContainerLog;
@@ -104,8 +111,10 @@ Result<int> logs(Context& context, LogsOptions const& options) {
                 return {};
             }
             auto entry = parse_log_line(*line);
-            if (entry.has_value() &&
-                (!since.has_value() || parse_rfc3339(entry->time).value_or(0) >= *since)) {
+            std::int64_t const time =
+                entry.has_value() ? parse_rfc3339(entry->time).value_or(0) : 0;
+            if (entry.has_value() && (!since.has_value() || time >= *since) &&
+                (!until.has_value() || time <= *until)) {
                 take(*std::move(entry));
             }
         }
@@ -156,6 +165,10 @@ Command logs_command() {
                      .value_name = "TIME",
                      .help = "Only what is later: a time, or an age like 10m",
                      .target = &options->since},
+                    {.names = "--until",
+                     .value_name = "TIME",
+                     .help = "Only what is earlier: a time, or an age like 10m",
+                     .target = &options->until},
                     {.names = "-t,--timestamps",
                      .value_name = "",
                      .help = "With the time before each line",

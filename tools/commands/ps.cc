@@ -41,6 +41,9 @@ Result<int> list(Context& context, PsOptions const& options) {
         .sizes = options.size ? RowOptions::Sizes::show : RowOptions::Sizes::hide,
         .now = std::time(nullptr)};
     if (options.quiet) {
+        if (!options.format.empty()) {
+            context.warning("Ignoring custom format, because both --format and --quiet are set.");
+        }
         row_options.format = "{{.ID}}";
     }
     context.print(OBLEA_TRY(render_containers(store, rows, row_options)));

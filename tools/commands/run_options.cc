@@ -67,13 +67,15 @@ Result<RunRequest> request_of(RunOptions const& options) {
     request.user = options.user;
     request.labels = options.labels;
     request.network = options.network;
+    request.publish_all = options.publish_all;
     RunConfig& plain = request.plain;
     plain.hostname = options.hostname;
     for (std::string const& one : options.volumes) {
         plain.binds.push_back(OBLEA_TRY(volume(one)));
     }
     for (std::string const& one : options.ports) {
-        plain.ports.push_back(OBLEA_TRY(parse_port_mapping(one)));
+        auto const ports = OBLEA_TRY(parse_port_mappings(one));
+        plain.ports.insert(plain.ports.end(), ports.begin(), ports.end());
     }
     plain.restart = OBLEA_TRY(parse_restart_policy(options.restart));
     if (!options.stop_signal.empty()) {
@@ -136,9 +138,14 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .help = "Show a folder or file of the machine inside",
          .target = &options.volumes},
         {.names = "-p,--publish",
-         .value_name = "[ADDRESS:]PORT:PORT[/udp]",
-         .help = "Publish a port of the container on the machine",
+         .value_name = "[[ADDRESS:][PORT]:]PORT[/udp]",
+         .help = "Publish a port of the container, or a range, on the machine; without a port "
+                 "there, on one that is free",
          .target = &options.ports},
+        {.names = "-P,--publish-all",
+         .value_name = "",
+         .help = "Publish what the image exposes on ports that are free",
+         .target = &options.publish_all},
         {.names = "--entrypoint",
          .value_name = "PROGRAM",
          .help = "In place of the image's entrypoint",
@@ -147,7 +154,7 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "NAME",
          .help = "Its host name; default: the beginning of its id",
          .target = &options.hostname},
-        {.names = "--network,--net",
+        {.names = "--net,--network",
          .value_name = "NETWORK",
          .help = "host: the machine's (default, unless ports are published); none: a loopback only",
          .target = &options.network,
@@ -170,17 +177,22 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .target = &options.labels},
         pull_policy_option(options.pull),
         verify_option(options.verify),
+        {.names = "-q,--quiet",
+         .value_name = "",
+         .help = "Say nothing of pulling the image",
+         .target = &options.quiet},
     };
 }
 
 Result<Container> make_container(Context const& context, store::Store const& store,
                                  RunOptions const& options, MountedBy mounted_by) {
     RunRequest request = OBLEA_TRY(request_of(options));
-    if (!request.plain.ports.empty()) {
+    if (!request.plain.ports.empty() || request.publish_all) {
         OBLEA_TRY(need_pasta());
     }
     registry::PullPolicy const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
-    EnsureImageRequest const wanted{.image = options.image, .policy = policy};
+    EnsureImageRequest const wanted{
+        .image = options.image, .policy = policy, .quiet = options.quiet};
     std::string const image = OBLEA_TRY(ensure_image(context, store, wanted));
     store::Lease const lease = OBLEA_TRY(store.take_lease("create"));
     ResolvedSource const source =
@@ -189,12 +201,13 @@ Result<Container> make_container(Context const& context, store::Store const& sto
     if (!config.has_value() || !source.known.has_value()) {
         return fail(Errno::enoent, "", "the image's config is not in the store: import it again");
     }
-    RunConfig const run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
+    RunConfig run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
+    OBLEA_TRY(choose_host_ports(run.ports));
     OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_in_private())
                                                           : OBLEA_TRY(owner_ids_here());
     return create_container(store, {.name = options.name,
                                     .image = *source.known,
-                                    .image_name = source.image_name,
+                                    .image_name = image,
                                     .owner_ids = ids,
                                     .run = encode_run_config(run).dump()});
 }

@@ -27,6 +27,8 @@ struct RunOptions {
     std::string restart;
     std::string stop_signal;
     std::string pull = "missing";
+    bool publish_all = false;
+    bool quiet = false;
     bool input = false;
     bool terminal = false;
     bool read_only = false;

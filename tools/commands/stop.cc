@@ -76,7 +76,7 @@ Result<int> wait(Context& context, std::vector<std::string> const& names) {
 }
 
 std::vector<Option> stop_option_list(StopOptions& options) {
-    return {{.names = "-t,--time",
+    return {{.names = "-t,--timeout,--time",
              .value_name = "SECONDS",
              .help = "How long to wait before it is killed; default 10",
              .target = &options.seconds},

@@ -122,7 +122,17 @@ json namespaces_of(RunConfig const& config) {
 
 json process_of(ProcessFacts const& facts) {
     std::vector<std::string> env = facts.env;
-    env.push_back("HOME=" + facts.identity.home);
+    auto const add = [&](std::string const& name, std::string const& value) {
+        bool const there = std::ranges::any_of(
+            env, [&](std::string const& one) { return one.starts_with(name + '='); });
+        if (!there) {
+            env.push_back(name + '=' + value);
+        }
+    };
+    if (!facts.hostname.empty()) {
+        add("HOSTNAME", facts.hostname);
+    }
+    add("HOME", facts.identity.home);
     json user = {{"uid", facts.identity.uid}, {"gid", facts.identity.gid}};
     if (!facts.identity.groups.empty()) {
         user["additionalGids"] = facts.identity.groups;
@@ -162,6 +172,8 @@ std::string make_process_config(ProcessFacts const& facts) {
 
 std::string make_bundle_config(BundleFacts const& facts) {
     RunConfig const& config = facts.config;
+    // A step of a build must not see what is another each time.
+    std::string const told = config.build.has_value() ? std::string{} : facts.hostname;
     json const document = {{"ociVersion", "1.0.2"},
                            {"root", {{"path", facts.root}, {"readonly", config.read_only}}},
                            {"hostname", facts.hostname},
@@ -170,7 +182,8 @@ std::string make_bundle_config(BundleFacts const& facts) {
                                                    .workdir = config.workdir,
                                                    .identity = facts.identity,
                                                    .capabilities = facts.capabilities,
-                                                   .terminal = config.terminal})},
+                                                   .terminal = config.terminal,
+                                                   .hostname = told})},
                            {"mounts", mounts_of(facts)},
                            {"annotations", config.labels},
                            {"linux", linux_of(facts, namespaces_of(config))}};

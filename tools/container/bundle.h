@@ -42,6 +42,7 @@ struct ProcessFacts {
     Identity identity;
     std::vector<std::string> capabilities;
     bool terminal = false;
+    std::string hostname = {};  // for HOSTNAME; empty: it is not told
 };
 std::string make_process_config(ProcessFacts const& facts);
 

@@ -59,6 +59,22 @@ std::string shown_id(ContainerRow const& row, RowOptions::Truncate truncate) {
                                                  : row.container.id;
 }
 
+// What was typed, as long as it still means the image that the container was made from.
+std::string shown_image(store::Images const& images, Container const& container,
+                        RowOptions::Truncate truncate) {
+    auto const meant = images.resolve(container.image_name);
+    bool const holds =
+        !container.image_name.empty() && meant.has_value() && (*meant)->id == container.image;
+    if (truncate == RowOptions::Truncate::no) {
+        return holds ? container.image_name : container.image.to_string();
+    }
+    bool const is_id = container.image_name == container.image.to_string() ||
+                       container.image_name == container.image.hex();
+    // "NAME@sha256:..." without the digest.
+    return holds && !is_id ? container.image_name.substr(0, container.image_name.find('@'))
+                           : container.image.short_hex();
+}
+
 std::string shown_ports(ContainerRow const& row) {
     std::vector<std::string> ports;
     if (row.run.has_value() && row.is_active()) {
@@ -116,7 +132,8 @@ std::string shown_command(std::vector<std::string> const& words) {
     return text;
 }
 
-Record record_of(store::Store const& store, ContainerRow const& row, RowOptions const& options) {
+Record record_of(store::Store const& store, store::Images const& images, ContainerRow const& row,
+                 RowOptions const& options) {
     Container const& container = row.container;
     bool const cut = options.truncate == RowOptions::Truncate::yes;
     std::string command = shown_command(row.command);
@@ -127,8 +144,7 @@ Record record_of(store::Store const& store, ContainerRow const& row, RowOptions 
     Record record{.type = "*formatter.ContainerContext"};
     record.set("ID", shown_id(row, options.truncate));
     record.set("Names", container.name);
-    record.set("Image",
-               container.image_name.empty() ? container.image.short_hex() : container.image_name);
+    record.set("Image", shown_image(images, container, options.truncate));
     record.set("Command", templates::go_quote(command));
     record.set("CreatedAt", created.has_value() ? go_time(*created) : "");
     record.set("RunningFor",
@@ -186,14 +202,27 @@ bool any_of(std::vector<std::string> const& values,
 Result<std::function<bool(std::string const&)>> name_matcher(std::string const& pattern) {
     try {
         std::regex const expression{pattern, std::regex::extended};
-        return std::function<bool(std::string const&)>{
-            [expression](std::string const& name) { return std::regex_search(name, expression); }};
+        // In docker a name begins with a slash, and people write "^/web$".
+        return std::function<bool(std::string const&)>{[expression](std::string const& name) {
+            return std::regex_search(name, expression) || std::regex_search('/' + name, expression);
+        }};
     } catch (std::regex_error const&) {
         return fail(Errno::einval, "", fmt::format("invalid filter 'name={}'", pattern));
     }
 }
 
-bool is_ancestor(std::string const& typed, ContainerRow const& row) {
+// Whether the container was made from what `typed` names, or from what was built on it. An image
+// that is gone is known by what the container says of it.
+bool is_ancestor(store::Images const& images, std::string const& typed, ContainerRow const& row) {
+    if (auto const wanted = images.resolve(typed); wanted.has_value()) {
+        store::Digest const sought = (*wanted)->id;
+        std::optional<store::Digest> at = row.container.image;
+        while (at.has_value() && *at != sought) {
+            store::Image const* const image = images.find(*at);
+            at = image == nullptr ? std::nullopt : image->parent;
+        }
+        return at.has_value();
+    }
     std::string const id = row.container.image.to_string();
     std::string const hex = row.container.image.hex();
     if (typed == id || (typed.size() >= 4 && hex.starts_with(typed)) ||
@@ -264,9 +293,10 @@ Result<ContainerRows> container_rows(store::Store const& store) {
 
 Result<std::string> render_containers(store::Store const& store, std::span<ContainerRow const> rows,
                                       RowOptions const& options) {
+    store::Images const images = OBLEA_TRY(store.images());
     std::vector<Record> records;
     for (ContainerRow const& row : rows) {
-        records.push_back(record_of(store, row, options));
+        records.push_back(record_of(store, images, row, options));
     }
     return templates::render_rows(row_format(options), records);
 }
@@ -287,6 +317,7 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
     for (std::string const& pattern : filters.of("name")) {
         names.push_back(OBLEA_TRY(name_matcher(pattern)));
     }
+    store::Images const images = OBLEA_TRY(store.images());
     std::string before;
     for (std::string const& name : filters.of("before")) {
         Container const other = OBLEA_TRY(need_container(store, name));
@@ -315,7 +346,7 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                        return status == status_name(row.state.status);
                    }) &&
             any_of(filters.of("ancestor"),
-                   [&](std::string const& image) { return is_ancestor(image, row); }) &&
+                   [&](std::string const& image) { return is_ancestor(images, image, row); }) &&
             any_of(filters.of("network"),
                    [&](std::string const& name) { return name == network_name(row); }) &&
             any_of(

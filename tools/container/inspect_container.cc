@@ -24,7 +24,7 @@ std::string or_never(std::string const& time) {
 ordered_json state_json(ContainerState const& state) {
     bool const running = state.status == ContainerState::Status::running;
     return {{"Status", status_name(state.status)},
-            {"Running", running},
+            {"Running", state.is_active()},
             {"Paused", false},
             {"Restarting", state.status == ContainerState::Status::restarting},
             {"OOMKilled", false},
@@ -62,7 +62,7 @@ ordered_json ports_json(RunConfig const& run) {
 }
 
 ordered_json config_json(Container const& container, RunConfig const& run) {
-    return {{"Hostname", run.hostname.empty() ? container.id.substr(0, 12) : run.hostname},
+    return {{"Hostname", hostname_of(run, container.id)},
             {"User", run.user},
             {"Tty", run.terminal},
             {"OpenStdin", run.open_input},
@@ -72,15 +72,31 @@ ordered_json config_json(Container const& container, RunConfig const& run) {
             {"WorkingDir", run.workdir},
             {"Entrypoint", run.entrypoint},
             {"Labels", run.labels},
-            {"StopSignal", std::to_string(run.stop_signal)}};
+            {"StopSignal", signal_name(run.stop_signal)}};
+}
+
+char const* network_mode(RunConfig const& run) {
+    return run.network == Network::host ? "host" : run.network == Network::none ? "none" : "pasta";
+}
+
+// No container has an address that the machine does not have, as with docker's network "host".
+ordered_json network_json(RunConfig const& run, ContainerState const& state) {
+    return {{"Ports", state.is_active() ? ports_json(run) : ordered_json::object()},
+            {"IPAddress", ""},
+            {"Networks", {{network_mode(run), {{"IPAddress", ""}, {"Gateway", ""}}}}}};
 }
 
 ordered_json host_config_json(RunConfig const& run) {
-    char const* network = run.network == Network::host   ? "host"
-                          : run.network == Network::none ? "none"
-                                                         : "pasta";
+    char const* const network = network_mode(run);
     std::string const policy = to_string(run.restart);
-    return {{"NetworkMode", network},
+    ordered_json binds = ordered_json::array();
+    for (BindMount const& bind : run.binds) {
+        binds.push_back(fmt::format("{}:{}{}", bind.source, bind.target,
+                                    bind.access == BindMount::Access::read_only ? ":ro" : ""));
+    }
+    return {{"Binds", std::move(binds)},
+            {"LogConfig", {{"Type", "json-file"}, {"Config", ordered_json::object()}}},
+            {"NetworkMode", network},
             {"PortBindings", ports_json(run)},
             {"RestartPolicy",
              {{"Name", policy.substr(0, policy.find(':'))},
@@ -133,7 +149,7 @@ Result<ordered_json> describe_container(store::Store const& store, Container con
             {"MergedDir", mount != mounts.end() ? mount->mount_point : ""}}}}},
         {"Mounts", mounts_json(run)},
         {"Config", config_json(container, run)},
-        {"NetworkSettings", {{"Ports", ports_json(run)}}}};
+        {"NetworkSettings", network_json(run, state)}};
     if (size == ShowSize::yes) {
         ContainerSize const sizes = OBLEA_TRY(container_size(store, container));
         result["SizeRw"] = sizes.own;

@@ -3,13 +3,13 @@
 
 #include "store/base/limits.h"
 #include "store/image/json_fields.h"
-#include "tools/mount/command_plan.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <csignal>
 #include <cstring>
@@ -21,6 +21,7 @@ namespace fields = store::json_fields;
 using nlohmann::json;
 
 constexpr char const* kWhat = "container.json";
+constexpr std::size_t kShortIdLength = 12;
 
 Result<std::uint16_t> parse_port(std::string_view text) {
     unsigned number = 0;
@@ -29,6 +30,39 @@ Result<std::uint16_t> parse_port(std::string_view text) {
         return fail(Errno::einval, "", fmt::format("invalid port \"{}\"", text));
     }
     return static_cast<std::uint16_t>(number);
+}
+
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+};
+
+// "PORT" or "FIRST-LAST".
+Result<PortRange> parse_port_range(std::string_view text) {
+    auto const dash = text.find('-');
+    PortRange range;
+    range.first = OBLEA_TRY(parse_port(text.substr(0, dash)));
+    range.last =
+        dash == std::string_view::npos ? range.first : OBLEA_TRY(parse_port(text.substr(dash + 1)));
+    if (range.last < range.first) {
+        return fail(Errno::einval, "", fmt::format("invalid range of ports \"{}\"", text));
+    }
+    return range;
+}
+
+// What the image exposes and nothing publishes yet, on any free port.
+Status publish_exposed(json const& exposed, std::vector<PortMapping>& ports) {
+    for (auto const& [text, nothing] : exposed.items()) {
+        for (PortMapping const& port : OBLEA_TRY(parse_port_mappings(text))) {
+            bool const published = std::ranges::any_of(ports, [&](PortMapping const& one) {
+                return one.container_port == port.container_port && one.protocol == port.protocol;
+            });
+            if (!published) {
+                ports.push_back(port);
+            }
+        }
+    }
+    return {};
 }
 
 Result<std::vector<std::string>> texts(json const& object, char const* key) {
@@ -135,7 +169,8 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     }
     auto const ports = OBLEA_TRY(texts(document, "ports"));
     for (std::string const& port : ports) {
-        config.ports.push_back(OBLEA_TRY(parse_port_mapping(port)));
+        auto const parsed = OBLEA_TRY(parse_port_mappings(port));
+        config.ports.insert(config.ports.end(), parsed.begin(), parsed.end());
     }
     std::string const network = OBLEA_TRY(fields::text(document, "network", kWhat));
     config.network = OBLEA_TRY(parse_network(network));
@@ -157,11 +192,11 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     return config;
 }
 
-Result<PortMapping> parse_port_mapping(std::string_view text) {
+Result<std::vector<PortMapping>> parse_port_mappings(std::string_view text) {
     auto const wrong = [&] {
         return fail(Errno::einval, "",
-                    fmt::format("\"{}\" is no port to publish: write [ADDRESS:]HOST_PORT:PORT[/tcp|"
-                                "/udp], as in 8080:80",
+                    fmt::format("\"{}\" is no port to publish: write [[ADDRESS:][HOST_PORT]:]PORT"
+                                "[/tcp|/udp], as in 8080:80; ports may be ranges, as in 8000-8010",
                                 text));
     };
     PortMapping port;
@@ -175,11 +210,9 @@ Result<PortMapping> parse_port_mapping(std::string_view text) {
         rest = rest.substr(0, slash);
     }
     auto const last = rest.rfind(':');
-    if (last == std::string_view::npos) {
-        return wrong();
-    }
-    auto const inside = parse_port(rest.substr(last + 1));
-    rest = rest.substr(0, last);
+    auto const inside =
+        parse_port_range(last == std::string_view::npos ? rest : rest.substr(last + 1));
+    rest = rest.substr(0, last == std::string_view::npos ? 0 : last);
     auto const before = rest.rfind(':');
     std::string_view const host = before == std::string_view::npos ? rest : rest.substr(before + 1);
     if (before != std::string_view::npos) {
@@ -189,13 +222,19 @@ Result<PortMapping> parse_port_mapping(std::string_view text) {
         }
         port.host_address = address;
     }
-    auto const outside = parse_port(host);
-    if (!inside.has_value() || !outside.has_value()) {
+    auto const outside = host.empty() ? inside : parse_port_range(host);
+    if (!inside.has_value() || !outside.has_value() ||
+        inside->last - inside->first != outside->last - outside->first) {
         return wrong();
     }
-    port.container_port = *inside;
-    port.host_port = *outside;
-    return port;
+    std::vector<PortMapping> ports;
+    for (unsigned i = 0; i <= unsigned{inside->last} - inside->first; ++i) {
+        port.container_port = static_cast<std::uint16_t>(inside->first + i);
+        port.host_port =
+            host.empty() ? std::uint16_t{0} : static_cast<std::uint16_t>(outside->first + i);
+        ports.push_back(port);
+    }
+    return ports;
 }
 
 Result<BindMount> parse_bind_mount(std::string_view text) {
@@ -206,12 +245,20 @@ Result<BindMount> parse_bind_mount(std::string_view text) {
         std::string_view rest = text.substr(first + 1);
         auto const second = rest.find(':');
         bind.target = rest.substr(0, second);
-        std::string_view const mode =
+        std::string_view mode =
             second == std::string_view::npos ? std::string_view{"rw"} : rest.substr(second + 1);
-        if (mode != "ro" && mode != "rw") {
-            return fail(Errno::einval, "", fmt::format("\"{}\": invalid mode: {}", text, mode));
+        while (!mode.empty()) {
+            auto const comma = mode.find(',');
+            std::string_view const word = mode.substr(0, comma);
+            mode = comma == std::string_view::npos ? std::string_view{} : mode.substr(comma + 1);
+            // z and Z ask for SELinux labels, which these containers need none of.
+            if (word != "ro" && word != "rw" && word != "z" && word != "Z") {
+                return fail(Errno::einval, "", fmt::format("\"{}\": invalid mode: {}", text, word));
+            }
+            if (word == "ro") {
+                bind.access = BindMount::Access::read_only;
+            }
         }
-        bind.access = mode == "ro" ? BindMount::Access::read_only : BindMount::Access::read_write;
     }
     if (!bind.source.starts_with('/') || !bind.target.starts_with('/')) {
         return fail(Errno::einval, "",
@@ -275,14 +322,37 @@ Result<int> parse_signal(std::string_view text) {
     if (error == std::errc{} && end == text.data() + text.size() && number > 0 && number < NSIG) {
         return number;
     }
-    std::string_view const name = text.starts_with("SIG") ? text.substr(3) : text;
+    std::string name{text};
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (!name.starts_with("SIG")) {
+        name = "SIG" + name;
+    }
     for (int signal = 1; signal < NSIG; ++signal) {
-        char const* abbreviation = ::sigabbrev_np(signal);
-        if (abbreviation != nullptr && name == abbreviation) {
+        if (name == signal_name(signal)) {
             return signal;
         }
     }
+    // The same from the other end; signal_name() has one name for each.
+    if (name.starts_with("SIGRTMAX-")) {
+        for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+            if (name == fmt::format("SIGRTMAX-{}", SIGRTMAX - signal)) {
+                return signal;
+            }
+        }
+    }
     return fail(Errno::einval, "", fmt::format("invalid signal: {}", text));
+}
+
+std::string signal_name(int signal) {
+    if (signal == SIGRTMIN || signal == SIGRTMAX) {
+        return signal == SIGRTMIN ? "SIGRTMIN" : "SIGRTMAX";
+    }
+    if (signal > SIGRTMIN && signal < SIGRTMAX) {
+        return fmt::format("SIGRTMIN+{}", signal - SIGRTMIN);
+    }
+    char const* abbreviation = ::sigabbrev_np(signal);
+    return abbreviation != nullptr ? std::string{"SIG"} + abbreviation : std::to_string(signal);
 }
 
 std::vector<std::string> parse_env_file(std::string_view text) {
@@ -304,6 +374,25 @@ std::vector<std::string> parse_env_file(std::string_view text) {
     return list;
 }
 
+Result<std::vector<std::string>> plan_container_environment(EnvironmentSources sources,
+                                                            HasTerminal terminal) {
+    auto const is_term = [](std::string const& one) { return one.starts_with("TERM="); };
+    if (std::ranges::find(sources.asked, "TERM") == sources.asked.end()) {
+        std::erase_if(sources.caller, is_term);  // the caller's terminal is not the container's
+    }
+    auto env = OBLEA_TRY(plan_environment(sources));
+    std::erase(env, "HOME=");
+    if (terminal == HasTerminal::yes && std::ranges::none_of(env, is_term)) {
+        env.emplace_back("TERM=xterm");
+    }
+    return env;
+}
+
+std::string hostname_of(RunConfig const& config, std::string_view container_id) {
+    return config.hostname.empty() ? std::string{container_id.substr(0, kShortIdLength)}
+                                   : config.hostname;
+}
+
 Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest request) {
     ImageDefaults const image = OBLEA_TRY(parse_image_defaults(image_config));
     RunConfig config = std::move(request.plain);
@@ -322,19 +411,12 @@ Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest requ
     if (config.arguments().empty()) {
         config.command = {"/bin/sh"};
     }
-    config.env = OBLEA_TRY(plan_environment(
-        {.image = image.env, .asked = request.env, .caller = request.caller_env, .home = ""}));
-    std::erase(config.env, "HOME=");
-    // The caller's terminal is not the container's.
-    bool const asked_term = std::ranges::any_of(request.env, [](std::string const& one) {
-        return one == "TERM" || one.starts_with("TERM=");
-    });
-    if (!asked_term) {
-        std::erase_if(config.env, [](std::string const& one) { return one.starts_with("TERM="); });
-        if (config.terminal) {
-            config.env.emplace_back("TERM=xterm");
-        }
-    }
+    config.env =
+        OBLEA_TRY(plan_container_environment({.image = image.env,
+                                              .asked = request.env,
+                                              .caller = std::move(request.caller_env),
+                                              .home = ""},
+                                             config.terminal ? HasTerminal::yes : HasTerminal::no));
     config.workdir = request.workdir.empty() ? image.workdir : request.workdir;
     config.user = request.user.empty() ? image.user : request.user;
     if (!config.workdir.empty() && !config.workdir.starts_with('/')) {
@@ -355,6 +437,10 @@ Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest requ
             config.stop_signal =
                 OBLEA_TRY(parse_signal(defaults["StopSignal"].get_ref<std::string const&>()));
         }
+    }
+    if (request.publish_all && document.is_object()) {
+        json const exposed = document.value("/config/ExposedPorts"_json_pointer, json::object());
+        OBLEA_TRY(publish_exposed(exposed, config.ports));
     }
     for (std::string const& label : request.labels) {
         auto [name, value] = split_at(label, '=');

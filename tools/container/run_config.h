@@ -6,6 +6,7 @@
 #include "store/base/error.h"
 #include "tools/container/bind_mount.h"
 #include "tools/container/build_run.h"
+#include "tools/mount/command_plan.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -19,8 +20,8 @@
 namespace oblea::tools {
 
 struct PortMapping {
-    std::string host_address;  // empty: all
-    std::uint16_t host_port = 0;
+    std::string host_address;     // empty: all
+    std::uint16_t host_port = 0;  // 0: one that is free, while none has been chosen
     std::uint16_t container_port = 0;
     enum class Protocol { tcp, udp } protocol = Protocol::tcp;
 
@@ -69,11 +70,13 @@ nlohmann::json encode_run_config(RunConfig const& config);
 Result<RunConfig> parse_run_config(std::string_view json);
 
 // As typed on a command line; nothing else is in these texts. Errors: EINVAL with the form wanted.
-Result<PortMapping> parse_port_mapping(std::string_view text);  // [ADDRESS:][HOST:]PORT[/PROTOCOL]
-Result<BindMount> parse_bind_mount(std::string_view text);      // SOURCE:TARGET[:ro|rw]
+// [[ADDRESS:][HOST]:]PORT[/PROTOCOL]; HOST and PORT may be ranges of one length.
+Result<std::vector<PortMapping>> parse_port_mappings(std::string_view text);
+Result<BindMount> parse_bind_mount(std::string_view text);          // SOURCE:TARGET[:ro|rw,...]
 Result<RestartPolicy> parse_restart_policy(std::string_view text);  // no, on-failure[:N], ...
 std::string to_string(RestartPolicy const& policy);
-Result<int> parse_signal(std::string_view text);  // "TERM", "SIGTERM", "15"
+Result<int> parse_signal(std::string_view text);  // "TERM", "sigterm", "15", "SIGRTMIN+3"
+std::string signal_name(int signal);              // "SIGTERM"
 // Lines "NAME=VALUE" or "NAME"; '#' begins a comment.
 std::vector<std::string> parse_env_file(std::string_view text);
 
@@ -87,8 +90,19 @@ struct RunRequest {
     std::string user;
     std::vector<std::string> labels;  // "NAME=VALUE" or "NAME"
     std::string network;              // "", "host", "none"
+    bool publish_all = false;         // what the image exposes
     RunConfig plain;                  // everything that is taken as it is
 };
+
+// The environment of a container's command, but for HOME, which is its user's, and HOSTNAME. TERM
+// is what the image or --env say, else xterm where there is a terminal. Errors: as
+// plan_environment().
+enum class HasTerminal { no, yes };
+Result<std::vector<std::string>> plan_container_environment(EnvironmentSources sources,
+                                                            HasTerminal terminal);
+
+// What was asked for, else the beginning of the id.
+std::string hostname_of(RunConfig const& config, std::string_view container_id);
 
 // `image_config` are the bytes of the image's config. Without entrypoint and command anywhere it is
 // /bin/sh. Errors: EINVAL.

@@ -8,7 +8,6 @@
 #include "tools/monitor/monitor.h"
 #include "tools/monitor/runtime.h"
 #include "tools/mount/background.h"
-#include "tools/mount/command_plan.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/user_spec.h"
 
@@ -55,9 +54,9 @@ Result<Prepared> prepare(store::Store const& store, Container const& container,
     std::string const group = OBLEA_TRY(read_in_root(root, "etc/group"));
     Identity const identity =
         OBLEA_TRY(resolve_user(request.user.empty() ? config.user : request.user, passwd, group));
-    auto env = OBLEA_TRY(plan_environment(
-        {.image = config.env, .asked = request.env, .caller = own_environment(), .home = ""}));
-    std::erase(env, "HOME=");
+    auto env = OBLEA_TRY(plan_container_environment(
+        {.image = config.env, .asked = request.env, .caller = own_environment(), .home = ""},
+        request.terminal ? HasTerminal::yes : HasTerminal::no));
     std::string const workdir = request.workdir.empty() ? config.workdir : request.workdir;
     std::string const& program = request.command.front();
     auto const found =
@@ -74,7 +73,8 @@ Result<Prepared> prepare(store::Store const& store, Container const& container,
                                                   .workdir = workdir,
                                                   .identity = identity,
                                                   .capabilities = grantable_capabilities(),
-                                                  .terminal = request.terminal});
+                                                  .terminal = request.terminal,
+                                                  .hostname = hostname_of(config, container.id)});
     OBLEA_TRY(sys::replace_file(prepared.folder.get(), prepared.process.c_str(), text, 0600,
                                 sys::Sync::no));
     return prepared;

@@ -216,8 +216,7 @@ private:
     }
 
     Status write_bundle(Identity const& identity) {
-        std::string const hostname =
-            config_.hostname.empty() ? container_.id.substr(0, 12) : config_.hostname;
+        std::string const hostname = hostname_of(config_, container_.id);
         std::vector<BindMount> files;
         auto const add = [&](char const* name, std::string_view text) -> Status {
             files.push_back({.source = store_.path() + '/' + container_.folder() + '/' + name,
@@ -283,6 +282,7 @@ private:
             drain();
             int const code = settle_end();
             unsigned const restarts = Clock::now() - began_ > kGoodRun ? 0 : restarts_in_a_row_;
+            read_restart_policy();
             auto const wait_ms = decide_restart_ms(
                 config_.restart, {.exit_code = code, .restarts = restarts, .stopped = stopped_});
             if (!wait_ms.has_value() || server_lost_ || !restart_after(*wait_ms, restarts)) {
@@ -298,6 +298,17 @@ private:
         clients_->flush(kDrainMs);
         while (stopped_ == EndOfRun::Stopped::by_itself && !server_lost_) {
             turn(-1);
+        }
+    }
+
+    // 'oblea update' may have changed it meanwhile.
+    void read_restart_policy() {
+        auto const now = need_container(store_, container_.id);
+        if (!now.has_value()) {
+            return;  // removed below us: what was asked for at first holds
+        }
+        if (auto const config = run_config_of(*now); config.has_value()) {
+            config_.restart = config->restart;
         }
     }
 

@@ -108,9 +108,12 @@ Result<Container> read_container(store::Store const& store, std::string const& i
     return container;
 }
 
-std::string name_taken(std::string_view name) {
-    return fmt::format("a container is called {} already; choose another name, or use that one",
-                       name);
+std::string name_taken(Container const& by) {
+    return fmt::format(
+        "Conflict. The container name \"/{}\" is already in use by container \"{}\". "
+        "You have to remove (or rename) that container to be able to reuse that "
+        "name.",
+        by.name, by.id);
 }
 
 // A name that no container has; the random start makes two processes unlikely to meet.
@@ -127,8 +130,9 @@ Result<std::string> free_name(std::vector<Container> const& taken) {
 
 Status check_new_name(std::vector<Container> const& existing, std::string const& name) {
     OBLEA_TRY(check_container_name(name));
-    if (std::ranges::find(existing, name, &Container::name) != existing.end()) {
-        return fail(Errno::eexist, "", name_taken(name));
+    if (auto const other = std::ranges::find(existing, name, &Container::name);
+        other != existing.end()) {
+        return fail(Errno::eexist, "", name_taken(*other));
     }
     return {};
 }
@@ -176,8 +180,8 @@ Status check_container_name(std::string_view name) {
                        });
     if (!sound) {
         return fail(Errno::einval, "",
-                    fmt::format("\"{}\" cannot be a container's name: 2 to {} of a-z A-Z 0-9 _ . "
-                                "-, the first a letter or digit",
+                    fmt::format("Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
+                                "allowed, 2 to {} of them",
                                 name, kNameBytesMax));
     }
     return {};
@@ -215,6 +219,9 @@ Result<ContainerList> list_containers(store::Store const& store) {
 
 Result<std::optional<Container>> find_container(store::Store const& store, std::string_view typed) {
     ContainerList const list = OBLEA_TRY(list_containers(store));
+    if (typed.starts_with('/')) {
+        typed.remove_prefix(1);  // as docker's inspect shows names
+    }
     if (auto const named = std::ranges::find(list.all, typed, &Container::name);
         named != list.all.end()) {
         return *named;
@@ -271,6 +278,15 @@ Result<Container> create_container(store::Store const& store, NewContainer const
                                 encode_container(container), 0600, sys::Sync::yes));
     OBLEA_TRY(sys::fsync(lock.get()));  // the folder of containers: its new name
     return container;
+}
+
+Status set_container_run(store::Store const& store, Container const& container,
+                         std::string const& run) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    Container changed = OBLEA_TRY(read_container(store, container.id));
+    changed.run = run;
+    return sys::replace_file(store.root(), (changed.folder() + "/" + kFile).c_str(),
+                             encode_container(changed), 0600, sys::Sync::yes);
 }
 
 Status rename_container(store::Store const& store, Container const& container,

@@ -72,6 +72,10 @@ Result<Container> create_container(store::Store const& store, NewContainer const
 Status rename_container(store::Store const& store, Container const& container,
                         std::string const& name);
 
+// Changes what it runs (Container::run); a monitor that serves it reads it when the command ends.
+Status set_container_run(store::Store const& store, Container const& container,
+                         std::string const& run);
+
 // Removes the container and all that was written to it. Errors: EBUSY while it is mounted.
 // Files of other ids are removed in a user namespace where that is needed.
 Status remove_container(store::Store const& store, Container const& container);

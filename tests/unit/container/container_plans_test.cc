@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/mount.h>
 
+#include <csignal>
+
 using namespace oblea;
 using namespace oblea::tools;
 using nlohmann::json;
@@ -81,6 +83,24 @@ TEST_CASE("the image's defaults hold unless others are asked for", "[container][
     CHECK(planned(with_entrypoint(""))->arguments() == std::vector<std::string>{"/bin/sh"});
 }
 
+TEST_CASE("the caller's terminal is not the container's", "[container][run_config]") {
+    auto const env = [](std::vector<std::string> image, std::vector<std::string> asked,
+                        HasTerminal terminal) {
+        return plan_container_environment({.image = std::move(image),
+                                           .asked = std::move(asked),
+                                           .caller = {"TERM=mine", "PATH=/mine"},
+                                           .home = ""},
+                                          terminal)
+            .value();
+    };
+    using List = std::vector<std::string>;
+    CHECK(env({"PATH=/bin"}, {}, HasTerminal::no) == List{"PATH=/bin"});
+    CHECK(env({"PATH=/bin"}, {}, HasTerminal::yes) == List{"PATH=/bin", "TERM=xterm"});
+    CHECK(env({"PATH=/bin", "TERM=dumb"}, {}, HasTerminal::yes) == List{"PATH=/bin", "TERM=dumb"});
+    CHECK(env({"PATH=/bin"}, {"TERM"}, HasTerminal::no) == List{"PATH=/bin", "TERM=mine"});
+    CHECK(env({"PATH=/bin"}, {"HOME=/x"}, HasTerminal::no) == List{"PATH=/bin", "HOME=/x"});
+}
+
 TEST_CASE("options that contradict each other are refused", "[container][run_config]") {
     RunRequest ports;
     ports.plain.ports.push_back(port("", 1, 1));
@@ -94,6 +114,18 @@ TEST_CASE("options that contradict each other are refused", "[container][run_con
     RunRequest relative;
     relative.workdir = "relative";
     CHECK(planned(relative).error().code == Errno::einval);
+}
+
+TEST_CASE("what an image exposes is published once", "[container][run_config]") {
+    RunRequest request;
+    request.publish_all = true;
+    request.plain.ports.push_back(port("", 8080, 80));
+    auto const run = plan_run_config(R"({"config":{"ExposedPorts":{"80/tcp":{},"53/udp":{}}}})",
+                                     std::move(request));
+    REQUIRE(run.has_value());
+    REQUIRE(run->ports.size() == 2);
+    CHECK(run->ports[1] == port("", 0, 53, PortMapping::Protocol::udp));
+    CHECK(run->network == Network::published);
 }
 
 TEST_CASE("what a container runs is kept as it was settled", "[container][run_config]") {
@@ -115,14 +147,30 @@ TEST_CASE("what a container runs is kept as it was settled", "[container][run_co
 
 TEST_CASE("ports, volumes, policies and signals are read as docker writes them",
           "[container][run_config]") {
-    CHECK(parse_port_mapping("8080:80")->to_string() == "0.0.0.0:8080->80/tcp");
-    CHECK(parse_port_mapping("127.0.0.1:53:53/udp")->to_string() == "127.0.0.1:53->53/udp");
-    for (char const* bad : {"80", "a:80", "80:0", "80:70000", "80:80/sctp", ":80", "80:"}) {
+    auto const ports = [](char const* text) {
+        std::string shown;
+        auto const parsed = parse_port_mappings(text);
+        REQUIRE(parsed.has_value());
+        for (PortMapping const& one : *parsed) {
+            shown += one.to_string() + ' ';
+        }
+        return shown;
+    };
+    CHECK(ports("8080:80") == "0.0.0.0:8080->80/tcp ");
+    CHECK(ports("127.0.0.1:53:53/udp") == "127.0.0.1:53->53/udp ");
+    CHECK(ports("[::1]:53:53") == "::1:53->53/tcp ");
+    CHECK(ports("80") == "0.0.0.0:0->80/tcp ");
+    CHECK(ports("127.0.0.1::80") == "127.0.0.1:0->80/tcp ");
+    CHECK(ports("8000-8001:80-81") == "0.0.0.0:8000->80/tcp 0.0.0.0:8001->81/tcp ");
+    for (char const* bad : {"", "a:80", "80:0", "80:70000", "80:80/sctp", "80:", "2-1:2-1",
+                            "1-3:1-2", "1-2:1", "1-:1-", "-1"}) {
         CAPTURE(bad);
-        CHECK(parse_port_mapping(bad).error().code == Errno::einval);
+        CHECK(parse_port_mappings(bad).error().code == Errno::einval);
     }
     CHECK(parse_bind_mount("/a:/b:ro")->access == BindMount::Access::read_only);
-    for (char const* bad : {"/a", "name:/b", "/a:b", "/a:/b:x"}) {
+    CHECK(parse_bind_mount("/a:/b:ro,z")->access == BindMount::Access::read_only);
+    CHECK(parse_bind_mount("/a:/b:Z")->access == BindMount::Access::read_write);
+    for (char const* bad : {"/a", "name:/b", "/a:b", "/a:/b:x", "/a:/b:ro,x"}) {
         CAPTURE(bad);
         CHECK(parse_bind_mount(bad).error().code == Errno::einval);
     }
@@ -136,6 +184,13 @@ TEST_CASE("ports, volumes, policies and signals are read as docker writes them",
     CHECK(parse_signal("TERM").value() == 15);
     CHECK(parse_signal("SIGKILL").value() == 9);
     CHECK(parse_signal("1").value() == 1);
+    CHECK(parse_signal("hup").value() == 1);
+    CHECK(parse_signal("SIGRTMIN+3").value() == SIGRTMIN + 3);
+    CHECK(parse_signal("RTMAX-1").value() == SIGRTMAX - 1);
+    CHECK(signal_name(SIGRTMIN + 3) == "SIGRTMIN+3");
+    CHECK(signal_name(15) == "SIGTERM");
+    CHECK(parse_signal("0").error().code == Errno::einval);
+    CHECK(parse_signal("SIGRTMIN+99").error().code == Errno::einval);
     CHECK(parse_signal("NONE").error().code == Errno::einval);
     CHECK(parse_env_file("# no\n\nA=1\r\n  B=two words\n") ==
           std::vector<std::string>{"A=1", "B=two words"});
@@ -215,7 +270,8 @@ TEST_CASE("a copy goes where docker's rules put it", "[container][cp]") {
     CHECK(plan_copy({"f", Source::file}, {Target::folder, "d", false})->into == Into::target);
     CHECK(plan_copy({"f", Source::file}, {Target::missing, "new", false})->rename == "new");
     CHECK(plan_copy({"f", Source::file}, {Target::file, "old", false})->rename == "old");
-    CHECK(plan_copy({"d", Source::folder}, {Target::missing, "new", false})->into ==
+    CHECK(plan_copy({"d", Source::folder}, {Target::missing, "new", false})->into == Into::parent);
+    CHECK(plan_copy({".", Source::contents}, {Target::missing, "new", false})->into ==
           Into::new_folder);
     CHECK(plan_copy({".", Source::contents}, {Target::folder, "d", false})->into == Into::target);
     CHECK_FALSE(plan_copy({"f", Source::file}, {Target::missing, "new", true}).has_value());
@@ -273,7 +329,7 @@ TEST_CASE("what a bundle says is read back by the runtime of oblea's own", "[con
     CHECK(bundle->hostname == "h");
     CHECK(bundle->network == Bundle::Network::own);
     CHECK(bundle->process.arguments == std::vector<std::string>{"sh", "-c", "true"});
-    CHECK(bundle->process.env == std::vector<std::string>{"A=1", "HOME=/var/www"});
+    CHECK(bundle->process.env == std::vector<std::string>{"A=1", "HOSTNAME=h", "HOME=/var/www"});
     CHECK(bundle->process.workdir == "/srv");
     CHECK(bundle->process.terminal);
     CHECK(bundle->process.uid == 33);
