@@ -103,6 +103,15 @@ bool suits_crun() {
     return info.f_type == CGROUP2_SUPER_MAGIC || (info.f_type == TMPFS_MAGIC && !mixed);
 }
 
+// In a chroot the root folder is none that is mounted, and cannot be swapped: crun and runc fail
+// there ("set propagation for `/`: Invalid argument").
+bool has_mounted_root() {
+    struct statx info{};
+    constexpr std::uint64_t kMountRoot = STATX_ATTR_MOUNT_ROOT;
+    return ::statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_TYPE, &info) != 0 ||
+           (info.stx_attributes_mask & kMountRoot) == 0 || (info.stx_attributes & kMountRoot) != 0;
+}
+
 void give_streams(StandardStreams const& streams) {
     int const null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     auto const give = [&](int from, int to) { ::dup2(from >= 0 ? from : null, to); };
@@ -182,6 +191,9 @@ Result<Runtime> Runtime::find() {
         }
         return Runtime{*program};
     }
+    if (!has_mounted_root()) {
+        return Runtime{""};
+    }
     for (char const* name : {"crun", "runc"}) {
         if (auto program = find_program(name)) {
             return Runtime{*std::move(program)};
@@ -259,7 +271,10 @@ Result<pid_t> Runtime::create(int bundle, std::string const& id, StandardStreams
         OBLEA_TRY(spawn(command(std::move(rest)), bundle, streams, ChildLife::with_caller));
     int const status = OBLEA_TRY(wait_for_child(pid));
     if (status != 0) {
-        return fail(Errno::eio, "", fmt::format("{}: {}", program_, last_message(bundle)));
+        std::string const said = last_message(bundle);
+        return fail(
+            Errno::eio, "",
+            fmt::format("{}: {}", program_, said.empty() ? "it failed without a word" : said));
     }
     return read_pid(bundle);
 }
