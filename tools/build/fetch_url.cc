@@ -46,9 +46,8 @@ Result<FetchedFile> fetch_url(store::Store const& store, std::string const& url,
     registry::HttpRequest request{.url = OBLEA_TRY(registry::Url::parse(url))};
     auto const stream = OBLEA_TRY(client.open(std::move(request)));
     if (stream->head().status != 200) {
-        return fail(
-            stream->head().status == 404 ? Errno::enoent : Errno::eio, "",
-            fmt::format("{}: the server answered {}", url, stream->head().status));
+        return fail(stream->head().status == 404 ? Errno::enoent : Errno::eio, "",
+                    fmt::format("{}: the server answered {}", url, stream->head().status));
     }
     fetched.file =
         OBLEA_TRY(sys::openat(store.root(), store::layout::kTmp, O_TMPFILE | O_RDWR, mode_t{0600}));
