@@ -98,7 +98,7 @@ assert_eq "files of URLs" "text 600 0:0 1580702706 444 3:4 archive.tar.gz file.t
 assert_eq "again" 3 "$(oblea build --build-arg "SUM=$sum" . | grep -c 'Using cache')"
 wrong=${sum//[0-9]/0}
 assert_fails oblea build --build-arg "SUM=$wrong" .
-assert_contains "a checksum that does not hold" "$message" "Dockerfile:3: digest mismatch $url/file.txt?some=thing: expected sha256:$wrong, got sha256:$sum"
+assert_contains "a checksum that does not hold" "$message" "Dockerfile:3: ADD failed: digest mismatch $url/file.txt?some=thing: expected sha256:$wrong, got sha256:$sum"
 echo changed >"$work/served/file.txt"
 assert_fails oblea build --build-arg "SUM=$sum" .
 printf 'FROM debian\nADD %s/file.txt /named\n' "$url" >Dockerfile
