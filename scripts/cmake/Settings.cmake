@@ -52,7 +52,7 @@ if(OBLEA_PRECOMPILE)
     target_link_libraries(oblea_common_headers PRIVATE oblea_settings oblea_warnings fmt::fmt nlohmann_json::nlohmann_json)
     target_precompile_headers(oblea_common_headers PRIVATE <algorithm> <array> <atomic> <charconv> <chrono> <cstdint> <cstring>
         <expected> <functional> <limits> <map> <memory> <mutex> <optional> <ranges> <set> <span> <string>
-        <string_view> <thread> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+        <string_view> <thread> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <nlohmann/json.hpp> ${CMAKE_SOURCE_DIR}/store/base/json_instances.h)
 endif()
 
 # oblea_library(NAME SOURCES... ) declares one static library of ours with its alias oblea::<rest>.
