@@ -16,6 +16,7 @@
 
 #include <array>
 #include <charconv>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -120,8 +121,22 @@ void give_streams(StandardStreams const& streams) {
     give(streams.err, STDERR_FILENO);
 }
 
+// Into an open folder, and by its path where that leads to it: one that was opened in another mount
+// namespace has no path for getcwd(3), without which runc gives up.
+bool enter(int folder) {
+    std::array<char, PATH_MAX> path{};
+    bool const named = ::readlink(sys::proc_path(folder).c_str(), path.data(), path.size() - 1) > 0;
+    struct stat wanted{};
+    struct stat found{};
+    if (named && ::fstat(folder, &wanted) == 0 && ::stat(path.data(), &found) == 0 &&
+        wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino) {
+        return ::chdir(path.data()) == 0;
+    }
+    return ::fchdir(folder) == 0;
+}
+
 [[noreturn]] void execute(std::vector<std::string> arguments, int folder) {
-    bool const moved = folder < 0 || ::fchdir(folder) == 0;
+    bool const moved = folder < 0 || enter(folder);
     ::close_range(3, std::numeric_limits<unsigned>::max(), CLOSE_RANGE_CLOEXEC);
     sigset_t none;
     ::sigemptyset(&none);
