@@ -2,7 +2,7 @@
 # `oblea run` and what belongs to it, as docker's users know them: exit status, logs, sizes, STATUS, restart, exec, rm.
 source "$(dirname "$0")/lib.sh"
 need_fuse
-need crun jq
+need "${OBLEA_RUNTIME:-crun}" jq
 small_image
 oblea import "$small/oci" small:latest >/dev/null
 

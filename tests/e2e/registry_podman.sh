@@ -9,7 +9,7 @@ small_image
 start_registry plain
 printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$host" >"$CONTAINERS_REGISTRIES_CONF"
 podman_() {
-    podman --storage-driver vfs --root "$work/podman" --runroot "$work/podman-run" "$@"
+    podman --storage-driver vfs --root "$work/podman" --runroot "$work/podman-run" --tmpdir "$work/podman-tmp" "$@"
 }
 buildah_() {
     buildah --storage-driver vfs --root "$work/podman" --runroot "$work/podman-run" "$@"

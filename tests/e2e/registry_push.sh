@@ -7,7 +7,7 @@ need umoci podman
 small_image
 start_registry plain
 podman_() {
-    podman --storage-driver vfs --root "$work/podman" --runroot "$work/podman-run" "$@"
+    podman --storage-driver vfs --root "$work/podman" --runroot "$work/podman-run" --tmpdir "$work/podman-tmp" "$@"
 }
 digest_of() {
     skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://$1"

@@ -8,8 +8,8 @@ manifest=$(jq -r '.manifests[0].digest' "$small/oci/index.json")
 oblea import "$small/oci" example.org/small:1 >/dev/null
 oblea tag example.org/small:1 second
 id=$(oblea images -q --no-trunc example.org/small)
-podman() { command podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs "$@"; }
-test_cleanup() { command podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs system reset --force >/dev/null 2>&1; }
+podman() { command podman --root "$work/podman" --runroot "$work/podman-run" --tmpdir "$work/podman-tmp" --storage-driver vfs "$@"; }
+test_cleanup() { podman system reset --force >/dev/null 2>&1; }
 
 # One file of two kinds.
 oblea save -o "$work/one.tar" example.org/small:1

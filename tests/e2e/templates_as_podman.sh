@@ -5,7 +5,7 @@ need podman
 small_image
 oblea load -q -i "$small/docker.tar" >/dev/null
 image=example.org/small:latest
-podman=(podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs)
+podman=(podman --root "$work/podman" --runroot "$work/podman-run" --tmpdir "$work/podman-tmp" --storage-driver vfs)
 test_cleanup() { "${podman[@]}" system reset --force >/dev/null 2>&1; }
 "${podman[@]}" load -q -i "$small/docker.tar" >/dev/null
 

@@ -15,13 +15,24 @@ mknod -m 666 "$work/fuse" c 10 229 2>/dev/null || skip "device nodes cannot be m
 mount --bind "$work/fuse" /dev/fuse
 { : <>/dev/fuse; } 2>/dev/null || skip "device nodes do not work in $work"
 
+# end_processes_of ID: what a user of the test left running, as podman's keeper of the user's namespace, which takes no SIGTERM.
+end_processes_of() {
+    local pid
+    for pid in $(ps -o pid= -U "$1"); do
+        kill -KILL "$pid" 2>/dev/null
+    done
+}
+
 users=()
 test_cleanup() {
     umount /dev/fuse
     local user id
     for user in "${users[@]}"; do
-        # What podman leaves outside of the home.
-        id=$(id -u "$user") && rm -rf "/tmp/podman-run-$id" "/tmp/containers-user-$id"
+        if id=$(id -u "$user"); then
+            end_processes_of "$id"
+            # What podman leaves outside of the home.
+            rm -rf "/tmp/podman-run-$id" "/tmp/containers-user-$id"
+        fi
         userdel -f "$user" 2>/dev/null
     done
 }
