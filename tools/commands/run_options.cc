@@ -6,6 +6,7 @@
 #include "store/image/reference.h"
 #include "tools/commands/verify_option.h"
 #include "tools/monitor/pasta.h"
+#include "tools/monitor/published_ports.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/served_image.h"
 #include "tools/mount/user_namespace.h"

@@ -10,6 +10,7 @@
 #include "tools/monitor/guard.h"
 #include "tools/monitor/log_file.h"
 #include "tools/monitor/pasta.h"
+#include "tools/monitor/published_ports.h"
 #include "tools/monitor/runtime.h"
 #include "tools/monitor/standard_io.h"
 #include "tools/mount/leftovers.h"
@@ -128,6 +129,7 @@ private:
             return fail(Errno::ebusy, "", "container " + container_.name + " runs already");
         }
         lock_ = *std::move(lock);
+        OBLEA_TRY(hold_ports());
         log_ = OBLEA_TRY(sys::openat(folder_.get(), "log", O_WRONLY | O_CREAT | O_APPEND));
         signals_ = OBLEA_TRY(block_signals());
         rights_ = OBLEA_TRY(enter_private_namespaces(
@@ -147,6 +149,14 @@ private:
         if (config_.build.has_value()) {
             OBLEA_TRY(build_mounts_.make(store_, store_.path() + '/' + container_.folder(),
                                          *config_.build));
+        }
+        return {};
+    }
+
+    // From before the first run until after the last: connections wait while it starts again.
+    Status hold_ports() {
+        if (config_.network == Network::published && !ports_.has_value()) {
+            ports_.emplace(OBLEA_TRY(PublishedPorts::listen(config_.ports)));
         }
         return {};
     }
@@ -204,6 +214,10 @@ private:
         OBLEA_TRY(io_->attach());
         if (config_.network == Network::published) {
             pasta_ = OBLEA_TRY(start_pasta(config_.ports, init, folder_.get()));
+            OBLEA_TRY(hold_ports());
+            if (!ports_->empty()) {
+                forwarder_ = OBLEA_TRY(ports_->forward_to(init));
+            }
         }
         return StartOutcome{};
     }
@@ -401,6 +415,8 @@ private:
             ::kill(pasta_, SIGTERM);
             pasta_ = 0;
         }
+        forwarder_.line.reset();  // it ends by itself, when its last connection has
+        forwarder_.pid = -1;
         guard_.reset();
         io_.reset();
     }
@@ -425,6 +441,7 @@ private:
                 fmt::print(stderr, "oblea: {}\n", removed.error().message());
             }
         }
+        ports_.reset();
         lock_.reset();
         if (clients_.has_value()) {
             clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
@@ -478,6 +495,9 @@ private:
             } else if (server_.has_value() && pid == server_->process.pid) {
                 server_lost_ = true;
                 signal_init(SIGKILL);  // its files are gone
+            } else if (pid == forwarder_.pid) {
+                fmt::print(stderr, "oblea: the process that forwards the ports was lost\n");
+                ports_.reset();  // whoever connects is refused, and does not wait for ever
             }
         }
     }
@@ -548,7 +568,9 @@ private:
     std::optional<Guard> guard_;
     std::optional<LogWriter> output_log_;
     pid_t init_ = 0;
+    std::optional<PublishedPorts> ports_;
     pid_t pasta_ = 0;
+    PublishedPorts::Forwarder forwarder_;
     std::optional<int> wait_status_;
     bool begun_ = false;
     bool told_to_begin_ = false;

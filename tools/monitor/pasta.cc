@@ -4,11 +4,8 @@
 #include "store/base/sys.h"
 #include "tools/monitor/runtime.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +16,6 @@ namespace oblea::tools {
 namespace {
 
 namespace sys = base::sys;
-using base::UniqueFd;
 
 constexpr char const* kPasta = "/usr/bin/pasta";
 constexpr int kWaitMs = 10'000;
@@ -53,58 +49,13 @@ Result<std::string> name_namespace(pid_t init, int folder) {
     return path;
 }
 
-// A socket bound to a free port of the address.
-Result<UniqueFd> bind_free_port(PortMapping const& port) {
-    sockaddr_in6 six{};
-    sockaddr_in four{};
-    six.sin6_family = AF_INET6;
-    four.sin_family = AF_INET;
-    char const* const address = port.host_address.empty() ? "0.0.0.0" : port.host_address.c_str();
-    bool const is_four = ::inet_pton(AF_INET, address, &four.sin_addr) == 1;
-    if (!is_four && ::inet_pton(AF_INET6, address, &six.sin6_addr) != 1) {
-        return fail(Errno::einval, "",
-                    fmt::format("\"{}\" is no address to publish a port on", address));
-    }
-    bool const tcp = port.protocol == PortMapping::Protocol::tcp;
-    UniqueFd socket{
-        ::socket(is_four ? AF_INET : AF_INET6, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0)};
-    void const* const wanted = is_four ? static_cast<void const*>(&four) : &six;
-    socklen_t const size = is_four ? sizeof(four) : sizeof(six);
-    if (!socket.valid() || ::bind(socket.get(), static_cast<sockaddr const*>(wanted), size) != 0) {
-        return fail(sys::last_errno(), "bind", address);
-    }
-    return socket;
-}
-
-Result<std::uint16_t> port_of(UniqueFd const& socket) {
-    sockaddr_storage bound{};
-    socklen_t size = sizeof(bound);
-    if (::getsockname(socket.get(), static_cast<sockaddr*>(static_cast<void*>(&bound)), &size) !=
-        0) {
-        return fail(sys::last_errno(), "getsockname");
-    }
-    void const* const seen = &bound;
-    return ntohs(bound.ss_family == AF_INET ? static_cast<sockaddr_in const*>(seen)->sin_port
-                                            : static_cast<sockaddr_in6 const*>(seen)->sin6_port);
-}
-
 }  // namespace
-
-Status choose_host_ports(std::vector<PortMapping>& ports) {
-    std::vector<UniqueFd> held;  // all at once, so that none is chosen twice
-    for (PortMapping& port : ports) {
-        if (port.host_port == 0) {
-            held.push_back(OBLEA_TRY(bind_free_port(port)));
-            port.host_port = OBLEA_TRY(port_of(held.back()));
-        }
-    }
-    return {};
-}
 
 Status need_pasta() {
     if (::access(kPasta, X_OK) != 0) {
         return fail(Errno::enoent, "",
-                    "ports are published by pasta, which is not installed: install the package "
+                    "a container with published ports has its network by pasta, which is not "
+                    "installed: install the package "
                     "passt, or use --network host");
     }
     return {};
@@ -114,26 +65,23 @@ std::vector<std::string> pasta_command(std::vector<PortMapping> const& ports,
                                        std::string const& space) {
     std::vector<std::string> command{kPasta,    "--config-net", "--foreground",
                                      "--quiet", "--netns",      space};
-    bool tcp = false;
     bool udp = false;
     for (PortMapping const& port : ports) {
-        bool const is_tcp = port.protocol == PortMapping::Protocol::tcp;
-        (is_tcp ? tcp : udp) = true;
-        std::string const address = port.host_address.empty() ? "" : port.host_address + '/';
-        command.insert(command.end(),
-                       {is_tcp ? "-t" : "-u",
-                        fmt::format("{}{}:{}", address, port.host_port, port.container_port)});
-    }
-    if (!tcp) {
-        command.insert(command.end(), {"-t", "none"});
+        if (port.protocol == PortMapping::Protocol::udp) {
+            udp = true;
+            std::string const address = port.host_address.empty() ? "" : port.host_address + '/';
+            command.insert(command.end(), {"-u", fmt::format("{}{}:{}", address, port.host_port,
+                                                             port.container_port)});
+        }
     }
     if (!udp) {
         command.insert(command.end(), {"-u", "none"});
     }
     // As whoever we are: another user could not enter the namespace.
     command.insert(command.end(), {"--runas", "0"});
-    // What listens on the machine's loopback is not the container's.
-    command.insert(command.end(), {"-T", "none", "-U", "none"});
+    // TCP ports are not its business (published_ports.h), and what listens on the machine's
+    // loopback is not the container's.
+    command.insert(command.end(), {"-t", "none", "-T", "none", "-U", "none"});
     return command;
 }
 

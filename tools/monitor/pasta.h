@@ -12,12 +12,9 @@ namespace oblea::tools {
 // Errors: ENOENT naming the package when pasta is not installed.
 Status need_pasta();
 
-// Gives ports of the machine that are free now to those that name none. Errors: EINVAL for what is
-// no address; as bind(2).
-Status choose_host_ports(std::vector<PortMapping>& ports);
-
-// Connects the network namespace of process `init` and publishes the ports; pasta stays as a child
-// of the calling process. `folder` takes its messages (pasta.log).
+// Connects the network namespace of process `init` and publishes the UDP ports (TCP:
+// published_ports.h); pasta stays as a child of the calling process. `folder` takes its messages
+// (pasta.log).
 Result<pid_t> start_pasta(std::vector<PortMapping> const& ports, pid_t init, int folder);
 
 // Its command line; `space` is the path of the network namespace. Pure.

@@ -375,8 +375,10 @@ TEST_CASE("a bundle that asks for what is not known is refused", "[container][bu
     CHECK_FALSE(read_bundle("[]").has_value());
 }
 
-TEST_CASE("pasta is told the ports, and nothing else is forwarded", "[container][pasta]") {
-    auto const command = pasta_command({port("127.0.0.1", 8080, 80)}, "/proc/7/ns/net");
+TEST_CASE("pasta is told the UDP ports, and nothing else is forwarded", "[container][pasta]") {
+    PortMapping name_service = port("127.0.0.1", 5353, 53);
+    name_service.protocol = PortMapping::Protocol::udp;
+    auto const command = pasta_command({port("", 8080, 80), name_service}, "/proc/7/ns/net");
     auto const has = [&](std::string const& option, std::string const& value) {
         for (std::size_t i = 0; i + 1 < command.size(); ++i) {
             if (command[i] == option && command[i + 1] == value) {
@@ -385,8 +387,8 @@ TEST_CASE("pasta is told the ports, and nothing else is forwarded", "[container]
         }
         return false;
     };
-    CHECK(has("-t", "127.0.0.1/8080:80"));
-    CHECK(has("-u", "none"));
+    CHECK(has("-t", "none"));
+    CHECK(has("-u", "127.0.0.1/5353:53"));
     CHECK(has("-T", "none"));
     CHECK(has("--netns", "/proc/7/ns/net"));
 }
