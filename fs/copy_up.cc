@@ -8,6 +8,8 @@
 #include "fs/union_impl.h"
 
 #include "fs/plan/acl.h"
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/index/file_mode.h"
 
 #include <linux/fs.h>
@@ -16,12 +18,6 @@
 #include <algorithm>
 
 namespace oblea::fs {
-
-namespace {
-
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
-
-}  // namespace
 
 InodeMark UnionFs::Impl::mark_for(store::InodeAttr const& attr, std::string key) const {
     InodeMark mark;
@@ -73,7 +69,7 @@ Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std
             at = end;
         }
         while (at < end) {
-            buffer.resize(std::min<std::uint64_t>(kBufferBytes, to - from));
+            buffer.resize(std::min<std::uint64_t>(base::kLargeBufferBytes, to - from));
             auto const piece = base::MutableBytes{buffer}.first(
                 static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at)));
             std::size_t const count = OBLEA_TRY(lower->read(ino, piece, at));

@@ -20,8 +20,6 @@ namespace {
 
 using Owner = BlockMap::Owner;
 
-constexpr std::string_view kSynced = ".synced";
-
 std::string const& this_boot() {
     static std::string const id = base::boot_id();
     return id;
@@ -77,7 +75,7 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
     if (live.has_value() && OBLEA_TRY(part->map.load_live(*live, this_boot()))) {
         part->live = PartialFile::OnDisk::yes;
         part->changes = 1;  // nobody knows how much of it was synced
-    } else if (auto const synced = OBLEA_TRY(read(part->name + std::string{kSynced}))) {
+    } else if (auto const synced = OBLEA_TRY(read(part->name + std::string{kSyncedMapSuffix}))) {
         OBLEA_TRY(part->map.load_synced(*synced));
     }
     part->saved_limit = part->map.limit();
@@ -332,7 +330,7 @@ Status UnionFs::Impl::sync_partial(Ino ino, PartialFile& part, int file) {
         return {};
     }
     int const maps = OBLEA_TRY(up().maps());
-    std::string const name = part.name + std::string{kSynced};
+    std::string const name = part.name + std::string{kSyncedMapSuffix};
     OBLEA_TRY(sys::replace_file(maps, name.c_str(), form, 0600, sys::Sync::yes));
     part.synced_changes = changes;
     return {};

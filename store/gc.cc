@@ -28,18 +28,18 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kContainerBytesMax = 4U << 20U;
 // Who has not gone on with a download after this will hardly do so.
 constexpr std::int64_t kDownloadSecondsMax = std::int64_t{7} * 24 * 3600;
 
 Status reach_container(int root, std::string const& id, Reached& reached) {
     std::string const path = layout::container(id) + "/container.json";
-    auto text = sys::read_file(root, path.c_str(), kContainerBytesMax);
+    auto text = sys::read_file(root, path.c_str(), limits::kContainerFileBytesMax);
     if (!text.has_value() && text.error().code == Errno::enoent) {
         return {};  // being made, by one who holds a lease
     }
     std::string const bytes = OBLEA_TRY(with_context(std::move(text), [&] { return path; }));
-    json const document = OBLEA_TRY(json_fields::parse_object(bytes, path, kContainerBytesMax));
+    json const document =
+        OBLEA_TRY(json_fields::parse_object(bytes, path, limits::kContainerFileBytesMax));
     if (auto const image = OBLEA_TRY(json_fields::digest_if(document, "image", path))) {
         reached.blobs.insert(*image);
     }

@@ -15,7 +15,7 @@ using base::UniqueFd;
 
 namespace {
 
-constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, on every file system
+constexpr std::uint64_t kStatBlockBytes = 512;  // of st_blocks, on every file system
 constexpr std::string_view kMergedSuffix = ".index";
 
 using InodeSet = std::set<std::pair<dev_t, ino_t>>;
@@ -26,7 +26,7 @@ Result<std::uint64_t> count_tree(int dir, char const* path, InodeSet& seen) {
                               !seen.emplace(info->st_dev, info->st_ino).second)) {
         return 0;
     }
-    std::uint64_t bytes = static_cast<std::uint64_t>(info->st_blocks) * kBlockBytes;
+    std::uint64_t bytes = static_cast<std::uint64_t>(info->st_blocks) * kStatBlockBytes;
     if (!S_ISDIR(info->st_mode)) {
         return bytes;
     }
@@ -74,7 +74,7 @@ public:
         item.item.kind = kind;
         item.item.bytes = S_ISDIR(info->st_mode)
                               ? OBLEA_TRY(tree_bytes(root_, path.c_str()))
-                              : static_cast<std::uint64_t>(info->st_blocks) * kBlockBytes;
+                              : static_cast<std::uint64_t>(info->st_blocks) * kStatBlockBytes;
         item.item.path = std::move(path);
         item.changed = {info->st_ctim.tv_sec, static_cast<std::uint32_t>(info->st_ctim.tv_nsec)};
         if (auto const digest = Digest::parse_hex(hex); digest.has_value()) {

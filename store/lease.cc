@@ -24,8 +24,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr mode_t kFileMode = 0600;
-
 std::string description_of(std::string const& lease) {
     return lease + std::string{lease_files::kDescription};
 }
@@ -44,7 +42,7 @@ Status keep_snapshot(int root, std::string const& lease) {
     }
     std::string const text =
         OBLEA_TRY(sys::read_file(root, layout::kImages, limits::kImagesFileBytesMax));
-    return sys::replace_file(root, snapshot.c_str(), text, kFileMode, sys::Sync::no);
+    return sys::replace_file(root, snapshot.c_str(), text, layout::kFileMode, sys::Sync::no);
 }
 
 // A description is for people: on a full disk things can be looked at and removed without it.
@@ -59,7 +57,7 @@ Result<std::pair<UniqueFd, std::string>> create_file(int root) {
     for (;;) {
         std::string path =
             fmt::format("{}/{}.{}", layout::kLeases, ::getpid(), counter.fetch_add(1));
-        auto file = sys::openat(root, path.c_str(), O_RDWR | O_CREAT | O_EXCL, kFileMode);
+        auto file = sys::openat(root, path.c_str(), O_RDWR | O_CREAT | O_EXCL, layout::kFileMode);
         if (file.has_value()) {
             return std::pair{*std::move(file), std::move(path)};
         }
@@ -163,7 +161,7 @@ Status Lease::write_description() const {
     }
     return sys::replace_file(root_.get(), description_of(path_).c_str(),
                              json_fields::encode(document, json_fields::Layout::compact) + '\n',
-                             kFileMode, sys::Sync::no);
+                             layout::kFileMode, sys::Sync::no);
 }
 
 Status Lease::describe(std::string_view text) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Publishing into a store for others. DURABILITY.md "Publish" has the order of the steps.
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
 #include "store/gc_reach.h"
@@ -32,22 +34,16 @@ using nlohmann::json;
 
 namespace {
 
-// Whoever can read the folder can read what is in it, whatever the publisher's umask.
-constexpr mode_t kFolderMode = 0755;
-constexpr mode_t kFileMode = 0644;
 constexpr std::size_t kUnusedBytesMax = 256U << 20U;
-constexpr std::size_t kCopyBytes = 1U << 20U;
 
 constexpr char kMarkerText[] = "{\"published\":1}\n";
-constexpr char kOciLayoutText[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
+constexpr std::array<char const*, 5> kPublishedFolders = {
+    layout::kBlobsParent, layout::kBlobs, layout::kLayers, layout::kObjects, layout::kMerged};
 
-constexpr char kBlobsParent[] = "blobs";
-constexpr std::array<char const*, 5> kFolders = {kBlobsParent, layout::kBlobs, layout::kLayers,
-                                                 layout::kObjects, layout::kMerged};
-
+// Whoever can read the folder can read what is in it, whatever the publisher's umask.
 Status make_folder(int root, char const* path) {
-    OBLEA_TRY(sys::mkdirat_if_missing(root, path, kFolderMode));
-    return sys::fchmodat(root, path, kFolderMode);
+    OBLEA_TRY(sys::mkdirat_if_missing(root, path, layout::kSharedFolderMode));
+    return sys::fchmodat(root, path, layout::kSharedFolderMode);
 }
 
 std::string parent_of(std::string const& path) {
@@ -96,7 +92,7 @@ private:
     [[nodiscard]] int root() const { return root_.get(); }
 
     Status open_folder() {
-        OBLEA_TRY(sys::mkdir_all(request_.folder, kFolderMode));
+        OBLEA_TRY(sys::mkdir_all(request_.folder, layout::kSharedFolderMode));
         root_ = OBLEA_TRY(sys::open(request_.folder, O_RDONLY | O_DIRECTORY));
         bool const published = OBLEA_TRY(is_published(root()));
         bool const begun =
@@ -117,8 +113,8 @@ private:
     }
 
     Status lock() {
-        lock_ = OBLEA_TRY(
-            sys::openat(root(), layout::kPublisherLock, O_RDWR | O_CREAT | O_NOFOLLOW, kFileMode));
+        lock_ = OBLEA_TRY(sys::openat(root(), layout::kPublisherLock, O_RDWR | O_CREAT | O_NOFOLLOW,
+                                      layout::kSharedFileMode));
         auto locked = sys::lock(lock_.get(), sys::LockKind::exclusive);
         if (!locked.has_value()) {
             Error error = with_context(std::move(locked).error(),
@@ -132,21 +128,21 @@ private:
 
     // The marker comes last: without it nobody reads.
     Status fill() {
-        OBLEA_TRY(sys::fchmodat(root(), ".", kFolderMode));
-        OBLEA_TRY(sys::fchmod(lock_.get(), kFileMode));
-        for (char const* folder : kFolders) {
+        OBLEA_TRY(sys::fchmodat(root(), ".", layout::kSharedFolderMode));
+        OBLEA_TRY(sys::fchmod(lock_.get(), layout::kSharedFileMode));
+        for (char const* folder : kPublishedFolders) {
             OBLEA_TRY(make_folder(root(), folder));
         }
-        OBLEA_TRY(sync_paths(root(), {kBlobsParent, "."}, sync_threads()));
-        OBLEA_TRY(put_text(layout::kOciLayout, kOciLayoutText));
+        OBLEA_TRY(sync_paths(root(), {layout::kBlobsParent, "."}, sync_threads()));
+        OBLEA_TRY(put_text(layout::kOciLayout, layout::kOciLayoutText));
         OBLEA_TRY(write_images({}));
         return put_text(layout::kPublished, kMarkerText);
     }
 
     Result<UniqueFd> create(std::string const& staged) {
-        UniqueFd file =
-            OBLEA_TRY(sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, kFileMode));
-        OBLEA_TRY(sys::fchmod(file.get(), kFileMode));
+        UniqueFd file = OBLEA_TRY(sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL,
+                                              layout::kSharedFileMode));
+        OBLEA_TRY(sys::fchmod(file.get(), layout::kSharedFileMode));
         return file;
     }
 
@@ -280,7 +276,7 @@ private:
         std::string const staged = stage_name();
         UniqueFd const file = OBLEA_TRY(create(staged));
         base::Sha256 hash;
-        base::Bytes buffer(kCopyBytes);
+        base::Bytes buffer(base::kLargeBufferBytes);
         std::uint64_t offset = 0;
         for (;;) {
             std::size_t const count = OBLEA_TRY(sys::pread_full(part->file.get(), buffer, offset));

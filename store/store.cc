@@ -31,8 +31,6 @@ struct Store::Impl {
 
 namespace {
 
-constexpr mode_t kFileMode = 0600;
-
 bool is_full(Error const& error) {
     return error.code == Errno::enospc || error.code == Errno::edquot;
 }
@@ -40,10 +38,10 @@ bool is_full(Error const& error) {
 // Writes durably; on a full disk the reserve is given up for it, and made again as soon as there is
 // room.
 Status replace_with_reserve(int root, char const* path, std::string_view text) {
-    auto written = sys::replace_file(root, path, text, kFileMode, sys::Sync::yes);
+    auto written = sys::replace_file(root, path, text, layout::kFileMode, sys::Sync::yes);
     if (!written.has_value() && is_full(written.error())) {
         OBLEA_TRY(drop_reserve(root));
-        written = sys::replace_file(root, path, text, kFileMode, sys::Sync::yes);
+        written = sys::replace_file(root, path, text, layout::kFileMode, sys::Sync::yes);
     }
     OBLEA_TRY(std::move(written));
     auto reserved = make_reserve(root);
@@ -188,8 +186,8 @@ Status Store::write_blob(std::string_view bytes, Digest const& digest) const {
 Status Store::replace_blob(std::string_view bytes, Digest const& digest) const {
     std::string const target = layout::blob(digest);
     std::string const staged = fmt::format("{}/blob.{}", layout::kTmp, unique_name());
-    UniqueFd const file =
-        OBLEA_TRY(sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, kFileMode));
+    UniqueFd const file = OBLEA_TRY(
+        sys::openat(root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, layout::kFileMode));
     base::ScopeExit discard{
         [&] { static_cast<void>(sys::unlink_if_exists(root(), staged.c_str())); }};
     OBLEA_TRY(sys::write_all(file.get(), base::bytes_of(bytes)));

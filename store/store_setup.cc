@@ -22,18 +22,14 @@ using base::UniqueFd;
 
 namespace {
 
-constexpr mode_t kFolderMode = 0700;
-constexpr mode_t kFileMode = 0600;
 constexpr std::uint64_t kReserveBytes = 1U << 20U;
-constexpr char kOciLayoutText[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 constexpr char kEmptyOciIndex[] =
     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
     "\"manifests\":[]}\n";
 
-constexpr char kBlobsParent[] = "blobs";
 constexpr std::array<char const*, 8> kFolders = {
-    kBlobsParent,    layout::kBlobs,      layout::kLayers, layout::kObjects,
-    layout::kMerged, layout::kContainers, layout::kLeases, layout::kTmp};
+    layout::kBlobsParent, layout::kBlobs,      layout::kLayers, layout::kObjects,
+    layout::kMerged,      layout::kContainers, layout::kLeases, layout::kTmp};
 
 struct NetworkFileSystem {
     std::uint64_t magic;
@@ -75,7 +71,7 @@ Status probe(int root, std::string const& path) {
         static_cast<void>(sys::unlink_if_exists(root, two.c_str()));
     }};
     UniqueFd const held =
-        OBLEA_TRY(sys::openat(root, one.c_str(), O_RDWR | O_CREAT | O_EXCL, kFileMode));
+        OBLEA_TRY(sys::openat(root, one.c_str(), O_RDWR | O_CREAT | O_EXCL, layout::kFileMode));
     UniqueFd const other = OBLEA_TRY(sys::openat(root, one.c_str(), O_RDWR));
     bool const first = OBLEA_TRY(sys::try_lock(held.get(), sys::LockKind::exclusive));
     bool const second = OBLEA_TRY(sys::try_lock(other.get(), sys::LockKind::shared));
@@ -113,23 +109,25 @@ Status fill(int root, std::string const& path) {
     // The lock tells a store that is being made from any other folder: it is on disk before
     // anything else is there.
     OBLEA_TRY(sys::fsync(root));
-    OBLEA_TRY(sys::fchmodat(root, ".", kFolderMode));
+    OBLEA_TRY(sys::fchmodat(root, ".", layout::kFolderMode));
     for (char const* folder : kFolders) {
-        OBLEA_TRY(sys::mkdirat_if_missing(root, folder, kFolderMode));
+        OBLEA_TRY(sys::mkdirat_if_missing(root, folder, layout::kFolderMode));
     }
     OBLEA_TRY(probe(root, path));
     OBLEA_TRY(make_reserve(root));
-    OBLEA_TRY(
-        sys::replace_file(root, layout::kOciLayout, kOciLayoutText, kFileMode, sys::Sync::no));
-    OBLEA_TRY(sys::replace_file(root, layout::kOciIndex, kEmptyOciIndex, kFileMode, sys::Sync::no));
+    OBLEA_TRY(sys::replace_file(root, layout::kOciLayout, layout::kOciLayoutText, layout::kFileMode,
+                                sys::Sync::no));
+    OBLEA_TRY(sys::replace_file(root, layout::kOciIndex, kEmptyOciIndex, layout::kFileMode,
+                                sys::Sync::no));
     // All but the last file may be short or missing as long as that is, and is made again.
-    OBLEA_TRY(sync_paths(root, {layout::kOciLayout, layout::kOciIndex, kBlobsParent, "."},
+    OBLEA_TRY(sync_paths(root, {layout::kOciLayout, layout::kOciIndex, layout::kBlobsParent, "."},
                          sync_threads()));
-    return sys::replace_file(root, layout::kImages, Images{}.encode(), kFileMode, sys::Sync::yes);
+    return sys::replace_file(root, layout::kImages, Images{}.encode(), layout::kFileMode,
+                             sys::Sync::yes);
 }
 
 Status make_root(std::string const& path) {
-    auto made = sys::mkdir_all(path, kFolderMode);
+    auto made = sys::mkdir_all(path, layout::kFolderMode);
     if (!made.has_value()) {
         return std::unexpected<Error>(with_context(
             std::move(made).error(),
@@ -182,7 +180,7 @@ Status make_reserve(int root) {
         return {};
     }
     UniqueFd const file =
-        OBLEA_TRY(sys::openat(root, layout::kReserve, O_WRONLY | O_CREAT, kFileMode));
+        OBLEA_TRY(sys::openat(root, layout::kReserve, O_WRONLY | O_CREAT, layout::kFileMode));
     base::ScopeExit discard{
         [&] { static_cast<void>(sys::unlink_if_exists(root, layout::kReserve)); }};
     auto filled = sys::fallocate(file.get(), 0, 0, kReserveBytes);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/verify.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
@@ -33,9 +35,6 @@ using Depth = VerifyOptions::Depth;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 1U << 20U;
-constexpr std::size_t kContainerBytesMax = 4U << 20U;
-
 // What is wrong with a file whose SHA-256 should be `digest`; nullopt: nothing. Fails only when it
 // is interrupted, with what made it unreadable as the answer else.
 Result<std::optional<std::string>> hash_fault(int root, std::string const& path,
@@ -44,7 +43,7 @@ Result<std::optional<std::string>> hash_fault(int root, std::string const& path,
     if (!file.has_value()) {
         return std::optional{file.error().message()};
     }
-    base::Bytes buffer(kReadBytes);
+    base::Bytes buffer(base::kLargeBufferBytes);
     base::Sha256 hash;
     for (std::uint64_t offset = 0;;) {
         auto const count = sys::pread_full(file->get(), buffer, offset);
@@ -219,14 +218,14 @@ private:
 
     Status check_container(std::string const& id) {
         std::string const path = layout::container(id) + "/container.json";
-        auto const text = sys::read_file(root_, path.c_str(), kContainerBytesMax);
+        auto const text = sys::read_file(root_, path.c_str(), limits::kContainerFileBytesMax);
         if (!text.has_value() && text.error().code == Errno::enoent) {
             return {};  // being made, or debris
         }
         auto const checked = [&]() -> Status {
             std::string const bytes = OBLEA_TRY(Result<std::string>{text});
             json const document =
-                OBLEA_TRY(json_fields::parse_object(bytes, path, kContainerBytesMax));
+                OBLEA_TRY(json_fields::parse_object(bytes, path, limits::kContainerFileBytesMax));
             for (json const& layer : *OBLEA_TRY(json_fields::array(document, "layers", path))) {
                 Digest const diff_id = OBLEA_TRY(
                     Digest::parse(layer.is_string() ? layer.get<std::string>() : std::string{}));

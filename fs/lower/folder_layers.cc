@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower/folder_layers.h"
 
+#include "store/base/absence.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
 
@@ -54,10 +55,6 @@ Result<SharedFd> open_layer(std::string const& path) {
         }
     }
     return SharedFd{root};
-}
-
-bool is_absent(Errno code) {
-    return code == Errno::enoent || code == Errno::enotdir || code == Errno::eloop;
 }
 
 }  // namespace
@@ -155,7 +152,8 @@ Result<FolderLayers::Redirected> FolderLayers::follow(std::uint16_t layer,
     for (std::size_t i = 0; i < components.size(); ++i) {
         std::string const name{components[i]};
         auto opened = sys::openat(at->get(), name.c_str(), kFolderFlags);
-        if (!opened.has_value() && !is_absent(opened.error().code)) {
+        if (!opened.has_value() && !base::is_absent(opened.error().code) &&
+            opened.error().code != Errno::eloop) {
             return std::unexpected<Error>(std::move(opened).error());
         }
         if (!opened.has_value()) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower/folder_marks.h"
 
+#include "store/base/text.h"
+
 #include <charconv>
 #include <fmt/format.h>
 #include <vector>
@@ -27,18 +29,6 @@ constexpr std::array kOwnPrefixes{
     OwnPrefix{"security.fuseoverlayfs.", ""},
 };
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    for (;;) {
-        auto const end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        if (end == std::string_view::npos) {
-            return parts;
-        }
-        text.remove_prefix(end + 1);
-    }
-}
-
 std::optional<std::uint32_t> parse_number(std::string_view text, int base) {
     std::uint32_t value = 0;
     auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
@@ -63,7 +53,7 @@ constexpr std::array kKindNames{
 };
 
 bool parse_kind(std::string_view text, OverrideStat& stat) {
-    auto const parts = split(text, '-');
+    auto const parts = base::split(text, '-');
     for (auto const& [name, type] : kKindNames) {
         if (parts.front() != name) {
             continue;
@@ -145,7 +135,7 @@ std::optional<std::string> redirected_path(std::string_view folder, std::string_
 }
 
 std::optional<OverrideStat> parse_override_stat(std::string_view text) {
-    auto const parts = split(text, ':');
+    auto const parts = base::split(text, ':');
     if (parts.size() != 3 && parts.size() != 4) {
         return std::nullopt;
     }

@@ -23,9 +23,9 @@ std::uint32_t number_at(std::string_view text, std::size_t at, std::size_t bytes
 }
 
 // One entry of a list that is being changed.
-class Entry {
+class AclEntry {
 public:
-    Entry(std::string& list, std::size_t at) : list_(&list), at_(at) {}
+    AclEntry(std::string& list, std::size_t at) : list_(&list), at_(at) {}
     [[nodiscard]] std::uint32_t tag() const { return number_at(*list_, at_, 2); }
     [[nodiscard]] std::uint32_t permissions() const { return number_at(*list_, at_ + 2, 2); }
     // Takes away what `bits` does not have; gives what is left.
@@ -68,7 +68,7 @@ Result<InheritedAcl> inherit_acl(std::string_view default_list, std::uint32_t pe
     // The mask, or the group's entry without one, is what the group class is allowed.
     std::size_t group_at = 0;
     for (std::size_t at = kHeadBytes; at < list.size(); at += kEntryBytes) {
-        Entry entry{list, at};
+        AclEntry entry{list, at};
         switch (entry.tag()) {
         case ACL_USER_OBJ:
             owner = entry.restrict_to(permissions >> 6U);
@@ -94,7 +94,7 @@ Result<InheritedAcl> inherit_acl(std::string_view default_list, std::uint32_t pe
         return fail(Errno::euclean, "acl", "a damaged access list");
     }
     if (!mask.has_value()) {
-        group = Entry{list, group_at}.restrict_to(permissions >> 3U);
+        group = AclEntry{list, group_at}.restrict_to(permissions >> 3U);
     }
     InheritedAcl inherited{.permissions = (permissions & 07000U) | (owner << 6U) |
                                           (mask.value_or(group) << 3U) | others};
@@ -118,7 +118,7 @@ Result<std::string> with_owner_entry(std::string_view list, std::uint32_t permis
     OBLEA_TRY(check(list));
     std::string changed{list};
     for (std::size_t at = kHeadBytes; at < changed.size(); at += kEntryBytes) {
-        Entry entry{changed, at};
+        AclEntry entry{changed, at};
         if (entry.tag() == ACL_USER_OBJ) {
             entry.set((permissions >> 6U) & kAllPermissions);
         }

@@ -2,6 +2,7 @@
 #include "fs/upper/upper_changes.h"
 
 #include "fs/lower/follow_redirect.h"
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 
 #include <algorithm>
@@ -15,10 +16,6 @@ using base::UniqueFd;
 using store::FileType;
 using store::InodeNo;
 using store::RelPath;
-
-bool is_absent(Error const& error) {
-    return error.code == Errno::enoent || error.code == Errno::enotdir;
-}
 
 class UpperWalk {
 public:
@@ -94,7 +91,7 @@ private:
                         std::optional<LowerEntry> const& below) {
         auto folder =
             sys::openat(level.folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (!folder.has_value() && is_absent(folder.error())) {
+        if (!folder.has_value() && base::is_absent(folder.error().code)) {
             return {};
         }
         UniqueFd opened = OBLEA_TRY(std::move(folder));
@@ -144,7 +141,7 @@ private:
         }
         auto const mark =
             sys::lgetxattr(sys::proc_path(folder) + '/' + name, names_.whiteout.c_str());
-        if (!mark.has_value() && is_absent(mark.error())) {
+        if (!mark.has_value() && base::is_absent(mark.error().code)) {
             return false;
         }
         return OBLEA_TRY(mark).has_value();

@@ -28,8 +28,6 @@ constexpr std::string_view kSealed = "1 sealed";
 constexpr std::string_view kNote = ".belongs";
 constexpr std::string_view kFormat = "oblea-upper 1 private\n";
 constexpr std::string_view kFormatWithMaps = "oblea-upper 2 private\n";
-// Ends the name of a map that counts after a restart of the machine.
-constexpr std::string_view kSynced = ".synced";
 constexpr std::string_view kReplacing = ".new.";  // in the names that sys::replace_file takes
 
 // The effective capabilities of this process.
@@ -309,8 +307,8 @@ Result<std::vector<std::string>> UpperDir::Impl::map_keys() {
     int const folder = OBLEA_TRY(maps());
     std::vector<std::string> keys;
     for (sys::DirEntry& entry : OBLEA_TRY(sys::list_dir(folder))) {
-        if (entry.name.ends_with(kSynced)) {
-            entry.name.resize(entry.name.size() - kSynced.size());
+        if (entry.name.ends_with(kSyncedMapSuffix)) {
+            entry.name.resize(entry.name.size() - kSyncedMapSuffix.size());
         }
         keys.push_back(std::move(entry.name));
     }
@@ -323,7 +321,7 @@ Result<std::vector<std::string>> UpperDir::Impl::map_keys() {
 Status UpperDir::Impl::remove_maps(std::string const& key) {
     int const folder = OBLEA_TRY(maps());
     OBLEA_TRY(sys::unlink_if_exists(folder, key.c_str()));
-    return sys::unlink_if_exists(folder, (key + std::string{kSynced}).c_str());
+    return sys::unlink_if_exists(folder, (key + std::string{kSyncedMapSuffix}).c_str());
 }
 
 Status UpperDir::Impl::clean(int folder) {

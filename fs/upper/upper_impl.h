@@ -35,6 +35,9 @@ using base::UniqueFd;
 
 enum class LeaveWhiteout { no, yes };
 
+// Ends the name of a map, in work/maps, that counts after a restart of the machine.
+inline constexpr std::string_view kSyncedMapSuffix = ".synced";
+
 struct UpperDir::Impl {
     UniqueFd root, work, lock, tmp, orphans, index, links;
     MarkSpace space = MarkSpace::user;

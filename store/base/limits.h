@@ -28,6 +28,8 @@ inline constexpr std::size_t kConfigBytesMax = 8U << 20U;
 inline constexpr std::size_t kIndexDepthMax = 4;  // nested image indexes
 inline constexpr std::size_t kLayersMax = 1000;   // of one image
 inline constexpr std::size_t kImagesFileBytesMax = 256U << 20U;
+inline constexpr std::size_t kContainerFileBytesMax = 4U << 20U;  // container.json
+inline constexpr std::size_t kArchiveMembersMax = 1'000'000;      // of an image's archive
 
 inline constexpr std::size_t kHttpHeaderBytesMax = 256U << 10U;  // all fields of one answer
 inline constexpr std::size_t kHttpErrorBytesMax = 64U << 10U;    // the body of an error
@@ -41,5 +43,7 @@ inline constexpr std::size_t kExpandedBytesMax = 4U
 inline constexpr std::size_t kSubstitutionDepthMax = 64;  // ${A:-${B:-...}}
 inline constexpr std::size_t kIgnoreFileBytesMax = 4U << 20U;
 inline constexpr std::uint64_t kContextEntriesMax = kLayerEntriesMax;
+
+inline constexpr std::size_t kIdFileBytesMax = 16U << 20U;  // passwd, group, subuid, uid_map
 
 }  // namespace oblea::limits

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace oblea::base {
 
@@ -23,6 +24,19 @@ namespace oblea::base {
         return {};
     }
     return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
+}
+
+// What lies between the separators: always one part more than there are of them.
+[[nodiscard]] inline std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (;;) {
+        auto const end = text.find(separator);
+        parts.push_back(text.substr(0, end));
+        if (end == std::string_view::npos) {
+            return parts;
+        }
+        text.remove_prefix(end + 1);
+    }
 }
 
 }  // namespace oblea::base

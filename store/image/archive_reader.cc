@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/archive_reader.h"
 
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 
 #include <archive.h>
@@ -14,8 +15,6 @@ namespace oblea::store {
 namespace sys = base::sys;
 
 namespace {
-
-constexpr std::size_t kBlockBytes = 256U << 10U;
 
 struct FreeArchive {
     void operator()(archive* handle) const noexcept { archive_read_free(handle); }
@@ -84,7 +83,7 @@ struct ArchiveReader::Impl {
     int fd = -1;                         // files
     std::uint64_t position = 0;
     std::uint64_t end = 0;
-    base::Bytes block = base::Bytes(kBlockBytes);
+    base::Bytes block = base::Bytes(base::kBufferBytes);
     // What a callback failed with: libarchive's own text would hide it.
     std::optional<Error> failure;
 

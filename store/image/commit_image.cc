@@ -13,10 +13,6 @@ using nlohmann::json;
 
 namespace {
 
-json describe(std::string const& type, Digest const& digest, std::uint64_t bytes) {
-    return {{"mediaType", type}, {"digest", digest.to_string()}, {"size", bytes}};
-}
-
 std::string member_of(ImageLayer const& layer) {
     return "layer " + layer.diff_id.to_string();
 }
@@ -51,13 +47,13 @@ void complete_history(json& config, std::size_t layers) {
 std::string encode_manifest(PlannedImage const& image, std::vector<ImageLayer> const& layers) {
     json list = json::array();
     for (ImageLayer const& layer : layers) {
-        list.push_back(describe(layer.media_type, layer.blob, layer.blob_bytes));
+        list.push_back(json_fields::descriptor(layer.media_type, layer.blob, layer.blob_bytes));
     }
-    json const manifest = {
-        {"schemaVersion", 2},
-        {"mediaType", media_type::kOciManifest},
-        {"config", describe(media_type::kOciConfig, image.id, image.config_bytes.size())},
-        {"layers", std::move(list)}};
+    json const manifest = {{"schemaVersion", 2},
+                           {"mediaType", media_type::kOciManifest},
+                           {"config", json_fields::descriptor(media_type::kOciConfig, image.id,
+                                                              image.config_bytes.size())},
+                           {"layers", std::move(list)}};
     return json_fields::encode(manifest, json_fields::Layout::compact);
 }
 

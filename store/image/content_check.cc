@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/content_check.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/layer/layout.h"
 
 #include <fmt/format.h>
@@ -10,8 +12,6 @@
 namespace oblea::store {
 
 namespace {
-
-constexpr std::size_t kReadBytes = 1U << 20U;
 
 // A path below `directory`, in front of which `prefix` stands; nothing when it is not there.
 Result<std::optional<std::string>> find_below(Index const& tree, InodeNo directory,
@@ -60,7 +60,7 @@ Status ContentCheck::expect_sound(InodeNo file) const {
             right = base::xxh3_128(bytes) == content.pack_check;
         } else {
             base::Sha256 hash;
-            base::Bytes buffer(kReadBytes);
+            base::Bytes buffer(base::kLargeBufferBytes);
             for (std::uint64_t offset = 0; offset < content.blob_bytes;) {
                 auto const piece = base::MutableBytes{buffer}.first(static_cast<std::size_t>(
                     std::min<std::uint64_t>(buffer.size(), content.blob_bytes - offset)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/folder_tar.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "store/image/tar_encode.h"
 #include "store/index/file_mode.h"
@@ -151,9 +152,9 @@ struct FolderTar::Impl {
         auto const parent = sys::openat2(root.get(), path.parent().c_str(), O_PATH | O_DIRECTORY,
                                          RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
         if (!parent.has_value()) {
-            bool const gone =
-                parent.error().code == Errno::enoent || parent.error().code == Errno::enotdir;
-            return gone ? Status{} : Status{std::unexpected<Error>(parent.error())};
+            return base::is_absent(parent.error().code)
+                       ? Status{}
+                       : Status{std::unexpected<Error>(parent.error())};
         }
         return add(parent->get(), std::string{path.filename()}, path.string(), depth);
     }

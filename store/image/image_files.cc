@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/image_files.h"
 
+#include "store/base/absence.h"
 #include "store/base/checked.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
@@ -17,7 +18,6 @@ using base::UniqueFd;
 namespace {
 
 constexpr std::size_t kLinksMax = 16;
-constexpr std::size_t kMembersMax = 1'000'000;
 
 // A source that owns the descriptor it reads.
 class OwnedFileSource final : public base::ByteSource {
@@ -39,9 +39,7 @@ public:
     resolve(std::string const& name) const override {
         auto const opened = open_beneath(name, O_PATH);
         if (!opened.has_value()) {
-            bool const absent =
-                opened.error().code == Errno::enoent || opened.error().code == Errno::enotdir;
-            if (absent) {
+            if (base::is_absent(opened.error().code)) {
                 return std::optional<std::string>{};
             }
             return std::unexpected<Error>(with_context(opened.error(), name));
@@ -84,11 +82,11 @@ public:
             if (!entry.has_value()) {
                 return {};
             }
-            if (members_.size() >= kMembersMax) {
+            if (members_.size() >= limits::kArchiveMembersMax) {
                 return fail(Errno::e2big, "",
                             fmt::format("more than {} members; as a root file system it can be "
                                         "imported by --as rootfs",
-                                        kMembersMax));
+                                        limits::kArchiveMembersMax));
             }
             OBLEA_TRY(add(*entry, archive.content_offset(), file_bytes));
         }

@@ -33,7 +33,6 @@ using As = ImportRequest::As;
 
 namespace {
 
-constexpr std::size_t kHeadBytes = 512;
 constexpr char kLookedFor[] =
     "not recognised; looked for an OCI image layout (oci-layout, index.json), a docker archive "
     "(manifest.json) and a root file system (folder, tar, cpio or zip; gzip, zstd, xz or bzip2)";

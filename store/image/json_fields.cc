@@ -23,6 +23,21 @@ json const* find(json const& object, char const* key) {
     return at == object.end() || at->is_null() ? nullptr : &*at;
 }
 
+Result<std::vector<std::string>> texts_in(json const* array, char const* key,
+                                          std::string_view what) {
+    std::vector<std::string> list;
+    if (array == nullptr) {
+        return list;
+    }
+    for (json const& item : *array) {
+        if (!item.is_string()) {
+            return wrong(what, key, "is not a list of texts");
+        }
+        list.push_back(item.get<std::string>());
+    }
+    return list;
+}
+
 template <typename T>
 Result<T> required(Result<std::optional<T>> field, char const* key, std::string_view what) {
     std::optional<T> value = OBLEA_TRY(std::move(field));
@@ -103,6 +118,11 @@ Result<std::optional<Digest>> digest_if(json const& object, char const* key,
     return std::optional{*digest};
 }
 
+Result<std::vector<std::string>> texts_if(json const& object, char const* key,
+                                          std::string_view what) {
+    return texts_in(OBLEA_TRY(array_if(object, key, what)), key, what);
+}
+
 Result<bool> flag(json const& object, char const* key, std::string_view what) {
     json const* const field = find(object, key);
     if (field == nullptr) {
@@ -122,6 +142,10 @@ Result<json const*> array(json const& object, char const* key, std::string_view 
     return field;
 }
 
+Result<std::vector<std::string>> texts(json const& object, char const* key, std::string_view what) {
+    return texts_in(OBLEA_TRY(array(object, key, what)), key, what);
+}
+
 Result<std::string> text(json const& object, char const* key, std::string_view what) {
     return required(text_if(object, key, what), key, what);
 }
@@ -132,6 +156,10 @@ Result<std::uint64_t> number(json const& object, char const* key, std::string_vi
 
 Result<Digest> digest(json const& object, char const* key, std::string_view what) {
     return required(digest_if(object, key, what), key, what);
+}
+
+json descriptor(std::string_view media_type, Digest const& digest, std::uint64_t bytes) {
+    return {{"mediaType", media_type}, {"digest", digest.to_string()}, {"size", bytes}};
 }
 
 std::string encode(json const& document, Layout layout) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace oblea::store::json_fields {
 
@@ -29,14 +30,22 @@ Result<std::optional<std::uint64_t>> number_if(nlohmann::json const& object, cha
                                                std::string_view what);
 Result<std::optional<Digest>> digest_if(nlohmann::json const& object, char const* key,
                                         std::string_view what);
+// The texts of a list; none when the field is absent.
+Result<std::vector<std::string>> texts_if(nlohmann::json const& object, char const* key,
+                                          std::string_view what);
 Result<bool> flag(nlohmann::json const& object, char const* key, std::string_view what);
 
 // The same where the field must be there.
 Result<nlohmann::json const*> array(nlohmann::json const& object, char const* key,
                                     std::string_view what);
+Result<std::vector<std::string>> texts(nlohmann::json const& object, char const* key,
+                                       std::string_view what);
 Result<std::string> text(nlohmann::json const& object, char const* key, std::string_view what);
 Result<std::uint64_t> number(nlohmann::json const& object, char const* key, std::string_view what);
 Result<Digest> digest(nlohmann::json const& object, char const* key, std::string_view what);
+
+// "mediaType", "digest" and "size", as manifests have them.
+nlohmann::json descriptor(std::string_view media_type, Digest const& digest, std::uint64_t bytes);
 
 // The document on one or more lines; bytes that are no UTF-8 (a path in `origin`, say) are
 // replaced.

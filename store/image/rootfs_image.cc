@@ -12,10 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-json describe(char const* type, Digest const& digest, std::uint64_t bytes) {
-    return {{"mediaType", type}, {"digest", digest.to_string()}, {"size", bytes}};
-}
-
 Result<std::string> encode_config(RootfsFacts const& facts, ImageLayer const& layer) {
     json run =
         OBLEA_TRY(json_fields::parse_object(facts.config, "config", limits::kConfigBytesMax));
@@ -51,9 +47,10 @@ Result<PlannedImage> make_rootfs_image(RootfsFacts const& facts, ImageLayer cons
     json const manifest = {
         {"schemaVersion", 2},
         {"mediaType", media_type::kOciManifest},
-        {"config", describe(media_type::kOciConfig, image.id, image.config_bytes.size())},
+        {"config",
+         json_fields::descriptor(media_type::kOciConfig, image.id, image.config_bytes.size())},
         {"layers",
-         json::array({describe(layer.media_type.c_str(), layer.blob, layer.blob_bytes)})}};
+         json::array({json_fields::descriptor(layer.media_type, layer.blob, layer.blob_bytes)})}};
     image.manifest_bytes = json_fields::encode(manifest, json_fields::Layout::compact);
     LayerClaims claims;
     claims.diff_id = layer.diff_id;

@@ -2,6 +2,7 @@
 #include "store/image/sniff.h"
 
 #include "store/image/archive_reader.h"
+#include "store/layer/tar_header.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +11,6 @@ namespace oblea::store {
 
 namespace {
 
-constexpr std::size_t kTarBlockBytes = 512;
 constexpr std::size_t kNamesMax = 64;
 
 bool begins(base::ByteView head, std::string_view magic, std::size_t offset = 0) {

@@ -11,6 +11,8 @@ namespace oblea::store {
 
 enum class StreamKind { unknown, empty, tar, cpio, zip, gzip, zstd, xz, bzip2, lzma, lz4 };
 
+// So much of a stream's beginning tells its kind.
+inline constexpr std::size_t kHeadBytes = 512;
 StreamKind sniff(base::ByteView head);
 [[nodiscard]] bool is_compressed(StreamKind kind);
 [[nodiscard]] char const* name_of(StreamKind kind);  // "gzip"

@@ -11,8 +11,6 @@ namespace oblea::store {
 namespace {
 
 constexpr std::size_t kDocumentsBytesMax = 256U << 20U;
-constexpr std::size_t kMembersMax = 1'000'000;
-constexpr std::size_t kHeadBytes = 512;
 
 // What the layer library takes.
 bool is_layer(base::ByteView head) {
@@ -44,8 +42,9 @@ Status StreamFiles::take(ArchiveReader& archive, ArchiveEntry const& entry, Laye
 
 Status StreamFiles::take_file(ArchiveReader& archive, std::string const& name, std::uint64_t bytes,
                               LayerSink const& sink) {
-    if (members_.size() >= kMembersMax) {
-        return fail(Errno::e2big, "", fmt::format("more than {} members", kMembersMax));
+    if (members_.size() >= limits::kArchiveMembersMax) {
+        return fail(Errno::e2big, "",
+                    fmt::format("more than {} members", limits::kArchiveMembersMax));
     }
     members_.insert(name);
     ArchiveEntrySource content{archive};

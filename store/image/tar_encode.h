@@ -6,13 +6,12 @@
 // xattrs (SCHILY.xattr.); GNU tar manual "PAX Format, Version 1.0" for sparse files.
 #pragma once
 #include "store/index/types.h"
+#include "store/layer/tar_header.h"
 
 #include <string>
 #include <vector>
 
 namespace oblea::store {
-
-inline constexpr std::size_t kTarBlockBytes = 512;
 
 struct TarPiece {  // of a sparse file
     std::uint64_t offset = 0;

@@ -23,7 +23,7 @@ using base::Bytes;
 using base::ByteView;
 
 // These three are part of what makes a result reproducible.
-constexpr std::size_t kBlockBytes = 512U << 10U;
+constexpr std::size_t kGzipBlockBytes = 512U << 10U;
 constexpr int kGzipLevel = 6;
 constexpr int kZstdLevel = 3;
 
@@ -97,7 +97,8 @@ public:
 
     Status write(ByteView data) override {
         while (!data.empty()) {
-            std::size_t const room = (kBlocksAtOnce * kBlockBytes) - (pending_.size() - before_);
+            std::size_t const room =
+                (kBlocksAtOnce * kGzipBlockBytes) - (pending_.size() - before_);
             auto const part = data.first(std::min(room, data.size()));
             pending_.insert(pending_.end(), part.begin(), part.end());
             data = data.subspan(part.size());
@@ -141,10 +142,10 @@ private:
     Status compress_pending() {
         ByteView const all = pending_;
         std::size_t const bytes = all.size() - before_;
-        std::vector<Block> blocks((bytes + kBlockBytes - 1) / kBlockBytes);
+        std::vector<Block> blocks((bytes + kGzipBlockBytes - 1) / kGzipBlockBytes);
         tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t i) {
-            std::size_t const begin = before_ + (i * kBlockBytes);
-            auto const data = all.subspan(begin, std::min(kBlockBytes, all.size() - begin));
+            std::size_t const begin = before_ + (i * kGzipBlockBytes);
+            auto const data = all.subspan(begin, std::min(kGzipBlockBytes, all.size() - begin));
             std::size_t const known = std::min(begin, kDictionaryBytes);
             blocks[i].out = deflate_block(data, all.subspan(begin - known, known));
             blocks[i].crc = crc32(0, base::uchars_of(data), static_cast<uInt>(data.size()));

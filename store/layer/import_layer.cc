@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/import_layer.h"
 
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 #include "store/index/index.h"
 #include "store/index/layer_tree.h"
@@ -28,7 +29,6 @@ using base::ByteView;
 // Each stage reads into a ring of its own, so that a layer in flight takes at most
 // 4 * (256 + 512) KiB for the rings, beside what parser, pack and recipe buffer (below 2 MiB), one
 // small content, and the tree of its entries.
-constexpr std::size_t kCompressedChunkBytes = 256U << 10U;
 constexpr std::size_t kTarChunkBytes = 512U << 10U;
 
 // A small layer of zeros may well be compressed by more than LayerLimits::ratio.
@@ -235,7 +235,7 @@ Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& 
                     LayerLimits const& limits, ImportedLayer& layer) {
     Threading const threading = threading_by_environment();
     auto const compressed = ReadAhead::make(
-        intake.source(), {.threading = threading, .chunk_bytes = kCompressedChunkBytes}, {});
+        intake.source(), {.threading = threading, .chunk_bytes = base::kBufferBytes}, {});
     if (layer.compression == Compression::none) {
         OBLEA_TRY(splitter.run(*compressed));
         OBLEA_TRY(intake.finish(layer));

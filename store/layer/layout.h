@@ -3,6 +3,8 @@
 #pragma once
 #include "store/index/types.h"
 
+#include <sys/types.h>
+
 #include <string>
 
 namespace oblea::store::layout {
@@ -10,6 +12,7 @@ namespace oblea::store::layout {
 inline constexpr char const* kImages = "images.json";
 inline constexpr char const* kOciLayout = "oci-layout";
 inline constexpr char const* kOciIndex = "index.json";
+inline constexpr char const* kBlobsParent = "blobs";
 inline constexpr char const* kBlobs = "blobs/sha256";
 inline constexpr char const* kLayers = "layers";
 inline constexpr char const* kObjects = "objects";
@@ -25,6 +28,16 @@ inline constexpr char const* kPublisherLock = "publisher";  // flock: held by wh
 inline constexpr char const* kUnused = "unused.json";       // since when nothing refers to what
 
 inline constexpr char const* kReserve = "tmp/reserve";  // space to delete with on a full disk
+
+// What `oci-layout` says.
+inline constexpr char const* kOciLayoutText = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
+
+// Of a store, which is its owner's alone; and of what is written for others to read: published
+// stores, archives and layouts.
+inline constexpr mode_t kFolderMode = 0700;
+inline constexpr mode_t kFileMode = 0600;
+inline constexpr mode_t kSharedFolderMode = 0755;
+inline constexpr mode_t kSharedFileMode = 0644;
 
 inline std::string blob(Digest const& digest) {
     return std::string{kBlobs} + '/' + digest.hex();

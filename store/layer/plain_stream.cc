@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/plain_stream.h"
 
+#include "store/base/buffer_bytes.h"
 #include "store/layer/read_ahead.h"
 
 #include <algorithm>
@@ -11,15 +12,14 @@ namespace {
 
 using base::ByteView;
 
-constexpr std::size_t kCompressedChunkBytes = 256U << 10U;
 constexpr std::size_t kPlainChunkBytes = 512U << 10U;
 
 class PlainStream final : public base::ByteSource {
 public:
     PlainStream(base::ByteSource& source, Compression compression)
         : compressed_(ReadAhead::make(
-              source,
-              {.threading = threading_by_environment(), .chunk_bytes = kCompressedChunkBytes}, {})),
+              source, {.threading = threading_by_environment(), .chunk_bytes = base::kBufferBytes},
+              {})),
           decompressor_(make_decompressor(compression, *compressed_)),
           plain_(ReadAhead::make(
               *decompressor_,

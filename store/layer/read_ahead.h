@@ -7,6 +7,7 @@
 // slower of the two others. Chunks are full, but for the last one. next() and finish() belong to
 // one thread. The source is borrowed; the destructor waits for a read of it that is under way.
 #pragma once
+#include "store/base/buffer_bytes.h"
 #include "store/base/byte_source.h"
 
 #include <functional>
@@ -21,7 +22,7 @@ enum class Threading { caller, own };
 
 struct ReadAheadOptions {
     Threading threading = Threading::own;
-    std::size_t chunk_bytes = 256U << 10U;
+    std::size_t chunk_bytes = base::kBufferBytes;
     std::size_t chunks = 4;  // at least 2
 };
 

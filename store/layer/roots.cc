@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/roots.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 
 namespace oblea::store {
@@ -10,17 +11,13 @@ using base::UniqueFd;
 
 namespace {
 
-bool is_absent(Error const& error) {
-    return error.code == Errno::enoent || error.code == Errno::enotdir;
-}
-
 // Nothing for what is absent.
 template <typename T>
 Result<std::optional<T>> unless_absent(Result<T> result, std::string const& path) {
     if (result.has_value()) {
         return std::optional{*std::move(result)};
     }
-    if (is_absent(result.error())) {
+    if (base::is_absent(result.error().code)) {
         return std::optional<T>{};
     }
     return std::unexpected<Error>(with_context(std::move(result).error(), path));

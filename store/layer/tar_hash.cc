@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/tar_hash.h"
 
+#include "store/layer/tar_header.h"
+
 #include <openssl/evp.h>
 
 #include <array>
@@ -10,7 +12,6 @@ namespace oblea::store {
 
 namespace {
 
-constexpr std::size_t kBlockBytes = 512;
 constexpr std::size_t kMissingBlocksMax = 20 + 2;
 
 EVP_MD_CTX* of(void* context) {
@@ -60,11 +61,11 @@ base::Digest TarHash::digest() const {
 }
 
 std::optional<std::uint64_t> TarHash::missing_zeros(base::Digest const& wanted) const {
-    constexpr std::array<std::byte, kBlockBytes> kZeros{};
+    constexpr std::array<std::byte, kTarBlockBytes> kZeros{};
     Context const longer = copy(context_);
     for (std::size_t blocks = 0; blocks <= kMissingBlocksMax; ++blocks) {
         if (finish(copy(longer)) == wanted) {
-            return blocks * kBlockBytes;
+            return blocks * kTarBlockBytes;
         }
         require(EVP_DigestUpdate(of(longer.get()), kZeros.data(), kZeros.size()) == 1);
     }

@@ -5,14 +5,14 @@ namespace oblea::store {
 
 namespace {
 
-constexpr std::string_view kPrefix = ".wh.";
+constexpr std::string_view kWhiteoutPrefix = ".wh.";
 constexpr std::string_view kMetaPrefix = ".wh..wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 
 }  // namespace
 
 Result<WhiteoutMark> parse_whiteout(RelPath const& member) {
-    if (member.string().find(kPrefix) == std::string::npos) {
+    if (member.string().find(kWhiteoutPrefix) == std::string::npos) {
         return WhiteoutMark{};
     }
     std::string_view const last = member.filename();
@@ -24,13 +24,13 @@ Result<WhiteoutMark> parse_whiteout(RelPath const& member) {
         if (component.starts_with(kMetaPrefix)) {
             return WhiteoutMark{WhiteoutMark::Kind::leftover, {}};
         }
-        if (!component.starts_with(kPrefix)) {
+        if (!component.starts_with(kWhiteoutPrefix)) {
             continue;
         }
         if (!is_last) {
             return fail(Errno::einval, "", "a member inside of a whiteout");
         }
-        auto const hidden = Name::parse(component.substr(kPrefix.size()));
+        auto const hidden = Name::parse(component.substr(kWhiteoutPrefix.size()));
         if (!hidden.has_value()) {
             return fail(Errno::einval, "", "a whiteout that names nothing");
         }

@@ -118,9 +118,9 @@ private:
 };
 
 // One object a line.
-class Json final : public BuildOutput {
+class JsonLines final : public BuildOutput {
 public:
-    explicit Json(OutputFacts facts) : facts_(std::move(facts)) {}
+    explicit JsonLines(OutputFacts facts) : facts_(std::move(facts)) {}
 
     void argument(std::size_t step, std::string const& text) override {
         say({{"event", "step"}, {"step", step}, {"steps", facts_.steps}, {"text", text}});
@@ -217,7 +217,7 @@ std::unique_ptr<BuildOutput> make_output(OutputMode mode, OutputFacts facts) {
     case OutputMode::plain:
         return std::make_unique<Plain>(std::move(facts));
     case OutputMode::json:
-        return std::make_unique<Json>(std::move(facts));
+        return std::make_unique<JsonLines>(std::move(facts));
     case OutputMode::terminal:
         return std::make_unique<Terminal>(std::move(facts));
     case OutputMode::quiet:

@@ -28,15 +28,13 @@ using store::RelPath;
 
 namespace {
 
-constexpr std::size_t kIdFileBytesMax = 16U << 20U;
-
 Result<std::string> read_text(SourceTree const& tree, std::string_view path) {
     RelPath const typed = OBLEA_TRY(RelPath::parse(path));
     auto const place = OBLEA_TRY(tree.follow(typed));
     auto const node =
         place.has_value() ? OBLEA_TRY(tree.look(*place)) : std::optional<SourceNode>{};
     if (!node.has_value() || node->attr.type != FileType::regular ||
-        node->attr.size > kIdFileBytesMax) {
+        node->attr.size > limits::kIdFileBytesMax) {
         return std::string{};
     }
     base::Bytes bytes(node->attr.size);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/build/fetch_url.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/sys.h"
 #include "store/layer/layout.h"
 #include "tools/registry/http/http_client.h"
@@ -13,8 +15,6 @@ namespace oblea::tools::build {
 namespace {
 
 namespace sys = base::sys;
-
-constexpr std::size_t kBufferBytes = 256U << 10U;
 
 // RFC 9110 "Last-Modified"; 0 for what is none.
 std::int64_t parse_http_date(std::string const& text) {
@@ -52,7 +52,7 @@ Result<FetchedFile> fetch_url(store::Store const& store, std::string const& url,
     fetched.file =
         OBLEA_TRY(sys::openat(store.root(), store::layout::kTmp, O_TMPFILE | O_RDWR, mode_t{0600}));
     base::Sha256 hash;
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(stream->read(buffer));
         if (count == 0) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/build/layer_stream.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/image/tar_encode.h"
 
 #include <fmt/format.h>
@@ -264,8 +266,6 @@ Result<std::size_t> LayerStream::read(MutableBytes buffer) {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256U << 10U;
-
 // The buffer is the caller's: for a small file it would cost more than its contents.
 Result<store::Digest> read_digest(SourceTree const& tree, RelPath const& path,
                                   MutableBytes buffer) {
@@ -296,7 +296,7 @@ std::string described(RelPath const& path, SourceNode const& node) {
 }  // namespace
 
 Result<store::Digest> digest_of_file(SourceTree const& tree, RelPath const& path) {
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     return read_digest(tree, path, buffer);
 }
 
@@ -330,7 +330,7 @@ Result<store::Digest> digest_of(CopyMembers const& members) {
             std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()), files.size());
         for (std::size_t t = 0; t < count; ++t) {
             threads.emplace_back([&] {
-                base::Bytes buffer(kBufferBytes);
+                base::Bytes buffer(base::kBufferBytes);
                 for (std::size_t i = next++; i < files.size(); i = next++) {
                     read_one(i, buffer);
                 }

@@ -6,6 +6,7 @@
 // keeps them alive in `run`.
 #pragma once
 #include "store/base/error.h"
+#include "tools/mount/exit_code.h"
 
 #include <functional>
 #include <optional>
@@ -16,16 +17,6 @@
 namespace oblea::tools {
 
 class Context;
-
-// What the process says when it ends.
-namespace exit_code {
-inline constexpr int kSuccess = 0;
-inline constexpr int kFailure = 1;
-inline constexpr int kUsage = 2;
-inline constexpr int kInternal = 70;
-inline constexpr int kOwnFailure = 125;  // of commands that pass on another program's status
-inline constexpr int kSignalBase = 128;
-}  // namespace exit_code
 
 struct Option {
     // Flags set a bool; others take a value: the last one given counts, a vector takes all.

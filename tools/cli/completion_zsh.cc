@@ -73,7 +73,7 @@ std::string described(std::vector<FirstWord> const& words) {
     return text;
 }
 
-std::string group_cases(CommandTable const& table) {
+std::string zsh_group_cases(CommandTable const& table) {
     std::string text;
     for (auto const& [group, summary] : first_words(table)) {
         std::vector<FirstWord> words;
@@ -132,7 +132,7 @@ _oblea "$@"
 )SCRIPT",
                        fmt::arg("images", kListImages), fmt::arg("containers", kListContainers),
                        fmt::arg("first", described(first_words(table))),
-                       fmt::arg("groups", group_cases(table)), fmt::arg("cases", cases));
+                       fmt::arg("groups", zsh_group_cases(table)), fmt::arg("cases", cases));
 }
 
 }  // namespace oblea::tools

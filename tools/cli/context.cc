@@ -5,6 +5,7 @@
 #include "tools/output/plain_text.h"
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -26,6 +27,10 @@ std::vector<std::string> layer_limit_names() {
 }
 
 }  // namespace
+
+bool is_terminal(std::FILE* stream) {
+    return ::isatty(::fileno(stream)) != 0;
+}
 
 std::vector<Option> global_options(GlobalOptions& target) {
     return {

@@ -32,6 +32,8 @@ struct Streams {
     std::FILE* err = stderr;
 };
 
+[[nodiscard]] bool is_terminal(std::FILE* stream);
+
 class Context {
 public:
     explicit Context(Streams streams) : streams_(streams) {}

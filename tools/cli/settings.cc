@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/cli/settings.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "tools/cli/suggest.h"
 
@@ -286,9 +287,7 @@ Result<Settings> read_settings(std::span<Option const> options) {
             OBLEA_TRY(settings.read_toml(*text, file.path));
             continue;
         }
-        Errno const code = text.error().code;
-        bool const absent = code == Errno::enoent || code == Errno::enotdir;
-        if (!absent || file.needed == SettingFile::Needed::yes) {
+        if (!base::is_absent(text.error().code) || file.needed == SettingFile::Needed::yes) {
             return std::unexpected<Error>(with_context(text.error(), file.path));
         }
     }

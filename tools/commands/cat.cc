@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/images/open_image.h"
@@ -11,8 +13,6 @@
 namespace oblea::tools {
 
 namespace {
-
-constexpr std::size_t kBufferBytes = 256U << 10U;
 
 struct CatOptions {
     std::string image;
@@ -31,7 +31,7 @@ Status print_file(Context const& context, store::ImageView const& view, std::str
     if (type != store::FileType::regular) {
         return fail(Errno::einval, "", "a device or another special file has no contents to show");
     }
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     std::uint64_t offset = 0;
     while (std::size_t const count = OBLEA_TRY(view.read(*found, buffer, offset))) {
         context.print(base::text_of(base::ByteView{buffer}.first(count)));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -28,8 +29,6 @@ struct CpOptions {
     bool follow = false;
     bool quiet = false;
 };
-
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
 
 // A path as its folder and the last component.
 struct Split {
@@ -72,11 +71,11 @@ struct Source {
     CopySource what;
 };
 
-constexpr int kLinksMax = 40;
+constexpr int kEndLinksMax = 40;  // as the kernel has it
 
 // Where a path leads when its last component is a link.
 Result<std::string> follow_links(OpenFolder const& open, std::string path) {
-    for (int links = 0; links < kLinksMax; ++links) {
+    for (int links = 0; links < kEndLinksMax; ++links) {
         Split const parts = split(path);
         auto const folder = OBLEA_TRY(open(parts.folder));
         auto const info = OBLEA_TRY(sys::stat_if_exists(folder.get(), parts.name.c_str()));
@@ -110,14 +109,14 @@ Result<Source> find_source(OpenFolder const& open, std::string const& typed, boo
     return source;
 }
 
-struct Target {
+struct OpenTarget {
     UniqueFd folder;  // the target itself when it is one, else the one that it is in
     CopyTarget what;
 };
 
 // A link stands for what it leads to, be it there or not.
-Result<Target> find_target(OpenFolder const& open, std::string const& typed) {
-    Target target;
+Result<OpenTarget> find_target(OpenFolder const& open, std::string const& typed) {
+    OpenTarget target;
     auto folder = open(typed);
     if (folder.has_value()) {
         target.folder = *std::move(folder);
@@ -170,7 +169,7 @@ Status settle_folder(int parent, std::string const& name, struct stat const& sou
     return sys::utimensat(parent, name.c_str(), times.data());
 }
 
-Result<std::uint64_t> copy(Source& source, Target const& target, UnpackWish::Owners owners,
+Result<std::uint64_t> copy(Source& source, OpenTarget const& target, UnpackWish::Owners owners,
                            store::FolderTarOptions const& options) {
     CopyPlan const plan = OBLEA_TRY(plan_copy(source.what, target.what));
     if (plan.into != CopyPlan::Into::new_folder) {
@@ -204,7 +203,7 @@ Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, Cop
                              CpOptions const& options) {
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
     Source source = OBLEA_TRY(find_inside(root, from, options));
-    Target const target{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = to};
+    OpenTarget const target{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = to};
     auto const owners = options.archive ? UnpackWish::Owners::kept : UnpackWish::Owners::caller;
     return std::to_string(OBLEA_TRY(copy(source, target, owners, {})));
 }
@@ -214,7 +213,7 @@ Result<std::string> stream_out(ContainerView const& view, CopyEnd const& from,
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
     Source source = OBLEA_TRY(find_inside(root, from, options));
     auto const tar = tar_of(std::move(source.folder), source.what.name, {});
-    std::vector<std::byte> buffer(kBufferBytes);
+    std::vector<std::byte> buffer(base::kLargeBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(tar->read(buffer));
         if (count == 0) {
@@ -228,7 +227,7 @@ Result<std::string> copy_in(ContainerView const& view, CopySource const& from, C
                             CpOptions const& options) {
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
     Source source{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = from};
-    Target const target = OBLEA_TRY(find_target(open_inside(root), to.path));
+    OpenTarget const target = OBLEA_TRY(find_target(open_inside(root), to.path));
     store::FolderTarOptions tar;
     if (!options.archive) {
         tar.owner = store::TarOwner{};
@@ -238,7 +237,7 @@ Result<std::string> copy_in(ContainerView const& view, CopySource const& from, C
 
 Result<std::string> stream_in(ContainerView const& view, CopyEnd const& to) {
     UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
-    Target const target = OBLEA_TRY(find_target(open_inside(root), to.path));
+    OpenTarget const target = OBLEA_TRY(find_target(open_inside(root), to.path));
     if (target.what.kind != CopyTarget::Kind::folder) {
         return fail(
             Errno::enotdir, "",
@@ -260,7 +259,7 @@ Result<std::string> carry_out(Context const& context, CopyEnd const& from, CopyE
                 return stream_out(view, from, options);
             });
         }
-        Target const target = OBLEA_TRY(find_target(open_here, to.path));
+        OpenTarget const target = OBLEA_TRY(find_target(open_here, to.path));
         return look_into(store, container, target.folder.get(), [&](ContainerView const& view) {
             return copy_out(view, from, target.what, options);
         });

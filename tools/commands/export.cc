@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/sys.h"
 #include "store/image/folder_tar.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/container/container_changes.h"
 #include "tools/output/output_file.h"
-
-#include <unistd.h>
 
 #include <memory>
 
@@ -21,12 +21,10 @@ struct ExportOptions {
     std::string output;
 };
 
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20U;
-
 Result<std::string> write_tar(ContainerView const& view) {
     auto root = OBLEA_TRY(sys::duplicate(view.root));
     store::FolderTar tar{std::move(root), layer_options(view.container, std::nullopt)};
-    std::vector<std::byte> buffer(kBufferBytes);
+    std::vector<std::byte> buffer(base::kLargeBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(tar.read(buffer));
         if (count == 0) {
@@ -37,7 +35,7 @@ Result<std::string> write_tar(ContainerView const& view) {
 }
 
 Result<int> write_export(Context& context, ExportOptions const& options) {
-    if (options.output.empty() && ::isatty(::fileno(context.streams().out)) != 0) {
+    if (options.output.empty() && is_terminal(context.streams().out)) {
         return fail(Errno::einval, "",
                     "cowardly refusing to save to a terminal. Use the -o flag or redirect");
     }

@@ -44,15 +44,11 @@ store::ImportRequest::As kind_of(std::string const& as) {
     return as == "rootfs" ? As::rootfs : As::automatic;
 }
 
-bool is_terminal(Context const& context) {
-    return ::isatty(::fileno(context.streams().in)) != 0;
-}
-
 Result<store::ImportRequest> request_of(Context const& context, ImportOptions const& options) {
     store::ImportRequest request;
     request.source = options.source.value_or("-");
     request.name = options.name;
-    if (request.source == "-" && is_terminal(context)) {
+    if (request.source == "-" && is_terminal(context.streams().in)) {
         return fail(Errno::einval, "",
                     "there is nothing to read: name a SOURCE, or redirect a file to standard "
                     "input");
@@ -176,12 +172,12 @@ Result<int> load(Context& context, ImportOptions const& options) {
     request.as = store::ImportRequest::As::image;
     request.platform = options.platform;
     request.jobs = context.globals.jobs;
-    if (!options.input.has_value() && is_terminal(context)) {
+    if (!options.input.has_value() && is_terminal(context.streams().in)) {
         return fail(Errno::einval, "", "requested load from stdin, but stdin is empty");
     }
     auto const store = OBLEA_TRY(open_store(context));
     auto const before = OBLEA_TRY(store.images());
-    bool const shown = !options.quiet && ::isatty(::fileno(context.streams().err)) != 0;
+    bool const shown = !options.quiet && is_terminal(context.streams().err);
     auto const report = OBLEA_TRY(
         run_import(context, store, request, shown ? ProgressMode::tty : ProgressMode::none));
     report_renames(context, before, report);

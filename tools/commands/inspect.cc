@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kTemplateExit = 64;  // docker's, of a template that cannot be parsed
 
-enum class Kind { any, image, container };
+enum class Inspected { any, image, container };
 
 struct InspectOptions {
     std::vector<std::string> names;
@@ -33,35 +33,35 @@ struct InspectOptions {
 
 // What is looked for by a name, and how much is told of it.
 struct Wanted {
-    Kind kind = Kind::any;
+    Inspected kind = Inspected::any;
     ShowSize size = ShowSize::no;
 };
 
-Kind kind_of(Kind kind, std::string const& type) {
+Inspected kind_of(Inspected kind, std::string const& type) {
     if (type.empty()) {
         return kind;
     }
-    return type == "image" ? Kind::image : Kind::container;
+    return type == "image" ? Inspected::image : Inspected::container;
 }
 
 // What `typed` names, containers first; nothing when there is none.
 Result<std::optional<ordered_json>> find_object(store::Store const& store, std::string const& typed,
                                                 Wanted const& wanted) {
-    Kind const kind = wanted.kind;
-    if (kind != Kind::image) {
+    Inspected const kind = wanted.kind;
+    if (kind != Inspected::image) {
         auto const container = OBLEA_TRY(find_container(store, typed));
         if (container.has_value()) {
             return std::optional{OBLEA_TRY(describe_container(store, *container, wanted.size))};
         }
     }
-    if (kind != Kind::container) {
+    if (kind != Inspected::container) {
         auto const images = OBLEA_TRY(store.images());
         auto const image = images.resolve(typed);
         if (image.has_value()) {
             return std::optional{OBLEA_TRY(describe_image(store, **image))};
         }
         // A name that no image can have may still be meant for something else.
-        if (kind == Kind::image ||
+        if (kind == Inspected::image ||
             (image.error().code != Errno::enoent && image.error().code != Errno::einval)) {
             return std::unexpected<Error>(image.error());
         }
@@ -73,9 +73,10 @@ Result<ordered_json> inspect_one(store::Store const& store, std::string const& t
                                  Wanted const& wanted) {
     auto found = OBLEA_TRY(find_object(store, typed, wanted));
     if (!found.has_value()) {
-        return fail(Errno::enoent, "",
-                    (wanted.kind == Kind::container ? "No such container: " : "No such object: ") +
-                        typed);
+        return fail(
+            Errno::enoent, "",
+            (wanted.kind == Inspected::container ? "No such container: " : "No such object: ") +
+                typed);
     }
     return *std::move(found);
 }
@@ -166,7 +167,7 @@ using Find = std::function<Result<ordered_json>(std::string const& typed)>;
 
 Result<int> inspect_by(Context& context, InspectOptions const& options, Find const& find);
 
-Result<int> inspect(Context& context, InspectOptions const& options, Kind fixed) {
+Result<int> inspect(Context& context, InspectOptions const& options, Inspected fixed) {
     if (!options.remote) {
         auto const store = OBLEA_TRY(open_store(context));
         Wanted const wanted{.kind = kind_of(fixed, options.type),
@@ -211,22 +212,22 @@ Result<int> inspect_by(Context& context, InspectOptions const& options, Find con
     return errors.empty() ? exit_code::kSuccess : exit_code::kFailure;
 }
 
-Command make_command(Kind kind) {
+Command make_command(Inspected kind) {
     auto options = std::make_shared<InspectOptions>();
-    std::string const what = kind == Kind::any     ? "images and containers"
-                             : kind == Kind::image ? "images"
-                                                   : "containers";
-    std::string const word = kind == Kind::any     ? "inspect"
-                             : kind == Kind::image ? "image inspect"
-                                                   : "container inspect";
-    std::string const operand = kind == Kind::any     ? "NAME"
-                                : kind == Kind::image ? "IMAGE"
-                                                      : "CONTAINER";
+    std::string const what = kind == Inspected::any     ? "images and containers"
+                             : kind == Inspected::image ? "images"
+                                                        : "containers";
+    std::string const word = kind == Inspected::any     ? "inspect"
+                             : kind == Inspected::image ? "image inspect"
+                                                        : "container inspect";
+    std::string const operand = kind == Inspected::any     ? "NAME"
+                                : kind == Inspected::image ? "IMAGE"
+                                                           : "CONTAINER";
     Command command{
         .name = word,
         .aliases = {},
         .section =
-            kind == Kind::container ? Command::Section::containers : Command::Section::images,
+            kind == Inspected::container ? Command::Section::containers : Command::Section::images,
         .summary = "Show all that is known of " + what,
         .description = "As JSON, in docker's shape. What is not there is told at the end, after "
                        "what was found.\n\n"
@@ -240,7 +241,7 @@ Command make_command(Kind kind) {
                      {"oblea " + word + " -f '{{.Id}}' debian", "Its id only"}},
         .run = [options, kind](Context& context) { return inspect(context, *options, kind); },
     };
-    if (kind != Kind::container) {
+    if (kind != Inspected::container) {
         command.options.push_back({.names = "--remote",
                                    .value_name = "",
                                    .help = "What the registry says of the image: manifest and "
@@ -251,14 +252,14 @@ Command make_command(Kind kind) {
                                    .help = "With --remote: the image of this platform",
                                    .target = &options->platform});
     }
-    if (kind != Kind::image) {
+    if (kind != Inspected::image) {
         command.options.push_back({.names = "-s,--size",
                                    .value_name = "",
                                    .help = "Of containers: SizeRw, what the writable layer holds, "
                                            "and SizeRootFs, with the image",
                                    .target = &options->size});
     }
-    if (kind == Kind::any) {
+    if (kind == Inspected::any) {
         command.options.push_back({.names = "--type",
                                    .value_name = "TYPE",
                                    .help = "Only an image, or only a container, of that name",
@@ -271,15 +272,15 @@ Command make_command(Kind kind) {
 }  // namespace
 
 Command inspect_command() {
-    return make_command(Kind::any);
+    return make_command(Inspected::any);
 }
 
 Command image_inspect_command() {
-    return make_command(Kind::image);
+    return make_command(Inspected::image);
 }
 
 Command container_inspect_command() {
-    return make_command(Kind::container);
+    return make_command(Inspected::container);
 }
 
 }  // namespace oblea::tools

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
 #include "tools/monitor/log_file.h"
 
 #include "store/base/sys.h"
@@ -30,7 +31,6 @@ struct LogsOptions {
     bool timestamps = false;
 };
 
-constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr auto kLookAgain = std::chrono::milliseconds{50};
 
 // Complete lines of a file that may still grow.
@@ -48,7 +48,7 @@ public:
             }
             buffer_.erase(0, taken_);
             taken_ = 0;
-            std::vector<std::byte> more(kReadBytes);
+            std::vector<std::byte> more(base::kBufferBytes);
             std::size_t const count = OBLEA_TRY(sys::pread_full(file_.get(), more, offset_));
             if (count == 0) {
                 return std::optional<std::string>{};

@@ -17,7 +17,7 @@ namespace oblea::tools {
 
 namespace {
 
-struct PruneOptions {
+struct ImagePruneOptions {
     bool all = false;
     bool force = false;
     std::vector<std::string> filters;
@@ -87,7 +87,7 @@ void print_removal(Context const& context, RemovePlan const& plan) {
     context.line("");
 }
 
-Result<int> prune(Context& context, PruneOptions const& options) {
+Result<int> image_prune(Context& context, ImagePruneOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     auto const now = OBLEA_TRY(store.own_images());
     auto const filter = OBLEA_TRY(
@@ -166,7 +166,7 @@ void print_reclaimed(Context const& context, std::uint64_t bytes) {
 }
 
 Command prune_command() {
-    auto options = std::make_shared<PruneOptions>();
+    auto options = std::make_shared<ImagePruneOptions>();
     return {
         .name = "prune",
         .aliases = {"image prune"},
@@ -194,7 +194,7 @@ Command prune_command() {
         .examples = {{"oblea image prune", "Remove what has no name, after asking"},
                      {"oblea image prune -a -f --filter until=240h",
                       "Remove what is unused and older than ten days"}},
-        .run = [options](Context& context) { return prune(context, *options); },
+        .run = [options](Context& context) { return image_prune(context, *options); },
     };
 }
 

@@ -4,7 +4,6 @@
 #include "tools/commands/progress_option.h"
 
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <functional>
 #include <map>
@@ -125,9 +124,8 @@ Result<registry::PulledImage> Puller::with_progress(registry::PullRequest const&
     ProgressMode const mode =
         options_.quiet ? ProgressMode::none : parse_progress_mode(options_.progress);
     bool const json = mode == ProgressMode::json;
-    bool const lines =
-        json || mode == ProgressMode::plain ||
-        (mode == ProgressMode::automatic && ::isatty(::fileno(context_.streams().out)) == 0);
+    bool const lines = json || mode == ProgressMode::plain ||
+                       (mode == ProgressMode::automatic && !is_terminal(context_.streams().out));
     if (lines) {
         LayerLines layers{[&](auto const& layer, std::string const& status) {
             context_.line(json ? json_line(layer, status) : layer.id + ": " + status);

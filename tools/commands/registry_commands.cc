@@ -5,17 +5,12 @@
 #include "tools/cli/home_folder.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
 
 namespace oblea::tools {
 
 namespace {
-
-bool is_terminal(std::FILE* stream) {
-    return ::isatty(::fileno(stream)) != 0;
-}
 
 Result<store::Reference> ask(Context const& context, std::string const& typed,
                              std::vector<store::Reference> const& candidates) {

@@ -35,12 +35,12 @@ Result<int> remove(Context& context, RmOptions const& options) {
     });
 }
 
-struct PruneOptions {
+struct ContainerPruneOptions {
     bool force = false;
     std::vector<std::string> filters;
 };
 
-Result<int> prune(Context& context, PruneOptions const& options) {
+Result<int> container_prune(Context& context, ContainerPruneOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     if (!options.force && !confirm(context, "WARNING! This will remove all stopped containers.")) {
         return exit_code::kSuccess;
@@ -109,7 +109,7 @@ Command rm_command() {
 }
 
 Command container_prune_command() {
-    auto options = std::make_shared<PruneOptions>();
+    auto options = std::make_shared<ContainerPruneOptions>();
     return {
         .name = "container prune",
         .aliases = {},
@@ -127,7 +127,7 @@ Command container_prune_command() {
                      .help = "Only those that pass; may be given several times",
                      .target = &options->filters}},
         .examples = {{"oblea container prune -f --filter until=24h", "Those of yesterday"}},
-        .run = [options](Context& context) { return prune(context, *options); },
+        .run = [options](Context& context) { return container_prune(context, *options); },
     };
 }
 

@@ -4,7 +4,6 @@
 #include "tools/commands/progress_option.h"
 
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace oblea::tools {
 
@@ -15,9 +14,8 @@ void say_beside(Context const& context, std::string const& mode, std::string con
 TransferProgress::TransferProgress(Context const& context, std::string const& mode) {
     ProgressMode const wanted = parse_progress_mode(mode);
     bool const json = wanted == ProgressMode::json;
-    bool const lines =
-        json || wanted == ProgressMode::plain ||
-        (wanted == ProgressMode::automatic && ::isatty(::fileno(context.streams().out)) == 0);
+    bool const lines = json || wanted == ProgressMode::plain ||
+                       (wanted == ProgressMode::automatic && !is_terminal(context.streams().out));
     if (lines) {
         listener_.event = [&context, json](std::string const& blob, std::string const& state) {
             context.line(json ? nlohmann::ordered_json{{"status", state}, {"id", blob}}.dump()

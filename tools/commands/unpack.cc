@@ -28,16 +28,16 @@ struct UnpackCommandOptions {
     bool quiet = false;
 };
 
-struct Target {
+struct UnpackFolder {
     base::UniqueFd folder;
     enum class Made { by_us, before } made = Made::before;
 };
 
-Result<Target> open_target(std::string const& path) {
-    Target target;
+Result<UnpackFolder> open_target(std::string const& path) {
+    UnpackFolder target;
     auto const made = sys::mkdirat(AT_FDCWD, path.c_str(), 0755);
     if (made.has_value()) {
-        target.made = Target::Made::by_us;
+        target.made = UnpackFolder::Made::by_us;
     } else if (made.error().code != Errno::eexist) {
         return std::unexpected<Error>(with_context(made.error(), path));
     }
@@ -47,14 +47,14 @@ Result<Target> open_target(std::string const& path) {
 }
 
 // After a failure: a folder that was empty is empty again, one that we made is gone.
-void take_back(Target const& target, std::string const& path) {
+void take_back(UnpackFolder const& target, std::string const& path) {
     auto const entries = sys::list_dir(target.folder.get());
     if (entries.has_value()) {
         for (auto const& entry : *entries) {
             static_cast<void>(sys::remove_tree(target.folder.get(), entry.name.c_str()));
         }
     }
-    if (target.made == Target::Made::by_us) {
+    if (target.made == UnpackFolder::Made::by_us) {
         static_cast<void>(sys::unlinkat(AT_FDCWD, path.c_str(), AT_REMOVEDIR));
     }
 }
@@ -101,7 +101,7 @@ void report(Context const& context, UnpackCommandOptions const& options,
 Result<int> unpack(Context& context, UnpackCommandOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     auto const opened = OBLEA_TRY(open_image(store, options.image, "unpack"));
-    Target const target = OBLEA_TRY(open_target(options.folder));
+    UnpackFolder const target = OBLEA_TRY(open_target(options.folder));
     bool const was_empty = OBLEA_TRY(sys::list_dir(target.folder.get())).empty();
     if (!was_empty && !options.force) {
         return fail(Errno::enotempty, "",

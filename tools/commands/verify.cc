@@ -14,15 +14,13 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 #include <memory>
 
 namespace oblea::tools {
 
 namespace {
 
-struct VerifyOptions {
+struct VerifyCommandOptions {
     bool fast = false;
     bool quiet = false;
     std::string progress = "auto";
@@ -39,7 +37,7 @@ Result<store::VerifyReport> verify_shown(Context& context, store::Store const& s
                                          store::VerifyOptions const& options,
                                          std::string const& mode) {
     // In a log there is nothing to say before the end.
-    bool const silent = mode == "auto" && ::isatty(::fileno(context.streams().err)) == 0;
+    bool const silent = mode == "auto" && !is_terminal(context.streams().err);
     auto const progress =
         make_progress(silent ? ProgressMode::none : parse_progress_mode(mode),
                       {.live = context.streams().err, .plain = context.streams().err});
@@ -54,7 +52,7 @@ Result<store::VerifyReport> verify_shown(Context& context, store::Store const& s
     return store::verify_store(store, options, tell);
 }
 
-Result<int> verify(Context& context, VerifyOptions const& options) {
+Result<int> verify(Context& context, VerifyCommandOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     Interrupt const interrupt;
     store::VerifyOptions const how{.depth = options.fast ? store::VerifyOptions::Depth::structure
@@ -155,7 +153,7 @@ Result<int> repair(Context& context, RepairOptions const& options) {
 }  // namespace
 
 Command verify_command() {
-    auto options = std::make_shared<VerifyOptions>();
+    auto options = std::make_shared<VerifyCommandOptions>();
     return {
         .name = "verify",
         .aliases = {"system check"},

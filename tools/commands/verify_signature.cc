@@ -10,7 +10,7 @@ namespace oblea::tools {
 
 namespace {
 
-struct VerifyOptions {
+struct SignatureOptions {
     std::string name;
     std::vector<std::string> keys;
     std::string identity = "repository";
@@ -18,7 +18,7 @@ struct VerifyOptions {
     bool quiet = false;
 };
 
-registry::PolicyRequirement requirement_of(VerifyOptions const& options) {
+registry::PolicyRequirement requirement_of(SignatureOptions const& options) {
     using Kind = registry::SignedIdentity::Kind;
     registry::SignedIdentity identity;
     identity.kind = options.identity == "exact"        ? Kind::match_exact
@@ -30,7 +30,7 @@ registry::PolicyRequirement requirement_of(VerifyOptions const& options) {
             .identity = identity};
 }
 
-Result<int> verify_signature(Context& context, VerifyOptions const& options) {
+Result<int> verify_signature(Context& context, SignatureOptions const& options) {
     auto const reference = OBLEA_TRY(store::Reference::parse(options.name)).with_default_tag();
     Interrupt const interrupt;
     auto const session = OBLEA_TRY(open_registry_session(context, &interrupt.flag()));
@@ -59,7 +59,7 @@ Result<int> verify_signature(Context& context, VerifyOptions const& options) {
 }  // namespace
 
 Command verify_signature_command() {
-    auto options = std::make_shared<VerifyOptions>();
+    auto options = std::make_shared<SignatureOptions>();
     return {
         .name = "verify-signature",
         .aliases = {"image verify-signature"},

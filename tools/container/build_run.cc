@@ -11,7 +11,7 @@ namespace {
 namespace fields = store::json_fields;
 using nlohmann::json;
 
-constexpr char const* kWhat = "container.json, build";
+constexpr char const* kBuildRun = "container.json, build";
 
 BindMount::Access access_of(bool read_only) {
     return read_only ? BindMount::Access::read_only : BindMount::Access::read_write;
@@ -22,7 +22,7 @@ bool is_read_only(BindMount::Access access) {
 }
 
 Result<std::uint32_t> small_number(json const& object, char const* key) {
-    return static_cast<std::uint32_t>(OBLEA_TRY(fields::number(object, key, kWhat)));
+    return static_cast<std::uint32_t>(OBLEA_TRY(fields::number(object, key, kBuildRun)));
 }
 
 json encode(TmpfsMount const& mount) {
@@ -57,35 +57,35 @@ json encode(ScriptMount const& mount) {
 
 Result<ScriptMount> parse_script(json const& object) {
     ScriptMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
-    mount.text = OBLEA_TRY(fields::text(object, "text", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
+    mount.text = OBLEA_TRY(fields::text(object, "text", kBuildRun));
     return mount;
 }
 
 Result<TmpfsMount> parse_tmpfs(json const& object) {
     TmpfsMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
-    mount.size_bytes = OBLEA_TRY(fields::number(object, "size", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
+    mount.size_bytes = OBLEA_TRY(fields::number(object, "size", kBuildRun));
     return mount;
 }
 
 Result<SecretSource> parse_source(json const& object) {
     SecretSource source;
-    source.file = OBLEA_TRY(fields::text(object, "file", kWhat));
-    source.env = OBLEA_TRY(fields::text(object, "env", kWhat));
+    source.file = OBLEA_TRY(fields::text(object, "file", kBuildRun));
+    source.env = OBLEA_TRY(fields::text(object, "env", kBuildRun));
     return source;
 }
 
 Result<SecretVariable> parse_variable(json const& object) {
     SecretVariable variable;
-    variable.name = OBLEA_TRY(fields::text(object, "name", kWhat));
+    variable.name = OBLEA_TRY(fields::text(object, "name", kBuildRun));
     variable.source = OBLEA_TRY(parse_source(object));
     return variable;
 }
 
 Result<SecretMount> parse_secret(json const& object) {
     SecretMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
     mount.source = OBLEA_TRY(parse_source(object));
     mount.uid = OBLEA_TRY(small_number(object, "uid"));
     mount.gid = OBLEA_TRY(small_number(object, "gid"));
@@ -95,21 +95,21 @@ Result<SecretMount> parse_secret(json const& object) {
 
 Result<TreeMount> parse_tree(json const& object) {
     TreeMount mount;
-    mount.container = OBLEA_TRY(fields::text(object, "container", kWhat));
-    mount.path = OBLEA_TRY(fields::text(object, "path", kWhat));
-    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
-    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kWhat)));
+    mount.container = OBLEA_TRY(fields::text(object, "container", kBuildRun));
+    mount.path = OBLEA_TRY(fields::text(object, "path", kBuildRun));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
+    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kBuildRun)));
     return mount;
 }
 
 Result<CacheMount> parse_cache(json const& object) {
     CacheMount mount;
-    mount.folder = OBLEA_TRY(fields::text(object, "folder", kWhat));
-    mount.target = OBLEA_TRY(fields::text(object, "target", kWhat));
+    mount.folder = OBLEA_TRY(fields::text(object, "folder", kBuildRun));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
     mount.uid = OBLEA_TRY(small_number(object, "uid"));
     mount.gid = OBLEA_TRY(small_number(object, "gid"));
     mount.mode = OBLEA_TRY(small_number(object, "mode"));
-    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kWhat)));
+    mount.access = access_of(OBLEA_TRY(fields::flag(object, "read_only", kBuildRun)));
     return mount;
 }
 
@@ -125,7 +125,7 @@ json encode_all(std::vector<T> const& mounts) {
 template <typename T>
 Status parse_all(json const& object, char const* key, Result<T> (*parse)(json const&),
                  std::vector<T>& mounts) {
-    for (json const& one : *OBLEA_TRY(fields::array(object, key, kWhat))) {
+    for (json const& one : *OBLEA_TRY(fields::array(object, key, kBuildRun))) {
         mounts.push_back(OBLEA_TRY(parse(one)));
     }
     return {};
@@ -160,7 +160,7 @@ json encode_build_run(BuildRun const& run) {
 
 Result<BuildRun> parse_build_run(json const& object) {
     BuildRun run;
-    run.lease = OBLEA_TRY(fields::text(object, "lease", kWhat));
+    run.lease = OBLEA_TRY(fields::text(object, "lease", kBuildRun));
     OBLEA_TRY(parse_all(object, "tmpfs", parse_tmpfs, run.tmpfs));
     OBLEA_TRY(parse_all(object, "secrets", parse_secret, run.secrets));
     OBLEA_TRY(parse_all(object, "variables", parse_variable, run.variables));

@@ -3,6 +3,7 @@
 
 #include "fs/lower/image_lower.h"
 #include "fs/upper/upper_changes.h"
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "store/image/image_view.h"
 
@@ -33,10 +34,6 @@ Result<UniqueFd> open_folder(int root, RelPath const& path) {
                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
-bool is_absent(Error const& error) {
-    return error.code == Errno::enoent || error.code == Errno::enotdir;
-}
-
 Result<bool> same_xattrs(int folder, fs::LowerTree const& lower, InodeNo below) {
     auto shown = OBLEA_TRY(sys::flistxattr(folder));
     std::erase(shown, "security.selinux");
@@ -59,8 +56,9 @@ Result<bool> is_unchanged(ContainerView const& view, fs::LowerTree const& lower,
                           UpperChange const& change) {
     auto const folder = open_folder(view.root, change.path);
     if (!folder.has_value()) {
-        return is_absent(folder.error()) ? Result<bool>{true}
-                                         : Result<bool>{std::unexpected<Error>(folder.error())};
+        return base::is_absent(folder.error().code)
+                   ? Result<bool>{true}
+                   : Result<bool>{std::unexpected<Error>(folder.error())};
     }
     struct stat const info = OBLEA_TRY(sys::fstat(folder->get()));
     store::InodeAttr const attr = OBLEA_TRY(lower.attr(change.below));
@@ -126,8 +124,9 @@ private:
     Status add_folder(RelPath const& path, InodeNo below) {
         auto const folder = open_folder(root_, path);
         if (!folder.has_value()) {
-            return is_absent(folder.error()) ? Status{}
-                                             : Status{std::unexpected<Error>(folder.error())};
+            return base::is_absent(folder.error().code)
+                       ? Status{}
+                       : Status{std::unexpected<Error>(folder.error())};
         }
         std::vector<std::string> names;
         for (sys::DirEntry& entry : OBLEA_TRY(sys::list_dir(folder->get()))) {

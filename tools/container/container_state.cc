@@ -25,7 +25,7 @@ namespace sys = base::sys;
 using nlohmann::json;
 
 constexpr std::size_t kStateBytesMax = 1U << 20U;
-constexpr char const* kWhat = "state.json";
+constexpr char const* kStateFile = "state.json";
 constexpr int kEndWaitMs = 10'000;
 
 using StatusName = std::pair<ContainerState::Status, char const*>;
@@ -40,23 +40,25 @@ std::string path_of(Container const& container) {
 
 Result<ContainerState> state_of(json const& document) {
     ContainerState state;
-    std::string const status = OBLEA_TRY(fields::text(document, "status", kWhat));
+    std::string const status = OBLEA_TRY(fields::text(document, "status", kStateFile));
     auto const named = std::ranges::find_if(
         kStatuses, [&](StatusName const& one) { return one.second == status; });
     if (named == kStatuses.end()) {
-        return fields::invalid(kWhat, "unknown status " + status);
+        return fields::invalid(kStateFile, "unknown status " + status);
     }
     state.status = named->first;
     state.monitor_pid =
-        static_cast<std::int64_t>(OBLEA_TRY(fields::number(document, "monitor_pid", kWhat)));
+        static_cast<std::int64_t>(OBLEA_TRY(fields::number(document, "monitor_pid", kStateFile)));
     state.init_pid =
-        static_cast<std::int64_t>(OBLEA_TRY(fields::number(document, "init_pid", kWhat)));
-    state.init_started = OBLEA_TRY(fields::number(document, "init_started", kWhat));
-    state.started = OBLEA_TRY(fields::text(document, "started", kWhat));
-    state.finished = OBLEA_TRY(fields::text(document, "finished", kWhat));
-    state.exit_code = static_cast<int>(OBLEA_TRY(fields::number(document, "exit_code", kWhat)));
-    state.restarts = static_cast<unsigned>(OBLEA_TRY(fields::number(document, "restarts", kWhat)));
-    state.error = OBLEA_TRY(fields::text(document, "error", kWhat));
+        static_cast<std::int64_t>(OBLEA_TRY(fields::number(document, "init_pid", kStateFile)));
+    state.init_started = OBLEA_TRY(fields::number(document, "init_started", kStateFile));
+    state.started = OBLEA_TRY(fields::text(document, "started", kStateFile));
+    state.finished = OBLEA_TRY(fields::text(document, "finished", kStateFile));
+    state.exit_code =
+        static_cast<int>(OBLEA_TRY(fields::number(document, "exit_code", kStateFile)));
+    state.restarts =
+        static_cast<unsigned>(OBLEA_TRY(fields::number(document, "restarts", kStateFile)));
+    state.error = OBLEA_TRY(fields::text(document, "error", kStateFile));
     return state;
 }
 
@@ -109,7 +111,7 @@ std::string encode_state(ContainerState const& state) {
 }
 
 Result<ContainerState> parse_state(std::string_view text) {
-    auto const document = fields::parse_object(text, kWhat, kStateBytesMax);
+    auto const document = fields::parse_object(text, kStateFile, kStateBytesMax);
     auto state = document.has_value() ? state_of(*document)
                                       : Result<ContainerState>{std::unexpected(document.error())};
     if (!state.has_value()) {

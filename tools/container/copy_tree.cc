@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/copy_tree.h"
 
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 
 #include <archive.h>
@@ -15,8 +16,6 @@ namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
-
-constexpr std::size_t kBufferBytes = 256U << 10U;
 
 struct ReadEnd {
     void operator()(archive* reader) const { ::archive_read_free(reader); }
@@ -160,7 +159,8 @@ Result<std::uint64_t> unpack_tar(base::ByteSource& tar, UnpackWish const& wish) 
     }
     Reader const reader{::archive_read_new()};
     Writer const writer{::archive_write_disk_new()};
-    Pulled pulled{.source = &tar, .buffer = std::vector<std::byte>(kBufferBytes), .error = {}};
+    Pulled pulled{
+        .source = &tar, .buffer = std::vector<std::byte>(base::kBufferBytes), .error = {}};
     ::archive_read_support_format_tar(reader.get());
     ::archive_read_support_filter_all(reader.get());
     int options = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |

@@ -18,34 +18,19 @@ namespace {
 namespace fields = store::json_fields;
 using nlohmann::json;
 
-constexpr char const* kWhat = "config.json";
-
-Result<std::vector<std::string>> texts(json const& object, char const* key) {
-    std::vector<std::string> list;
-    json const* const array = OBLEA_TRY(fields::array_if(object, key, kWhat));
-    if (array == nullptr) {
-        return list;
-    }
-    for (json const& one : *array) {
-        if (!one.is_string()) {
-            return fields::invalid(kWhat, std::string{key} + " has something else than texts");
-        }
-        list.push_back(one.get<std::string>());
-    }
-    return list;
-}
+constexpr char const* kBundleConfig = "config.json";
 
 Result<std::uint64_t> capabilities(json const& process, char const* set) {
     std::uint64_t bits = 0;
-    json const* const sets = OBLEA_TRY(fields::object_if(process, "capabilities", kWhat));
+    json const* const sets = OBLEA_TRY(fields::object_if(process, "capabilities", kBundleConfig));
     if (sets == nullptr) {
         return bits;
     }
-    auto const names = OBLEA_TRY(texts(*sets, set));
+    auto const names = OBLEA_TRY(fields::texts_if(*sets, set, kBundleConfig));
     for (std::string const& name : names) {
         auto const number = capability_number(name);
         if (!number.has_value()) {
-            return fields::invalid(kWhat, "unknown capability " + name);
+            return fields::invalid(kBundleConfig, "unknown capability " + name);
         }
         bits |= std::uint64_t{1} << static_cast<unsigned>(*number);
     }
@@ -53,20 +38,21 @@ Result<std::uint64_t> capabilities(json const& process, char const* set) {
 }
 
 Result<std::uint32_t> id_in(json const& user, char const* key) {
-    std::uint64_t const id = OBLEA_TRY(fields::number(user, key, kWhat));
+    std::uint64_t const id = OBLEA_TRY(fields::number(user, key, kBundleConfig));
     if (id >= UINT32_MAX) {
-        return fields::invalid(kWhat, std::string{key} + " is too large");
+        return fields::invalid(kBundleConfig, std::string{key} + " is too large");
     }
     return static_cast<std::uint32_t>(id);
 }
 
 Result<std::vector<std::uint32_t>> groups_of(json const& user) {
     std::vector<std::uint32_t> groups;
-    json const* const list = OBLEA_TRY(fields::array_if(user, "additionalGids", kWhat));
+    json const* const list = OBLEA_TRY(fields::array_if(user, "additionalGids", kBundleConfig));
     if (list != nullptr) {
         for (json const& one : *list) {
             if (!one.is_number_unsigned()) {
-                return fields::invalid(kWhat, "additionalGids has something else than numbers");
+                return fields::invalid(kBundleConfig,
+                                       "additionalGids has something else than numbers");
             }
             groups.push_back(one.get<std::uint32_t>());
         }
@@ -76,16 +62,16 @@ Result<std::vector<std::uint32_t>> groups_of(json const& user) {
 
 Result<BundleProcess> process_from(json const& object) {
     BundleProcess process;
-    process.arguments = OBLEA_TRY(texts(object, "args"));
+    process.arguments = OBLEA_TRY(fields::texts_if(object, "args", kBundleConfig));
     if (process.arguments.empty()) {
-        return fields::invalid(kWhat, "args is empty");
+        return fields::invalid(kBundleConfig, "args is empty");
     }
-    process.env = OBLEA_TRY(texts(object, "env"));
-    process.workdir = OBLEA_TRY(fields::text(object, "cwd", kWhat));
-    process.terminal = OBLEA_TRY(fields::flag(object, "terminal", kWhat));
-    json const* const user = OBLEA_TRY(fields::object_if(object, "user", kWhat));
+    process.env = OBLEA_TRY(fields::texts_if(object, "env", kBundleConfig));
+    process.workdir = OBLEA_TRY(fields::text(object, "cwd", kBundleConfig));
+    process.terminal = OBLEA_TRY(fields::flag(object, "terminal", kBundleConfig));
+    json const* const user = OBLEA_TRY(fields::object_if(object, "user", kBundleConfig));
     if (user == nullptr) {
-        return fields::invalid(kWhat, "user is missing");
+        return fields::invalid(kBundleConfig, "user is missing");
     }
     process.uid = OBLEA_TRY(id_in(*user, "uid"));
     process.gid = OBLEA_TRY(id_in(*user, "gid"));
@@ -112,23 +98,24 @@ constexpr std::array kMountFlags{MountFlag{"ro", MS_RDONLY, MOUNT_ATTR_RDONLY},
 
 Result<BundleMount> mount_from(json const& object) {
     if (!object.is_object()) {
-        return fields::invalid(kWhat, "mounts has something else than objects");
+        return fields::invalid(kBundleConfig, "mounts has something else than objects");
     }
     BundleMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "destination", kWhat));
-    mount.source = OBLEA_TRY(fields::text(object, "source", kWhat));
-    mount.type = OBLEA_TRY(fields::text(object, "type", kWhat));
+    mount.target = OBLEA_TRY(fields::text(object, "destination", kBundleConfig));
+    mount.source = OBLEA_TRY(fields::text(object, "source", kBundleConfig));
+    mount.type = OBLEA_TRY(fields::text(object, "type", kBundleConfig));
     bool const shown = mount.type == "bind";
     if (shown) {
         mount.type.clear();
     }
-    auto const options = OBLEA_TRY(texts(object, "options"));
+    auto const options = OBLEA_TRY(fields::texts_if(object, "options", kBundleConfig));
     for (std::string const& option : options) {
         auto const* const flag = std::ranges::find(kMountFlags, option, &MountFlag::name);
         if (flag != kMountFlags.end()) {
             mount.flags |= shown ? flag->attribute : flag->mount;
         } else if (shown) {
-            return fields::invalid(kWhat, "unknown option " + option + " of " + mount.target);
+            return fields::invalid(kBundleConfig,
+                                   "unknown option " + option + " of " + mount.target);
         } else {
             mount.data += (mount.data.empty() ? "" : ",") + option;
         }
@@ -138,24 +125,24 @@ Result<BundleMount> mount_from(json const& object) {
 
 Result<Bundle> bundle_from(json const& document) {
     Bundle bundle;
-    json const* const root = OBLEA_TRY(fields::object_if(document, "root", kWhat));
-    json const* const process = OBLEA_TRY(fields::object_if(document, "process", kWhat));
-    json const* const linux = OBLEA_TRY(fields::object_if(document, "linux", kWhat));
+    json const* const root = OBLEA_TRY(fields::object_if(document, "root", kBundleConfig));
+    json const* const process = OBLEA_TRY(fields::object_if(document, "process", kBundleConfig));
+    json const* const linux = OBLEA_TRY(fields::object_if(document, "linux", kBundleConfig));
     if (root == nullptr || process == nullptr || linux == nullptr) {
-        return fields::invalid(kWhat, "root, process or linux is missing");
+        return fields::invalid(kBundleConfig, "root, process or linux is missing");
     }
-    bundle.root = OBLEA_TRY(fields::text(*root, "path", kWhat));
-    bool const read_only = OBLEA_TRY(fields::flag(*root, "readonly", kWhat));
+    bundle.root = OBLEA_TRY(fields::text(*root, "path", kBundleConfig));
+    bool const read_only = OBLEA_TRY(fields::flag(*root, "readonly", kBundleConfig));
     bundle.access = read_only ? Bundle::Access::read_only : Bundle::Access::read_write;
-    bundle.hostname = OBLEA_TRY(fields::text(document, "hostname", kWhat));
+    bundle.hostname = OBLEA_TRY(fields::text(document, "hostname", kBundleConfig));
     bundle.process = OBLEA_TRY(process_from(*process));
-    json const* const mounts = OBLEA_TRY(fields::array(document, "mounts", kWhat));
+    json const* const mounts = OBLEA_TRY(fields::array(document, "mounts", kBundleConfig));
     for (json const& one : *mounts) {
         bundle.mounts.push_back(OBLEA_TRY(mount_from(one)));
     }
-    bundle.masked_paths = OBLEA_TRY(texts(*linux, "maskedPaths"));
-    bundle.read_only_paths = OBLEA_TRY(texts(*linux, "readonlyPaths"));
-    json const* const namespaces = OBLEA_TRY(fields::array(*linux, "namespaces", kWhat));
+    bundle.masked_paths = OBLEA_TRY(fields::texts_if(*linux, "maskedPaths", kBundleConfig));
+    bundle.read_only_paths = OBLEA_TRY(fields::texts_if(*linux, "readonlyPaths", kBundleConfig));
+    json const* const namespaces = OBLEA_TRY(fields::array(*linux, "namespaces", kBundleConfig));
     bool const own_network = std::ranges::any_of(*namespaces, [](json const& one) {
         return one.is_object() && one.value("type", "") == "network";
     });
@@ -166,12 +153,14 @@ Result<Bundle> bundle_from(json const& document) {
 }  // namespace
 
 Result<Bundle> read_bundle(std::string_view config) {
-    json const document = OBLEA_TRY(fields::parse_object(config, kWhat, limits::kConfigBytesMax));
+    json const document =
+        OBLEA_TRY(fields::parse_object(config, kBundleConfig, limits::kConfigBytesMax));
     return bundle_from(document);
 }
 
 Result<BundleProcess> read_bundle_process(std::string_view process) {
-    json const document = OBLEA_TRY(fields::parse_object(process, kWhat, limits::kConfigBytesMax));
+    json const document =
+        OBLEA_TRY(fields::parse_object(process, kBundleConfig, limits::kConfigBytesMax));
     return process_from(document);
 }
 

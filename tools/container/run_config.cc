@@ -20,7 +20,7 @@ namespace {
 namespace fields = store::json_fields;
 using nlohmann::json;
 
-constexpr char const* kWhat = "container.json";
+constexpr char const* kRunConfig = "container.json";
 constexpr std::size_t kShortIdLength = 12;
 
 Result<std::uint16_t> parse_port(std::string_view text) {
@@ -65,17 +65,6 @@ Status publish_exposed(json const& exposed, std::vector<PortMapping>& ports) {
     return {};
 }
 
-Result<std::vector<std::string>> texts(json const& object, char const* key) {
-    std::vector<std::string> list;
-    for (json const& one : *OBLEA_TRY(fields::array(object, key, kWhat))) {
-        if (!one.is_string()) {
-            return fields::invalid(kWhat, std::string{key} + " is not a list of texts");
-        }
-        list.push_back(one.get<std::string>());
-    }
-    return list;
-}
-
 constexpr std::array kNetworks{std::pair{Network::host, "host"}, std::pair{Network::none, "none"},
                                std::pair{Network::published, "published"}};
 
@@ -87,7 +76,7 @@ Result<Network> parse_network(std::string_view text) {
     auto const found =
         std::ranges::find_if(kNetworks, [&](auto const& one) { return one.second == text; });
     if (found == kNetworks.end()) {
-        return fields::invalid(kWhat, fmt::format("unknown network \"{}\"", text));
+        return fields::invalid(kRunConfig, fmt::format("unknown network \"{}\"", text));
     }
     return found->first;
 }
@@ -150,43 +139,44 @@ json encode_run_config(RunConfig const& config) {
 }
 
 Result<RunConfig> parse_run_config(std::string_view text) {
-    json const document = OBLEA_TRY(fields::parse_object(text, kWhat, limits::kConfigBytesMax));
+    json const document =
+        OBLEA_TRY(fields::parse_object(text, kRunConfig, limits::kConfigBytesMax));
     RunConfig config;
-    config.entrypoint = OBLEA_TRY(texts(document, "entrypoint"));
-    config.command = OBLEA_TRY(texts(document, "command"));
-    config.env = OBLEA_TRY(texts(document, "env"));
-    config.workdir = OBLEA_TRY(fields::text(document, "workdir", kWhat));
-    config.user = OBLEA_TRY(fields::text(document, "user", kWhat));
-    config.hostname = OBLEA_TRY(fields::text(document, "hostname", kWhat));
-    if (json const* labels = OBLEA_TRY(fields::object_if(document, "labels", kWhat))) {
+    config.entrypoint = OBLEA_TRY(fields::texts(document, "entrypoint", kRunConfig));
+    config.command = OBLEA_TRY(fields::texts(document, "command", kRunConfig));
+    config.env = OBLEA_TRY(fields::texts(document, "env", kRunConfig));
+    config.workdir = OBLEA_TRY(fields::text(document, "workdir", kRunConfig));
+    config.user = OBLEA_TRY(fields::text(document, "user", kRunConfig));
+    config.hostname = OBLEA_TRY(fields::text(document, "hostname", kRunConfig));
+    if (json const* labels = OBLEA_TRY(fields::object_if(document, "labels", kRunConfig))) {
         for (auto const& [name, value] : labels->items()) {
             config.labels[name] = value.is_string() ? value.get<std::string>() : "";
         }
     }
-    auto const binds = OBLEA_TRY(texts(document, "binds"));
+    auto const binds = OBLEA_TRY(fields::texts(document, "binds", kRunConfig));
     for (std::string const& bind : binds) {
         config.binds.push_back(OBLEA_TRY(parse_bind_mount(bind)));
     }
-    auto const ports = OBLEA_TRY(texts(document, "ports"));
+    auto const ports = OBLEA_TRY(fields::texts(document, "ports", kRunConfig));
     for (std::string const& port : ports) {
         auto const parsed = OBLEA_TRY(parse_port_mappings(port));
         config.ports.insert(config.ports.end(), parsed.begin(), parsed.end());
     }
-    std::string const network = OBLEA_TRY(fields::text(document, "network", kWhat));
+    std::string const network = OBLEA_TRY(fields::text(document, "network", kRunConfig));
     config.network = OBLEA_TRY(parse_network(network));
-    std::string const restart = OBLEA_TRY(fields::text(document, "restart", kWhat));
+    std::string const restart = OBLEA_TRY(fields::text(document, "restart", kRunConfig));
     config.restart = OBLEA_TRY(parse_restart_policy(restart));
     config.stop_signal =
-        static_cast<int>(OBLEA_TRY(fields::number(document, "stop_signal", kWhat)));
-    config.terminal = OBLEA_TRY(fields::flag(document, "terminal", kWhat));
-    config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kWhat));
-    config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kWhat));
-    config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kWhat));
+        static_cast<int>(OBLEA_TRY(fields::number(document, "stop_signal", kRunConfig)));
+    config.terminal = OBLEA_TRY(fields::flag(document, "terminal", kRunConfig));
+    config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kRunConfig));
+    config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kRunConfig));
+    config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kRunConfig));
     // Containers that were made before there was such a thing have no word of it.
     if (document.contains("verify")) {
-        config.verify = OBLEA_TRY(fields::flag(document, "verify", kWhat));
+        config.verify = OBLEA_TRY(fields::flag(document, "verify", kRunConfig));
     }
-    if (json const* build = OBLEA_TRY(fields::object_if(document, "build", kWhat))) {
+    if (json const* build = OBLEA_TRY(fields::object_if(document, "build", kRunConfig))) {
         config.build = OBLEA_TRY(parse_build_run(*build));
     }
     return config;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/images/compare_trees.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
+
 #include <algorithm>
 
 namespace oblea::tools {
@@ -13,13 +16,12 @@ using store::InodeNo;
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256U << 10U;
-
 class Comparison {
 public:
     Comparison(ImageView const& from, ImageView const& to,
                std::function<void(TreeDifference const&)> const& found)
-        : from_(from), to_(to), found_(found), from_bytes_(kBufferBytes), to_bytes_(kBufferBytes) {}
+        : from_(from), to_(to), found_(found), from_bytes_(base::kBufferBytes),
+          to_bytes_(base::kBufferBytes) {}
 
     // Both are sorted by name.
     Status folders(std::string const& path, InodeNo from, InodeNo to) {

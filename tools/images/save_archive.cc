@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tools/images/save_archive.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/sys.h"
 #include "store/image/tar_encode.h"
+#include "store/layer/layout.h"
 #include "tools/registry/push_plan.h"
 
 #include <algorithm>
@@ -15,20 +18,16 @@ using registry::PreparedPush;
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 1U << 20U;
-constexpr std::uint32_t kFileMode = 0644;
-constexpr std::uint32_t kFolderMode = 0755;
-
 class ArchiveWriter {
 public:
     ArchiveWriter(store::TarSink& sink, std::atomic<bool> const* cancel)
-        : sink_(sink), cancel_(cancel), buffer_(kBufferBytes) {}
+        : sink_(sink), cancel_(cancel), buffer_(base::kLargeBufferBytes) {}
 
     Status folder(std::string path) {
         store::TarMemberHeader member;
         member.path = std::move(path);
         member.type = store::FileType::directory;
-        member.permissions = kFolderMode;
+        member.permissions = store::layout::kSharedFolderMode;
         return write(OBLEA_TRY(store::encode_tar_header(member)));
     }
 
@@ -49,7 +48,7 @@ public:
         OBLEA_TRY(header(blob_path(layer.digest), layer.bytes));
         for (std::uint64_t offset = 0; offset < layer.bytes;) {
             auto const wanted = static_cast<std::size_t>(
-                std::min<std::uint64_t>(layer.bytes - offset, kBufferBytes));
+                std::min<std::uint64_t>(layer.bytes - offset, base::kLargeBufferBytes));
             auto const piece = base::MutableBytes{buffer_}.first(wanted);
             std::size_t const count = OBLEA_TRY(sys::pread_full(layer.file->get(), piece, offset));
             if (count < wanted) {
@@ -71,7 +70,7 @@ private:
     Status header(std::string path, std::uint64_t bytes) {
         store::TarMemberHeader member;
         member.path = std::move(path);
-        member.permissions = kFileMode;
+        member.permissions = store::layout::kSharedFileMode;
         member.size = bytes;
         return write(OBLEA_TRY(store::encode_tar_header(member)));
     }

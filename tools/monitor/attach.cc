@@ -2,6 +2,7 @@
 #include "tools/monitor/attach.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/standard_streams.h"
 #include "tools/monitor/terminal.h"
 #include "tools/monitor/wire.h"
 
@@ -20,8 +21,6 @@ namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
-
-constexpr std::size_t kReadBytes = 32U << 10U;
 
 // Those that are for the container.
 std::vector<int> const kPassedSignals{SIGWINCH, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
@@ -102,7 +101,7 @@ private:
     }
 
     Status pass_input() {
-        std::array<std::byte, kReadBytes> buffer{};
+        std::array<std::byte, kStreamBytes> buffer{};
         auto const count = sys::read_some(STDIN_FILENO, buffer);
         if (!count.has_value() || *count == 0) {
             input_ = Input::ended;
@@ -118,7 +117,7 @@ private:
     }
 
     Status take_output() {
-        std::array<std::byte, kReadBytes> buffer{};
+        std::array<std::byte, kStreamBytes> buffer{};
         auto const count = sys::read_some(monitor_.get(), buffer);
         if (!count.has_value() || *count == 0) {
             return fail(Errno::eio, "", "the container's monitor was lost");

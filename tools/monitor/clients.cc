@@ -2,6 +2,7 @@
 #include "tools/monitor/clients.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/standard_streams.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,11 +18,6 @@ namespace sys = base::sys;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kWaitingBytesMax = 4U << 20U;
-constexpr std::size_t kReadBytes = 64U << 10U;
-
-bool would_block() {
-    return sys::last_errno() == Errno::eagain;
-}
 
 }  // namespace
 
@@ -45,11 +41,11 @@ void Clients::accept_one() {
 }
 
 void Clients::read_from(Client& client) {
-    std::array<std::byte, kReadBytes> buffer{};
+    std::array<std::byte, kStreamBytes> buffer{};
     auto const count = ::read(client.socket.get(), buffer.data(), buffer.size());
     if (count > 0) {
         client.in += base::text_of(base::ByteView{buffer}.first(static_cast<std::size_t>(count)));
-    } else if (count == 0 || !would_block()) {
+    } else if (count == 0 || sys::last_errno() != Errno::eagain) {
         client.socket.reset();  // gone; detached, as far as the container is concerned
     }
 }
@@ -59,7 +55,7 @@ void Clients::write_to(Client& client) {
         auto const count =
             ::send(client.socket.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL);
         if (count < 0) {
-            if (!would_block()) {
+            if (sys::last_errno() != Errno::eagain) {
                 client.socket.reset();
             }
             return;

@@ -8,6 +8,7 @@
 #include "tools/monitor/monitor.h"
 #include "tools/monitor/runtime.h"
 #include "tools/mount/background.h"
+#include "tools/mount/exit_code.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/user_spec.h"
 
@@ -23,8 +24,6 @@ namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
-
-constexpr int kSignalBase = 128;
 
 std::vector<std::string> own_environment() {
     std::vector<std::string> list;
@@ -62,9 +61,10 @@ Result<Prepared> prepare(store::Store const& store, Container const& container,
     auto const found =
         OBLEA_TRY(find_command(root, {.program = program, .env = env, .workdir = workdir}));
     if (found == CommandFound::no) {
-        prepared.early = {.exit_status = 127, .problem = program + ": not found in the container"};
+        prepared.early = {.exit_status = exit_code::kNotFound,
+                          .problem = program + ": not found in the container"};
     } else if (found == CommandFound::not_executable) {
-        prepared.early = {.exit_status = 126,
+        prepared.early = {.exit_status = exit_code::kNotExecutable,
                           .problem = program + ": cannot be executed: Permission denied"};
     }
     prepared.process = fmt::format("exec.{}.json", ::getpid());
@@ -103,10 +103,10 @@ int run_command(Runtime const& runtime, Runtime::Exec exec, Prepared const& prep
         runtime.exec(exec, {.in = request.input || request.terminal ? STDIN_FILENO : -1,
                             .out = silent ? -1 : STDOUT_FILENO,
                             .err = silent ? -1 : STDERR_FILENO});
-    int code = 125;
+    int code = exit_code::kOwnFailure;
     if (pid.has_value()) {
-        int const status = wait_for_child(*pid).value_or(125 << 8);
-        code = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
+        int const status = wait_for_child(*pid).value_or(exit_code::kOwnFailure << 8);
+        code = exit_code::of_wait_status(status);
     }
     static_cast<void>(sys::unlink_if_exists(prepared.folder.get(), prepared.process.c_str()));
     return code;
@@ -130,7 +130,7 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
                                   : Result<Prepared>{std::unexpected<Error>(there.error())};
         if (!prepared.has_value()) {
             report.failure(prepared.error());
-            return 125;
+            return exit_code::kOwnFailure;
         }
         bool const run = prepared->early.exit_status == 0;
         static_cast<void>(report.success(encode(prepared->early)));
@@ -141,9 +141,7 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
     }));
     int const status = OBLEA_TRY(wait_for_child(child.pid));
     auto const early = nlohmann::json::parse(child.report, nullptr, false);
-    ExecResult result{.exit_status = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status)
-                                                         : WEXITSTATUS(status),
-                      .problem = {}};
+    ExecResult result{.exit_status = exit_code::of_wait_status(status), .problem = {}};
     if (early.is_object()) {
         result.problem = early.value("problem", "");
     }

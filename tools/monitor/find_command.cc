@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/monitor/find_command.h"
 
+#include "store/base/absence.h"
 #include "store/base/path.h"
 #include "store/base/sys.h"
 #include "tools/mount/private_mounts.h"
@@ -23,16 +24,13 @@ std::string path_of(std::vector<std::string> const& env) {
     return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-bool is_absent(Error const& error) {
-    return error.code == Errno::enoent || error.code == Errno::enotdir ||
-           error.code == Errno::eloop;
-}
-
 Result<CommandFound> look_at(UniqueFd const& root, std::string const& path) {
     auto const file = open_in_root(root, path.c_str(), O_PATH);
     if (!file.has_value()) {
-        return is_absent(file.error()) ? Result<CommandFound>{CommandFound::no}
-                                       : Result<CommandFound>{std::unexpected<Error>(file.error())};
+        Errno const code = file.error().code;
+        return base::is_absent(code) || code == Errno::eloop
+                   ? Result<CommandFound>{CommandFound::no}
+                   : Result<CommandFound>{std::unexpected<Error>(file.error())};
     }
     struct stat const info = OBLEA_TRY(sys::fstat(file->get()));
     return S_ISREG(info.st_mode) && (info.st_mode & 0111U) != 0 ? CommandFound::yes

@@ -13,6 +13,7 @@
 #include "tools/monitor/published_ports.h"
 #include "tools/monitor/runtime.h"
 #include "tools/monitor/standard_io.h"
+#include "tools/mount/exit_code.h"
 #include "tools/mount/leftovers.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/rfc3339.h"
@@ -39,7 +40,6 @@ namespace sys = base::sys;
 using base::UniqueFd;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kSignalBase = 128;
 constexpr int kDrainMs = 2000;
 constexpr int kKillWaitMs = 10'000;
 constexpr int kRestartFirstMs = 100;
@@ -225,8 +225,9 @@ private:
     StartOutcome cannot_run(CommandFound found) const {
         std::string const program = config_.arguments().front();
         return found == CommandFound::no
-                   ? StartOutcome{127, program + ": not found in the image"}
-                   : StartOutcome{126, program + ": cannot be executed: Permission denied"};
+                   ? StartOutcome{exit_code::kNotFound, program + ": not found in the image"}
+                   : StartOutcome{exit_code::kNotExecutable,
+                                  program + ": cannot be executed: Permission denied"};
     }
 
     Status write_bundle(Identity const& identity) {
@@ -375,7 +376,7 @@ private:
     // Notes the end of a run; its exit status.
     int settle_end() {
         int const status = *wait_status_;
-        int const code = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
+        int const code = exit_code::of_wait_status(status);
         tidy_run();
         if (output_log_.has_value()) {
             output_log_->finish();
@@ -393,7 +394,7 @@ private:
 
     void settle_failure(Result<StartOutcome> const& ready) {
         state_.error = ready.has_value() ? ready->problem : ready.error().message();
-        state_.exit_code = ready.has_value() ? ready->exit_status : 125;
+        state_.exit_code = ready.has_value() ? ready->exit_status : exit_code::kOwnFailure;
         static_cast<void>(write_state(store_, container_, state_));
         tidy_run();
     }

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "tools/mount/become_user.h"
+#include "tools/mount/exit_code.h"
 
 #include <linux/capability.h>
 #include <linux/close_range.h>
@@ -20,8 +21,6 @@ namespace {
 
 namespace sys = base::sys;
 
-constexpr int kNotExecutable = 126;
-constexpr int kNotFound = 127;
 constexpr int kSignalMax = 64;
 
 bool has(std::uint64_t set, int capability) {
@@ -97,7 +96,7 @@ Error execute_command(BundleProcess process) {
 }
 
 int exit_status_of(Error const& not_executed) {
-    return not_executed.code == Errno::enoent ? kNotFound : kNotExecutable;
+    return not_executed.code == Errno::enoent ? exit_code::kNotFound : exit_code::kNotExecutable;
 }
 
 }  // namespace oblea::tools

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/monitor/own_root.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "tools/monitor/find_command.h"
 #include "tools/mount/private_mounts.h"
@@ -19,10 +20,6 @@ namespace sys = base::sys;
 using base::UniqueFd;
 
 constexpr mode_t kMountPointMode = 0644;  // of a file that is made to be mounted on
-
-bool is_absent(Error const& error) {
-    return error.code == Errno::enoent || error.code == Errno::enotdir;
-}
 
 enum class TargetKind { folder, file };
 
@@ -96,7 +93,8 @@ template <typename Change>
 Status where_present(UniqueFd const& root, std::string const& path, Change const& change) {
     auto const there = open_in_root(root, path.c_str(), O_PATH);
     if (!there.has_value()) {
-        return is_absent(there.error()) ? Status{} : Status{std::unexpected<Error>(there.error())};
+        return base::is_absent(there.error().code) ? Status{}
+                                                   : Status{std::unexpected<Error>(there.error())};
     }
     return with_context(change(*there), [&] { return path; });
 }

@@ -8,6 +8,7 @@
 #include "tools/monitor/own_root.h"
 #include "tools/monitor/terminal.h"
 #include "tools/mount/background.h"
+#include "tools/mount/exit_code.h"
 #include "tools/mount/private_mounts.h"
 
 #include <fmt/format.h>
@@ -34,8 +35,6 @@ using base::UniqueFd;
 
 constexpr char const* kConfig = "config.json";
 constexpr std::size_t kMessageBytesMax = 16U << 10U;
-constexpr int kSignalBase = 128;
-constexpr int kOwnFailure = 125;
 
 // --- messages between the monitor and the first process: one byte, or an error
 
@@ -134,12 +133,12 @@ Status make_inside(Bundle const& bundle, UniqueFd const& console) {
     auto const made = make_inside(bundle, console);
     if (!made.has_value()) {
         send(gate, encode_error(made.error()));
-        ::_exit(kOwnFailure);
+        ::_exit(exit_code::kOwnFailure);
     }
     send(gate, std::string_view{"\0", 1});
     auto const told = receive(gate);
     if (!told.has_value() || !told->has_value()) {
-        ::_exit(kOwnFailure);  // the monitor has gone, or wants it no more
+        ::_exit(exit_code::kOwnFailure);  // the monitor has gone, or wants it no more
     }
     auto const become = become_command(bundle.process);
     Error const problem =
@@ -329,7 +328,7 @@ Result<int> exec_in_own(OwnExec const& exec) {
     auto const ended =
         process.terminal ? relay_terminal(terminal.master, input, pid) : wait_for_child(pid);
     int const status = OBLEA_TRY(ended);
-    return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
+    return exit_code::of_wait_status(status);
 }
 
 }  // namespace oblea::tools

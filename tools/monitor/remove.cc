@@ -13,7 +13,7 @@
 namespace oblea::tools {
 namespace {
 
-constexpr int kKillWaitMs = 1000;
+constexpr int kGoneWaitMs = 1000;
 
 Status end_run(store::Store const& store, Container const& container, EndFirst end) {
     // What a dead monitor left is put in order by looking.
@@ -26,7 +26,7 @@ Status end_run(store::Store const& store, Container const& container, EndFirst e
                                 "first ('oblea stop {0}'), or say --force",
                                 container.name));
     }
-    return stop_container(store, container, SIGKILL, kKillWaitMs);
+    return stop_container(store, container, SIGKILL, kGoneWaitMs);
 }
 
 Status end_mount(store::Store const& store, Container const& container, EndFirst end) {

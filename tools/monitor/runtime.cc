@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
+#include "tools/mount/exit_code.h"
 
 #include <fmt/format.h>
 #include <linux/close_range.h>
@@ -33,8 +34,6 @@ constexpr char const* kStateFolder = "runtime";
 constexpr char const* kLog = "runtime.log";
 constexpr char const* kPidFile = "init.pid";
 constexpr char const* kCgroups = "/sys/fs/cgroup";
-constexpr int kOwnFailure = 125;
-constexpr int kNotExecuted = 127;
 constexpr std::size_t kLogBytesMax = 1U << 20U;
 
 bool is_program(std::string const& path) {
@@ -152,7 +151,7 @@ bool enter(int folder) {
     if (moved) {
         ::execvp(pointers.front(), pointers.data());
     }
-    ::_exit(kNotExecuted);
+    ::_exit(exit_code::kNotFound);
 }
 
 // A child that ends with what `body` returns.
@@ -175,7 +174,7 @@ int end_of(Result<int> const& exec) {
     if (!exec.has_value()) {
         fmt::print(stderr, "oblea: {}\n", exec.error().message());
     }
-    return exec.value_or(kOwnFailure);
+    return exec.value_or(exit_code::kOwnFailure);
 }
 
 }  // namespace
@@ -187,7 +186,7 @@ Result<pid_t> spawn(std::vector<std::string> arguments, int folder, StandardStre
         if (life == ChildLife::with_caller) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             if (::getppid() != caller) {
-                return kNotExecuted;
+                return exit_code::kNotFound;
             }
         }
         execute(std::move(arguments), folder);

@@ -2,6 +2,7 @@
 #include "tools/monitor/standard_io.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/standard_streams.h"
 
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,7 +20,6 @@ using base::UniqueFd;
 
 constexpr char const* kConsoleSocket = "console.sock";
 constexpr std::size_t kInputBytesMax = 1U << 20U;
-constexpr std::size_t kReadBytes = 64U << 10U;
 constexpr int kConsoleWaitMs = 10'000;
 
 struct Pipe {
@@ -160,7 +160,7 @@ void StandardIo::handle(std::span<pollfd const> seen, Sink const& sink) {
 }
 
 void StandardIo::read_output(UniqueFd& from, LogStream stream, Sink const& sink) {
-    std::array<std::byte, kReadBytes> buffer{};
+    std::array<std::byte, kStreamBytes> buffer{};
     auto const count = ::read(from.get(), buffer.data(), buffer.size());
     if (count > 0) {
         sink(stream, base::text_of(base::ByteView{buffer}.first(static_cast<std::size_t>(count))));

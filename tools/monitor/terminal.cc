@@ -2,6 +2,7 @@
 #include "tools/monitor/terminal.h"
 
 #include "store/base/sys.h"
+#include "tools/monitor/standard_streams.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,12 +20,10 @@ namespace {
 namespace sys = base::sys;
 using base::UniqueFd;
 
-constexpr std::size_t kReadBytes = 32U << 10U;
-
 // Passes on what there is to read; false at the end. A terminal says EIO when its last user has
 // gone.
 Result<bool> pass(int from, int to) {
-    std::array<std::byte, kReadBytes> buffer{};
+    std::array<std::byte, kStreamBytes> buffer{};
     auto const count = sys::read_some(from, buffer);
     if (!count.has_value() || *count == 0) {
         return false;

@@ -20,21 +20,6 @@ constexpr char const* kDefaultPath =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr char const* kWhat = "the image's config";
 
-Result<std::vector<std::string>> texts(json const& object, char const* key) {
-    std::vector<std::string> list;
-    json const* array = OBLEA_TRY(fields::array_if(object, key, kWhat));
-    if (array == nullptr) {
-        return list;
-    }
-    for (json const& item : *array) {
-        if (!item.is_string()) {
-            return fields::invalid(kWhat, std::string{key} + " is not a list of texts");
-        }
-        list.push_back(item.get<std::string>());
-    }
-    return list;
-}
-
 std::string_view name_of(std::string_view assignment) {
     return assignment.substr(0, assignment.find('='));
 }
@@ -65,9 +50,9 @@ Result<ImageDefaults> parse_image_defaults(std::string_view config) {
     if (runtime == nullptr) {
         return defaults;
     }
-    defaults.env = OBLEA_TRY(texts(*runtime, "Env"));
-    defaults.entrypoint = OBLEA_TRY(texts(*runtime, "Entrypoint"));
-    defaults.command = OBLEA_TRY(texts(*runtime, "Cmd"));
+    defaults.env = OBLEA_TRY(fields::texts_if(*runtime, "Env", kWhat));
+    defaults.entrypoint = OBLEA_TRY(fields::texts_if(*runtime, "Entrypoint", kWhat));
+    defaults.command = OBLEA_TRY(fields::texts_if(*runtime, "Cmd", kWhat));
     defaults.workdir = OBLEA_TRY(fields::text_if(*runtime, "WorkingDir", kWhat)).value_or("");
     defaults.user = OBLEA_TRY(fields::text_if(*runtime, "User", kWhat)).value_or("");
     return defaults;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/id_map.h"
 
+#include "store/base/text.h"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -19,14 +21,6 @@ std::optional<std::uint32_t> parse_number(std::string_view text) {
     return number;
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    for (auto&& part : text | std::views::split(separator)) {
-        parts.emplace_back(part.begin(), part.end());
-    }
-    return parts;
-}
-
 // What fits below the highest id, which stands for "no id".
 std::uint32_t clip(std::uint32_t first, std::uint32_t count) {
     return std::min(count, std::numeric_limits<std::uint32_t>::max() - first);
@@ -37,8 +31,8 @@ std::uint32_t clip(std::uint32_t first, std::uint32_t count) {
 std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_view user,
                                            std::uint32_t uid) {
     std::vector<IdRange> ranges;
-    for (std::string_view const line : split(text, '\n')) {
-        auto const fields = split(line, ':');
+    for (std::string_view const line : base::split(text, '\n')) {
+        auto const fields = base::split(line, ':');
         if (fields.size() != 3 || (fields[0] != user && fields[0] != std::to_string(uid))) {
             continue;
         }
@@ -67,9 +61,9 @@ std::vector<IdMapLine> plan_id_map(std::uint32_t own_id, std::vector<IdRange> co
 
 std::vector<IdMapLine> parse_id_map(std::string_view text) {
     std::vector<IdMapLine> map;
-    for (std::string_view const line : split(text, '\n')) {
+    for (std::string_view const line : base::split(text, '\n')) {
         std::vector<std::uint32_t> numbers;
-        for (std::string_view const word : split(line, ' ')) {
+        for (std::string_view const word : base::split(line, ' ')) {
             if (auto const number = parse_number(word)) {
                 numbers.push_back(*number);
             }

@@ -5,6 +5,7 @@
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
 #include "tools/mount/become_user.h"
+#include "tools/mount/exit_code.h"
 #include "tools/mount/leftovers.h"
 #include "tools/mount/user_spec.h"
 
@@ -27,10 +28,6 @@ namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
-
-constexpr int kNotExecutable = 126;
-constexpr int kNotFound = 127;
-constexpr int kSignalBase = 128;
 
 // --- in the command's process
 
@@ -135,7 +132,7 @@ Error explain_exec(Errno code, std::string const& program) {
     std::string const text = (environment.has_value() ? "X" : "E") + encode_error(problem);
     static_cast<void>(sys::write_all(errors, base::bytes_of(text)));
     std::fflush(nullptr);
-    ::_exit(problem.code == Errno::enoent ? kNotFound : kNotExecutable);
+    ::_exit(problem.code == Errno::enoent ? exit_code::kNotFound : exit_code::kNotExecutable);
 }
 
 // --- in the keeper's process
@@ -206,13 +203,10 @@ Status wait_handing_on(pid_t command, pid_t server, UniqueFd const& signals) {
     }
 }
 
-int exit_status_of(int status) {
-    return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 // What a command that could not be started leaves in the pipe; a started one leaves nothing.
 Result<ChrootResult> judge(std::string const& left, int status) {
-    ChrootResult result{.exit_status = exit_status_of(status), .problem = {}, .kept = {}};
+    ChrootResult result{
+        .exit_status = exit_code::of_wait_status(status), .problem = {}, .kept = {}};
     if (left.empty()) {
         return result;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/private_mounts.h"
 
+#include "store/base/limits.h"
 #include "store/base/sys.h"
 
 #include <fmt/core.h>
@@ -18,8 +19,6 @@ namespace {
 
 namespace sys = base::sys;
 using base::UniqueFd;
-
-constexpr std::size_t kIdFileBytesMax = 16U << 20U;
 
 Status mount_at(UniqueFd const& target, char const* source, char const* type, unsigned long flags,
                 char const* data) {
@@ -177,7 +176,7 @@ Result<std::string> read_in_root(UniqueFd const& root, char const* path) {
     if (!S_ISREG(st.st_mode)) {
         return std::string{};
     }
-    return sys::read_file(AT_FDCWD, sys::proc_path(file->get()).c_str(), kIdFileBytesMax);
+    return sys::read_file(AT_FDCWD, sys::proc_path(file->get()).c_str(), limits::kIdFileBytesMax);
 }
 
 Result<std::vector<std::string>> show_machine(UniqueFd const& root, Rights rights) {

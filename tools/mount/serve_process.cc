@@ -15,12 +15,6 @@ namespace {
 
 namespace sys = base::sys;
 
-void log_end(Status const& ended) {
-    if (!ended.has_value()) {
-        fmt::print(stderr, "oblea: {}\n", ended.error().message());
-    }
-}
-
 // The server in the background, after it has mounted.
 int serve_in_background(ServedImage& served, StopSignals& signals, Report& report) {
     auto const quiet = redirect_standard_streams(served.log());

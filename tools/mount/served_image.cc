@@ -58,6 +58,12 @@ Status check_owner_ids(Container const& container, OwnerIds here) {
 
 }  // namespace
 
+void log_end(Status const& ended) {
+    if (!ended.has_value()) {
+        fmt::print(stderr, "oblea: {}\n", ended.error().message());
+    }
+}
+
 Result<std::unique_ptr<ServedImage>> ServedImage::open(store::Store const& store,
                                                        MountRequest const& request) {
     OBLEA_TRY(check_request(request));
@@ -193,12 +199,6 @@ namespace {
 // Deaths by their own fault after which a mount is given up, and in what time.
 constexpr int kCrashesMax = 8;
 constexpr std::chrono::seconds kCrashesWithin{10};
-
-void log_end(Status const& ended) {
-    if (!ended.has_value()) {
-        fmt::print(stderr, "oblea: {}\n", ended.error().message());
-    }
-}
 
 // A holder that ends with its own parent, as that of a container's mount does, is followed by its
 // server: without it that would serve a namespace that it keeps alive itself. Where the holder is

@@ -83,6 +83,9 @@ private:
     DescribedMount description_;
 };
 
+// Says in the server's log why something failed.
+void log_end(Status const& ended);
+
 // The image's id for a source, and what is known of it; used by whoever needs its config too.
 struct ResolvedSource {
     store::Digest image;

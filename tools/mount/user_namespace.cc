@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/user_namespace.h"
 
+#include "store/base/limits.h"
 #include "store/base/subprocess.h"
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
@@ -23,7 +24,6 @@ namespace {
 
 namespace sys = base::sys;
 
-constexpr std::size_t kIdFileBytesMax = 16U << 20U;
 // A Debian system uses ids up to 65534 (nobody).
 constexpr std::uint64_t kIdsWanted = 65535;
 
@@ -41,7 +41,7 @@ std::string user_name() {
 }
 
 std::vector<IdRange> granted(char const* file, std::string const& user) {
-    auto const text = sys::read_file(AT_FDCWD, file, kIdFileBytesMax);
+    auto const text = sys::read_file(AT_FDCWD, file, limits::kIdFileBytesMax);
     return text.has_value() ? parse_subordinate_ids(*text, user, ::getuid())
                             : std::vector<IdRange>{};
 }
@@ -177,7 +177,7 @@ Result<OwnerIds> owner_ids_here() {
         return OwnerIds::squashed;
     }
     std::string const text =
-        OBLEA_TRY(sys::read_file(AT_FDCWD, "/proc/self/uid_map", kIdFileBytesMax));
+        OBLEA_TRY(sys::read_file(AT_FDCWD, "/proc/self/uid_map", limits::kIdFileBytesMax));
     return id_count(parse_id_map(text)) > 1 ? OwnerIds::real : OwnerIds::squashed;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/user_spec.h"
 
+#include "store/base/text.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,14 +12,6 @@
 
 namespace oblea::tools {
 namespace {
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-    std::vector<std::string_view> parts;
-    for (auto&& part : text | std::views::split(separator)) {
-        parts.emplace_back(part.begin(), part.end());
-    }
-    return parts;
-}
 
 std::optional<std::uint32_t> parse_id(std::string_view text) {
     std::uint32_t id = 0;
@@ -35,7 +29,7 @@ struct User {
 };
 
 std::optional<User> parse_user(std::string_view line) {
-    auto const fields = split(line, ':');
+    auto const fields = base::split(line, ':');
     if (fields.size() < 6) {
         return std::nullopt;
     }
@@ -51,7 +45,7 @@ std::optional<User> parse_user(std::string_view line) {
 std::optional<User> find_user(std::string_view passwd, std::string_view wanted) {
     std::optional<User> by_number;
     auto const number = parse_id(wanted);
-    for (std::string_view const line : split(passwd, '\n')) {
+    for (std::string_view const line : base::split(passwd, '\n')) {
         auto const user = parse_user(line);
         if (user && user->name == wanted) {
             return user;
@@ -71,8 +65,8 @@ struct Group {
 
 std::vector<Group> parse_groups(std::string_view text) {
     std::vector<Group> groups;
-    for (std::string_view const line : split(text, '\n')) {
-        auto const fields = split(line, ':');
+    for (std::string_view const line : base::split(text, '\n')) {
+        auto const fields = base::split(line, ':');
         auto const gid = fields.size() == 4 ? parse_id(fields[2]) : std::nullopt;
         if (gid) {
             groups.push_back({.name = fields[0], .gid = *gid, .members = fields[3]});
@@ -95,8 +89,9 @@ Result<std::uint32_t> find_group(std::vector<Group> const& groups, std::string_v
 std::vector<std::uint32_t> groups_of(std::vector<Group> const& groups, std::string_view user) {
     std::vector<std::uint32_t> ids;
     for (Group const& group : groups) {
-        auto const members = split(group.members, ',');
-        if (std::ranges::find(members, user) != members.end()) {
+        auto const members = base::split(group.members, ',');
+        // An empty list has no member; not even a user without a name.
+        if (!group.members.empty() && std::ranges::find(members, user) != members.end()) {
             ids.push_back(group.gid);
         }
     }

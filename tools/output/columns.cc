@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/output/columns.h"
 
+#include "store/base/text.h"
 #include "tools/output/plain_text.h"
 
 #include <algorithm>
@@ -15,18 +16,6 @@ constexpr std::size_t kWidthMin = 10;
 constexpr std::size_t kPadding = 3;
 
 using Cells = std::vector<std::string_view>;  // the last one stands in no column
-
-Cells split(std::string_view text, char separator) {
-    Cells parts;
-    for (;;) {
-        std::size_t const end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        if (end == std::string_view::npos) {
-            return parts;
-        }
-        text.remove_prefix(end + 1);
-    }
-}
 
 struct Line {
     Cells cells;
@@ -64,8 +53,8 @@ void measure(std::span<Line> lines, std::size_t column) {
 
 std::string align_columns(std::string_view text) {
     std::vector<Line> lines;
-    for (std::string_view const line : split(text, '\n')) {
-        lines.push_back({.cells = split(line, '\t'), .widths = {}});
+    for (std::string_view const line : base::split(text, '\n')) {
+        lines.push_back({.cells = base::split(line, '\t'), .widths = {}});
     }
     measure(lines, 0);
     std::string result;

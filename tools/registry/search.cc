@@ -3,6 +3,7 @@
 
 #include "store/base/limits.h"
 #include "tools/registry/client/registry_error.h"
+#include "tools/registry/conf/registries_conf.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,15 +14,8 @@ namespace oblea::registry {
 
 namespace {
 
-constexpr char const* kDockerHub = "docker.io";
 constexpr char const* kDockerHubIndex = "index.docker.io";
 constexpr std::size_t kCatalogPageNames = 1000;
-
-std::string text_of(nlohmann::json const& object, char const* key) {
-    auto const at = object.find(key);
-    return at != object.end() && at->is_string() ? printable(at->get<std::string>())
-                                                 : std::string{};
-}
 
 bool flag_of(nlohmann::json const& object, char const* key) {
     auto const at = object.find(key);
@@ -129,12 +123,12 @@ Result<std::vector<FoundRepository>> parse_search_results(std::string_view body,
     }
     std::vector<FoundRepository> found;
     for (auto const& entry : *list) {
-        if (!entry.is_object() || text_of(entry, "name").empty()) {
+        if (!entry.is_object() || printable_field(entry, "name").empty()) {
             continue;
         }
         auto const stars = entry.find("star_count");
-        found.push_back({.name = with_host(text_of(entry, "name"), host),
-                         .description = text_of(entry, "description"),
+        found.push_back({.name = with_host(printable_field(entry, "name"), host),
+                         .description = printable_field(entry, "description"),
                          .stars = stars != entry.end() && stars->is_number_unsigned()
                                       ? stars->get<std::uint64_t>()
                                       : 0,

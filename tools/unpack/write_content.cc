@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/unpack/write_content.h"
 
+#include "store/base/buffer_bytes.h"
+#include "store/base/bytes.h"
 #include "store/base/sys.h"
 
 #include <algorithm>
@@ -11,15 +13,13 @@ namespace sys = base::sys;
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256U << 10U;
-
 // The bytes [begin, end), which are data.
 Status write_piece(store::ImageView const& image, store::InodeNo file, std::uint64_t begin,
                    std::uint64_t end, int target) {
     base::Bytes buffer;
     while (begin < end) {
         std::size_t const wanted =
-            static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, kBufferBytes));
+            static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, base::kBufferBytes));
         base::ByteView data = OBLEA_TRY(image.mapped(file, begin, wanted));
         if (data.empty()) {
             buffer.resize(wanted);

@@ -19,8 +19,6 @@ namespace sys = base::sys;
 using store::FileType;
 using store::RelPath;
 
-constexpr std::size_t kTarBlockBytes = 512;
-
 // A stream of which the first bytes were read already.
 class ResumedSource final : public base::ByteSource {
 public:
@@ -40,7 +38,7 @@ private:
 bool begins_archive(base::ByteView head) {
     return store::detect_compression(head) != store::Compression::none ||
            !store::foreign_compression(head).empty() ||
-           (head.size() == kTarBlockBytes &&
+           (head.size() == store::kTarBlockBytes &&
             (store::parse_tar_header(head).has_value() || store::is_zero_block(head)));
 }
 
@@ -127,7 +125,7 @@ private:
             return fail(Errno::einval, "", "can't use stdin for both build context and dockerfile");
         }
         base::FdSource input{OBLEA_TRY(sys::duplicate(request_.standard_input))};
-        base::Bytes head(kTarBlockBytes);
+        base::Bytes head(store::kTarBlockBytes);
         head.resize(OBLEA_TRY(base::read_full(input, head)));
         bool const is_archive = begins_archive(head);
         ResumedSource whole{std::move(head), input};

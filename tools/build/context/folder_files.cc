@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "store/index/file_mode.h"
 #include "tools/build/context/context_files.h"
@@ -21,7 +22,7 @@ using store::RelPath;
 
 bool means_absent(Errno code) {
     // ELOOP: a link in the middle.
-    return code == Errno::enoent || code == Errno::enotdir || code == Errno::eloop;
+    return base::is_absent(code) || code == Errno::eloop;
 }
 
 class FolderFiles final : public ContextFiles {

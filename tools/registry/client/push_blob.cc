@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/client/push_blob.h"
 
+#include "tools/registry/client/retry.h"
+
 #include <algorithm>
 
 namespace oblea::registry {
@@ -10,8 +12,6 @@ namespace {
 // What one request may bring where a proxy has refused a larger one.
 constexpr std::uint64_t kSmallChunkBytes = 16U << 20U;
 constexpr unsigned kUploadsMax = 3;  // begun anew, when the registry has forgotten one
-// A connection that brought this much before it was cut counts as a good one.
-constexpr std::uint64_t kProgressBytes = 1U << 20U;
 
 // Counts what passes.
 class CountedSource final : public base::ByteSource {

@@ -5,6 +5,7 @@
 #include "store/image/manifest.h"
 #include "store/image/reference.h"
 #include "tools/registry/client/connection.h"
+#include "tools/registry/client/retry.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,9 +16,6 @@
 namespace oblea::registry {
 
 namespace {
-
-// A connection that brought this much before it was cut counts as a good one.
-constexpr std::uint64_t kProgressBytes = 1U << 20U;
 
 std::string accept_manifests() {
     return std::string{"Accept: "} + store::media_type::kOciIndex + ", " +

@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::size_t kTextBytesMax = 300;
 
-std::string text_of(nlohmann::json const& object, char const* key) {
-    auto const at = object.is_object() ? object.find(key) : object.end();
-    return at != object.end() && at->is_string() ? printable(at->get<std::string>())
-                                                 : std::string{};
-}
-
 // "MANIFEST_UNKNOWN" as docker prints it.
 std::string words_of(std::string_view code) {
     std::string words{code};
@@ -31,6 +25,12 @@ Error error_of(Errno code, std::string detail) {
 }
 
 }  // namespace
+
+std::string printable_field(nlohmann::json const& object, char const* key) {
+    auto const at = object.is_object() ? object.find(key) : object.end();
+    return at != object.end() && at->is_string() ? printable(at->get<std::string>())
+                                                 : std::string{};
+}
 
 std::string printable(std::string_view text) {
     std::string result{text.substr(0, kTextBytesMax)};
@@ -47,14 +47,14 @@ Refusal parse_refusal(unsigned status, std::string_view body) {
     }
     auto const errors = document.find("errors");
     if (errors != document.end() && errors->is_array() && !errors->empty()) {
-        refusal.code = text_of(errors->front(), "code");
-        refusal.message = text_of(errors->front(), "message");
+        refusal.code = printable_field(errors->front(), "code");
+        refusal.message = printable_field(errors->front(), "message");
         return refusal;
     }
     // Token servers have their own forms.
     for (char const* const key : {"details", "error_description", "message", "error"}) {
         if (refusal.message.empty()) {
-            refusal.message = text_of(document, key);
+            refusal.message = printable_field(document, key);
         }
     }
     return refusal;

@@ -6,6 +6,8 @@
 #pragma once
 #include "store/base/error.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <string_view>
 
@@ -32,5 +34,7 @@ enum class Wanted { manifest, blob, tags, ping, push, catalog };
 
 // The text without control characters, at most 300 bytes.
 [[nodiscard]] std::string printable(std::string_view text);
+// The same of a document's field; empty when there is no such text.
+[[nodiscard]] std::string printable_field(nlohmann::json const& object, char const* key);
 
 }  // namespace oblea::registry

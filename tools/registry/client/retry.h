@@ -9,6 +9,9 @@
 
 namespace oblea::registry {
 
+// A connection that brought this much before it was cut counts as a good one.
+inline constexpr std::uint64_t kProgressBytes = 1U << 20U;
+
 struct RetryPolicy {
     unsigned attempts_max = 5;
     std::chrono::milliseconds first_delay{500};

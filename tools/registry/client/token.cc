@@ -14,7 +14,7 @@ namespace {
 constexpr char const* kClientId = "oblea";
 constexpr std::uint64_t kLifetimeMaxSeconds = std::uint64_t{30} * 24 * 3600;
 
-std::string text_of(nlohmann::json const& object, char const* key) {
+std::string token_field(nlohmann::json const& object, char const* key) {
     auto const at = object.find(key);
     return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
 }
@@ -33,11 +33,11 @@ Result<Token> parse_token(std::string_view body, std::string_view server) {
     auto const document = nlohmann::json::parse(body, nullptr, false);
     Token token;
     if (document.is_object()) {
-        token.value = Secret{text_of(document, "token")};
+        token.value = Secret{token_field(document, "token")};
         if (token.value.empty()) {
-            token.value = Secret{text_of(document, "access_token")};
+            token.value = Secret{token_field(document, "access_token")};
         }
-        token.refresh = Secret{text_of(document, "refresh_token")};
+        token.refresh = Secret{token_field(document, "refresh_token")};
     }
     // What would break the header's line cannot be a token.
     bool const broken = std::ranges::any_of(token.value.reveal(), [](char c) {

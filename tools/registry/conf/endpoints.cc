@@ -9,7 +9,6 @@ namespace oblea::registry {
 
 namespace {
 
-constexpr char const* kDockerHub = "docker.io";
 constexpr char const* kDockerHubHost = "registry-1.docker.io";
 
 std::string_view host_without_port(std::string_view host) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/conf/registries_conf.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 
@@ -23,7 +24,7 @@ std::unexpected<Error> invalid(std::string_view what, std::string_view fault) {
     return fail(Errno::einval, "", std::string{what} + ": " + std::string{fault});
 }
 
-Result<std::string> text_of(toml::table const& table, char const* key, std::string_view what) {
+Result<std::string> toml_text(toml::table const& table, char const* key, std::string_view what) {
     auto const* const node = table.get(key);
     if (node == nullptr) {
         return std::string{};
@@ -35,7 +36,7 @@ Result<std::string> text_of(toml::table const& table, char const* key, std::stri
     return *value;
 }
 
-Result<bool> flag_of(toml::table const& table, char const* key, std::string_view what) {
+Result<bool> toml_flag(toml::table const& table, char const* key, std::string_view what) {
     auto const* const node = table.get(key);
     if (node == nullptr) {
         return false;
@@ -72,9 +73,9 @@ Result<std::vector<toml::table const*>> tables_of(toml::table const& table, char
 
 Result<RegistryMirror> parse_mirror(toml::table const& table, std::string_view what) {
     RegistryMirror mirror;
-    mirror.location = OBLEA_TRY(text_of(table, "location", what));
-    mirror.insecure = OBLEA_TRY(flag_of(table, "insecure", what));
-    std::string const from = OBLEA_TRY(text_of(table, "pull-from-mirror", what));
+    mirror.location = OBLEA_TRY(toml_text(table, "location", what));
+    mirror.insecure = OBLEA_TRY(toml_flag(table, "insecure", what));
+    std::string const from = OBLEA_TRY(toml_text(table, "pull-from-mirror", what));
     if (mirror.location.empty()) {
         return invalid(what, R"(a mirror without "location")");
     }
@@ -90,11 +91,11 @@ Result<RegistryMirror> parse_mirror(toml::table const& table, std::string_view w
 
 Result<RegistryRule> parse_rule(toml::table const& table, std::string_view what) {
     RegistryRule rule;
-    rule.prefix = OBLEA_TRY(text_of(table, "prefix", what));
-    rule.location = OBLEA_TRY(text_of(table, "location", what));
-    rule.insecure = OBLEA_TRY(flag_of(table, "insecure", what));
-    rule.blocked = OBLEA_TRY(flag_of(table, "blocked", what));
-    bool const by_digest = OBLEA_TRY(flag_of(table, "mirror-by-digest-only", what));
+    rule.prefix = OBLEA_TRY(toml_text(table, "prefix", what));
+    rule.location = OBLEA_TRY(toml_text(table, "location", what));
+    rule.insecure = OBLEA_TRY(toml_flag(table, "insecure", what));
+    rule.blocked = OBLEA_TRY(toml_flag(table, "blocked", what));
+    bool const by_digest = OBLEA_TRY(toml_flag(table, "mirror-by-digest-only", what));
     if (rule.prefix.empty()) {
         rule.prefix = rule.location;
     }
@@ -157,7 +158,7 @@ Status merge_short_names(RegistriesConf& conf, toml::table const& table, std::st
     using enum RegistriesConf::ShortNames;
     OBLEA_TRY(merge_aliases(conf.aliases, table, what));
     OBLEA_TRY(merge_search_registries(conf.search_registries, table, what));
-    std::string const mode = OBLEA_TRY(text_of(table, "short-name-mode", what));
+    std::string const mode = OBLEA_TRY(toml_text(table, "short-name-mode", what));
     if (mode == "permissive") {
         conf.short_names = permissive;
     } else if (mode == "enforcing") {
@@ -176,7 +177,7 @@ Result<std::optional<std::string>> read_if_there(std::string const& path) {
     if (text.has_value()) {
         return std::optional{*std::move(text)};
     }
-    if (text.error().code == Errno::enoent || text.error().code == Errno::enotdir) {
+    if (base::is_absent(text.error().code)) {
         return std::optional<std::string>{};
     }
     return std::unexpected<Error>(with_context(std::move(text).error(), path));

@@ -14,6 +14,8 @@
 
 namespace oblea::registry {
 
+inline constexpr char const* kDockerHub = "docker.io";
+
 struct RegistryMirror {
     enum class PullFrom { all, digest_only, tag_only };
     std::string location;  // "host[:port][/path]"

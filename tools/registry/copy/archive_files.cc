@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/copy/archive_files.h"
 
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 #include "store/image/archive_reader.h"
 #include "store/image/sniff.h"
@@ -15,15 +16,13 @@ using base::UniqueFd;
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256U << 10U;
-
 Result<UniqueFd> decompressed(int file) {
     base::FdSource compressed{OBLEA_TRY(sys::duplicate(file))};
     auto reader =
         OBLEA_TRY(store::ArchiveReader::open(compressed, store::ArchiveReader::Format::raw));
     auto const entry = OBLEA_TRY(reader.next());
     UniqueFd plain = OBLEA_TRY(open_unnamed_file());
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     while (entry.has_value()) {
         std::size_t const count = OBLEA_TRY(reader.read(buffer));
         if (count == 0) {

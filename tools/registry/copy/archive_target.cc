@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
 #include "store/image/manifest.h"
@@ -118,7 +119,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t kBufferBytes = 256U << 10U;
     struct Member {
         std::string name;
         std::uint64_t offset = 0;
@@ -136,7 +136,7 @@ private:
         auto const plain = store::make_plain_stream(peeked, kind);
         store::HashingSource contents{*plain};
         std::uint64_t at = archive_.begin_open();
-        base::Bytes buffer(kBufferBytes);
+        base::Bytes buffer(base::kBufferBytes);
         Member member{.name = {}, .offset = at, .bytes = 0};
         for (;;) {
             std::size_t const count = OBLEA_TRY(contents.read(buffer));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/buffer_bytes.h"
 #include "store/base/sys.h"
 #include "store/image/import_plan.h"
 #include "store/image/manifest.h"
@@ -13,8 +14,6 @@ namespace oblea::registry {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256U << 10U;
-
 // A layer as it goes: the archive's bytes where they are compressed, else gzip of them.
 Result<PreparedLayer> prepare(base::ByteSource& member, store::PlannedLayer const& layer) {
     auto file = std::make_shared<base::UniqueFd>(OBLEA_TRY(open_unnamed_file()));
@@ -24,7 +23,7 @@ Result<PreparedLayer> prepare(base::ByteSource& member, store::PlannedLayer cons
     auto const sink = OBLEA_TRY(store::make_compressor(
         plain ? store::Compression::gzip : store::Compression::none, file->get()));
     store::HashingSource source{peeked};
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(source.read(buffer));
         if (count == 0) {

@@ -10,13 +10,13 @@ namespace oblea::registry {
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-bool has_name(json const& descriptor, std::string const& name) {
+bool has_name(ordered_json const& descriptor, std::string const& name) {
     if (!descriptor.is_object() || !descriptor.contains("annotations")) {
         return false;
     }
-    json const& annotations = descriptor["annotations"];
+    ordered_json const& annotations = descriptor["annotations"];
     return annotations.is_object() && annotations.contains(store::kRefNameAnnotation) &&
            annotations[store::kRefNameAnnotation] == name;
 }
@@ -31,25 +31,26 @@ LayoutEntry layout_entry(RemoteManifest const& manifest, CopyName const& name) {
 }
 
 Result<std::string> with_entries(std::string_view before, std::vector<LayoutEntry> const& entries) {
-    json document = before.empty() ? json{{"schemaVersion", 2},
-                                          {"mediaType", store::media_type::kOciIndex},
-                                          {"manifests", json::array()}}
-                                   : json::parse(before, nullptr, false);
+    ordered_json document = before.empty()
+                                ? ordered_json{{"schemaVersion", 2},
+                                               {"mediaType", store::media_type::kOciIndex},
+                                               {"manifests", ordered_json::array()}}
+                                : ordered_json::parse(before, nullptr, false);
     if (!document.is_object() || !document.contains("manifests") ||
         !document["manifests"].is_array()) {
         return fail(Errno::einval, "",
                     std::string{store::layout::kOciIndex} + " is no image index");
     }
-    json& list = document["manifests"];
+    ordered_json& list = document["manifests"];
     for (auto const& entry : entries) {
-        json kept = json::array();
+        ordered_json kept = ordered_json::array();
         for (auto const& old : list) {
             if (!has_name(old, entry.name.tag)) {
                 kept.push_back(old);
             }
         }
         list = std::move(kept);
-        json annotations = {{store::kRefNameAnnotation, entry.name.tag}};
+        ordered_json annotations = {{store::kRefNameAnnotation, entry.name.tag}};
         if (entry.name.full.has_value()) {
             annotations[store::kFullNameAnnotation] = *entry.name.full;
         }

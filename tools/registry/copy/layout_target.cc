@@ -16,8 +16,6 @@ using base::UniqueFd;
 
 namespace {
 
-constexpr mode_t kFolderMode = 0755;
-constexpr mode_t kFileMode = 0644;
 constexpr std::size_t kIndexBytesMax = 64U << 20U;
 
 class LayoutTarget final : public CopyTarget {
@@ -59,8 +57,9 @@ private:
             return PushedBlob{.outcome = PushedBlob::Outcome::present};
         }
         std::string const fresh = name + ".new." + std::to_string(::getpid());
-        UniqueFd const file = OBLEA_TRY(
-            sys::openat(folder_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC, kFileMode));
+        UniqueFd const file =
+            OBLEA_TRY(sys::openat(folder_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                  store::layout::kSharedFileMode));
         base::ScopeExit discard{
             [&] { static_cast<void>(sys::unlink_if_exists(folder_.get(), fresh.c_str())); }};
         OBLEA_TRY(read_verified(
@@ -83,8 +82,8 @@ private:
                 ? OBLEA_TRY(sys::read_file(folder_.get(), store::layout::kOciIndex, kIndexBytesMax))
                 : std::string{};
         std::string const after = OBLEA_TRY(with_entries(before, entries_));
-        return sys::replace_file(folder_.get(), store::layout::kOciIndex, after, kFileMode,
-                                 sys::Sync::yes);
+        return sys::replace_file(folder_.get(), store::layout::kOciIndex, after,
+                                 store::layout::kSharedFileMode, sys::Sync::yes);
     }
 
     UniqueFd folder_;
@@ -103,20 +102,22 @@ Status expect_layout(int folder, std::string const& path) {
     if (!OBLEA_TRY(sys::list_dir(folder)).empty()) {
         return fail(Errno::eexist, "", path + " has files in it, and is no OCI image layout");
     }
-    return sys::replace_file(folder, store::layout::kOciLayout, kLayoutVersion, kFileMode,
-                             sys::Sync::yes);
+    return sys::replace_file(folder, store::layout::kOciLayout, kLayoutVersion,
+                             store::layout::kSharedFileMode, sys::Sync::yes);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<CopyTarget>> open_layout_target(std::string const& path) {
     auto const named = [&] { return path; };
-    OBLEA_TRY(with_context(sys::mkdir_all(path, kFolderMode), named));
+    OBLEA_TRY(with_context(sys::mkdir_all(path, store::layout::kSharedFolderMode), named));
     UniqueFd folder = OBLEA_TRY(with_context(sys::open(path, O_RDONLY | O_DIRECTORY), named));
     OBLEA_TRY(expect_layout(folder.get(), path));
-    OBLEA_TRY(with_context(sys::mkdirat_if_missing(folder.get(), "blobs", kFolderMode), named));
     OBLEA_TRY(with_context(
-        sys::mkdirat_if_missing(folder.get(), store::layout::kBlobs, kFolderMode), named));
+        sys::mkdirat_if_missing(folder.get(), "blobs", store::layout::kSharedFolderMode), named));
+    OBLEA_TRY(with_context(sys::mkdirat_if_missing(folder.get(), store::layout::kBlobs,
+                                                   store::layout::kSharedFolderMode),
+                           named));
     return std::make_unique<LayoutTarget>(std::move(folder), path);
 }
 

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "store/image/tar_encode.h"
+#include "store/layer/layout.h"
 
 #include <unistd.h>
 
@@ -14,13 +15,10 @@ namespace sys = base::sys;
 
 namespace {
 
-constexpr std::uint32_t kFileMode = 0644;
-constexpr std::uint32_t kFolderMode = 0755;
-
 store::TarMemberHeader file_header(std::string const& name, std::uint64_t bytes) {
     store::TarMemberHeader member;
     member.path = name;
-    member.permissions = kFileMode;
+    member.permissions = store::layout::kSharedFileMode;
     member.size = bytes;
     return member;
 }
@@ -35,8 +33,10 @@ Result<NewArchive> NewArchive::create(std::string path, Existing existing) {
                     path + " is there already; docker archives are not added to");
     }
     std::string temporary = path + ".new." + std::to_string(::getpid());
-    base::UniqueFd file = OBLEA_TRY(with_context(
-        sys::openat(AT_FDCWD, temporary.c_str(), O_RDWR | O_CREAT | O_EXCL, kFileMode), named));
+    base::UniqueFd file =
+        OBLEA_TRY(with_context(sys::openat(AT_FDCWD, temporary.c_str(), O_RDWR | O_CREAT | O_EXCL,
+                                           store::layout::kSharedFileMode),
+                               named));
     return NewArchive{std::move(file), std::move(path), std::move(temporary), existing};
 }
 
@@ -73,7 +73,7 @@ Status NewArchive::folder(std::string const& name) {
     store::TarMemberHeader member;
     member.path = name;
     member.type = store::FileType::directory;
-    member.permissions = kFolderMode;
+    member.permissions = store::layout::kSharedFolderMode;
     std::string const header = OBLEA_TRY(store::encode_tar_header(member));
     OBLEA_TRY(write(end_, base::bytes_of(std::string_view{header})));
     end_ += header.size();

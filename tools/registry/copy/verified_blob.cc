@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/copy/verified_blob.h"
 
+#include "store/base/buffer_bytes.h"
+
 namespace oblea::registry {
 
 namespace {
@@ -35,9 +37,8 @@ Status VerifiedBlob::expect_whole() {
 }
 
 Status read_verified(BlobUpload const& blob, TakePiece const& take) {
-    constexpr std::size_t kBufferBytes = 256U << 10U;
     auto const source = OBLEA_TRY(VerifiedBlob::open(blob));
-    base::Bytes buffer(kBufferBytes);
+    base::Bytes buffer(base::kBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(source->read(buffer));
         if (count == 0) {

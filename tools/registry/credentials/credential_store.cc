@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/credentials/credential_store.h"
 
+#include "store/base/absence.h"
 #include "store/base/sys.h"
 #include "tools/registry/credentials/credential_helper.h"
 
@@ -38,7 +39,7 @@ std::string home_folder() {
 Result<std::optional<AuthFile>> read_auth_file(CredentialPlaces::File const& file) {
     auto text = base::sys::read_file(AT_FDCWD, file.path.c_str(), kFileBytesMax);
     if (!text.has_value()) {
-        if (text.error().code == Errno::enoent || text.error().code == Errno::enotdir) {
+        if (base::is_absent(text.error().code)) {
             return std::optional<AuthFile>{};
         }
         return std::unexpected<Error>(with_context(std::move(text).error(), file.path));

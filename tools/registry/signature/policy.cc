@@ -20,10 +20,6 @@ namespace {
 constexpr std::size_t kPolicyBytesMax = 4U << 20U;
 constexpr std::size_t kKeysMax = 100;
 
-std::unexpected<Error> invalid(std::string_view what, std::string const& fault) {
-    return fail(Errno::einval, "", std::string{what} + ": " + fault);
-}
-
 Result<std::vector<std::string>> texts(json const& object, char const* one, char const* many,
                                        std::string_view what) {
     std::vector<std::string> found;
@@ -33,11 +29,11 @@ Result<std::vector<std::string>> texts(json const& object, char const* one, char
     if (object.contains(many)) {
         json const& list = *OBLEA_TRY(fields::array(object, many, what));
         if (list.empty() || list.size() > kKeysMax) {
-            return invalid(what, std::string{many} + " has no keys, or too many");
+            return fields::invalid(what, std::string{many} + " has no keys, or too many");
         }
         for (auto const& element : list) {
             if (!element.is_string()) {
-                return invalid(what, std::string{many} + " is not a list of strings");
+                return fields::invalid(what, std::string{many} + " is not a list of strings");
             }
             found.push_back(element.get<std::string>());
         }
@@ -48,7 +44,7 @@ Result<std::vector<std::string>> texts(json const& object, char const* one, char
 Result<std::string> reference_text(json const& object, char const* name, std::string_view what) {
     std::string text = OBLEA_TRY(fields::text(object, name, what));
     if (!store::Reference::parse(text).has_value()) {
-        return invalid(what, '"' + text + "\" is no name of an image");
+        return fields::invalid(what, '"' + text + "\" is no name of an image");
     }
     return text;
 }
@@ -84,7 +80,7 @@ Result<SignedIdentity> parse_identity(json const& object, std::string_view what)
         identity.prefix = OBLEA_TRY(fields::text(object, "prefix", what));
         identity.signed_prefix = OBLEA_TRY(fields::text(object, "signedPrefix", what));
     } else {
-        return invalid(what, "the identity \"" + type + "\" is not known");
+        return fields::invalid(what, "the identity \"" + type + "\" is not known");
     }
     return identity;
 }
@@ -108,7 +104,7 @@ Result<PolicyRequirement> parse_sigstore(json const& object, std::string_view wh
     for (auto const& text : encoded) {
         auto pem = decode_base64(text);
         if (!pem.has_value()) {
-            return invalid(what, "keyData is not in base64");
+            return fields::invalid(what, "keyData is not in base64");
         }
         requirement.keys.push_back(*std::move(pem));
     }
@@ -121,8 +117,9 @@ Result<PolicyRequirement> parse_sigstore(json const& object, std::string_view wh
         sources += object.contains(source) ? 1U : 0U;
     }
     if (sources != 1) {
-        return invalid(what, "sigstoreSigned needs exactly one of keyPath, keyPaths, keyData and "
-                             "keyDatas");
+        return fields::invalid(what,
+                               "sigstoreSigned needs exactly one of keyPath, keyPaths, keyData and "
+                               "keyDatas");
     }
     for (char const* const name : kNotVerified) {
         if (object.contains(name)) {
@@ -136,7 +133,7 @@ Result<PolicyRequirement> parse_sigstore(json const& object, std::string_view wh
 Result<PolicyRequirement> parse_requirement(json const& object, std::string_view what) {
     using Kind = PolicyRequirement::Kind;
     if (!object.is_object()) {
-        return invalid(what, "a requirement that is no object");
+        return fields::invalid(what, "a requirement that is no object");
     }
     std::string const type = OBLEA_TRY(fields::text(object, "type", what));
     if (type == "sigstoreSigned") {
@@ -146,7 +143,7 @@ Result<PolicyRequirement> parse_requirement(json const& object, std::string_view
         return PolicyRequirement{.kind = Kind::not_supported, .demanded = type};
     }
     if (type != "insecureAcceptAnything" && type != "reject") {
-        return invalid(what, "the requirement \"" + type + "\" is not known");
+        return fields::invalid(what, "the requirement \"" + type + "\" is not known");
     }
     OBLEA_TRY(strict_json::expect_fields(object, {{"type"}}, what));
     return PolicyRequirement{.kind = type == "reject" ? Kind::reject : Kind::accept_anything};
@@ -154,7 +151,7 @@ Result<PolicyRequirement> parse_requirement(json const& object, std::string_view
 
 Result<SignaturePolicy::Requirements> parse_requirements(json const& list, std::string_view what) {
     if (!list.is_array() || list.empty()) {
-        return invalid(what, "a scope without requirements");
+        return fields::invalid(what, "a scope without requirements");
     }
     SignaturePolicy::Requirements requirements;
     for (auto const& object : list) {
@@ -174,7 +171,7 @@ Result<SignaturePolicy> SignaturePolicy::parse(std::string_view text, std::strin
     if (transports != nullptr) {
         for (auto const& [transport, scopes] : transports->items()) {
             if (!scopes.is_object()) {
-                return invalid(place, "\"" + transport + "\" is no object of scopes");
+                return fields::invalid(place, "\"" + transport + "\" is no object of scopes");
             }
             for (auto const& [scope, list] : scopes.items()) {
                 policy.transports[transport][scope] = OBLEA_TRY(parse_requirements(list, place));
