@@ -16,26 +16,34 @@ std::uint64_t CutTails::tail_begin(std::uint64_t size) {
 
 void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
     std::lock_guard const lock{mutex_};
-    if (auto const before = by_ino_.find(ino); before != by_ino_.end()) {
-        erase(before->second);
-    }
+    take(ino);  // the kernel drops the pages of an earlier tail with this one's
     tails_.push_back({.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}});
     by_ino_[ino] = std::prev(tails_.end());
     bytes_ += bytes.size();
     while (bytes_ > kBytesMax) {
+        Tail const& oldest = tails_.front();
+        if (oldest.given.has_value()) {
+            given_[oldest.ino] = *oldest.given;
+        }
         erase(tails_.begin());
     }
 }
 
 std::optional<Stretch> CutTails::drop(Ino ino) {
     std::lock_guard const lock{mutex_};
-    auto const known = by_ino_.find(ino);
-    if (known == by_ino_.end()) {
-        return std::nullopt;
+    return take(ino);
+}
+
+std::optional<Stretch> CutTails::take(Ino ino) {
+    if (auto const known = by_ino_.find(ino); known != by_ino_.end()) {
+        auto const given = known->second->given;
+        erase(known->second);
+        return given;
     }
-    auto const given = known->second->given;
-    erase(known->second);
-    return given;
+    if (auto const known = given_.extract(ino); !known.empty()) {
+        return known.mapped();
+    }
+    return std::nullopt;
 }
 
 std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,

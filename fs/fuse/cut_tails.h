@@ -10,7 +10,9 @@
 // sends only after that, leaves a page behind the end of the file: nobody sees it until the file
 // grows, and before that it has to go (drop()).
 //
-// Kept is so much of each file as read-ahead may ask for, and so much of all. Any thread.
+// Kept is so much of each file as read-ahead may ask for, and so much of all; which bytes were
+// given is remembered of all, until the kernel forgets the file. Any thread; while nothing is kept,
+// nobody waits for another one.
 #pragma once
 #include "fs/fuse/stale_pages.h"
 #include "fs/types.h"
@@ -53,11 +55,13 @@ private:
     };
     using Tails = std::list<Tail>;
     void erase(Tails::iterator tail);
+    std::optional<Stretch> take(Ino ino);
 
     std::mutex mutex_;
     Tails tails_;  // oldest first
     std::unordered_map<Ino, Tails::iterator> by_ino_;
     std::size_t bytes_ = 0;
+    std::unordered_map<Ino, Stretch> given_;  // of tails whose bytes had to go
 };
 
 }  // namespace oblea::fs

@@ -97,7 +97,22 @@ TEST_CASE("no more than a bounded number of cut bytes is kept", "[fuse]") {
     for (std::uint64_t other = 0; other < CutTails::kBytesMax / tail.size() - 1; ++other) {
         tails.keep(Ino{100 + other}, 0, tail);
     }
-    CHECK(answer(tails, 0, 1, "") == "x");
-    tails.keep(Ino{99}, 0, tail);
-    CHECK(answer(tails, 0, 1, "").empty());
+    SECTION("the oldest go first") {
+        CHECK(answer(tails, 0, 1, "") == "x");
+        tails.keep(Ino{99}, 0, tail);
+        CHECK(answer(tails, 0, 1, "").empty());
+    }
+    SECTION("what was given of them is still told") {
+        answer(tails, 3, 1, "");
+        tails.keep(Ino{99}, 0, tail);
+        CHECK(answer(tails, 0, 1, "").empty());
+        CHECK(tails.drop(kFile) == Stretch{.begin = 3, .end = 4});
+        CHECK(tails.drop(kFile) == std::nullopt);
+    }
+    SECTION("what was given of them is nothing after another cut") {
+        answer(tails, 3, 1, "");
+        tails.keep(Ino{99}, 0, tail);
+        tails.keep(kFile, 0, tail);
+        CHECK(tails.drop(kFile) == std::nullopt);
+    }
 }
