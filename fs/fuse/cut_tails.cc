@@ -27,11 +27,17 @@ void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
         }
         erase(tails_.begin());
     }
+    kept_.store(by_ino_.size() + given_.size());
 }
 
 std::optional<Stretch> CutTails::drop(Ino ino) {
+    if (nothing_is_kept()) {
+        return std::nullopt;
+    }
     std::lock_guard const lock{mutex_};
-    return take(ino);
+    auto const given = take(ino);
+    kept_.store(by_ino_.size() + given_.size());
+    return given;
 }
 
 std::optional<Stretch> CutTails::take(Ino ino) {
@@ -48,6 +54,9 @@ std::optional<Stretch> CutTails::take(Ino ino) {
 
 std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes buffer,
                                std::size_t filled) {
+    if (nothing_is_kept()) {
+        return filled;
+    }
     std::lock_guard const lock{mutex_};
     auto const known = by_ino_.find(ino);
     if (known == by_ino_.end()) {

@@ -18,6 +18,7 @@
 #include "fs/types.h"
 #include "store/base/bytes.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -56,12 +57,21 @@ private:
     using Tails = std::list<Tail>;
     void erase(Tails::iterator tail);
     std::optional<Stretch> take(Ino ino);
+    [[nodiscard]] bool nothing_is_kept() const { return kept_.load() == 0; }
 
     std::mutex mutex_;
     Tails tails_;  // oldest first
     std::unordered_map<Ino, Tails::iterator> by_ino_;
     std::size_t bytes_ = 0;
     std::unordered_map<Ino, Stretch> given_;  // of tails whose bytes had to go
+    // How many files the two maps have. Changed under the mutex, read without it: a zero sends a
+    // request away that every other one would make wait, so it must not come too late. It cannot.
+    // keep() has counted the file before it returns; only then is the file cut, and only then is
+    // the truncation answered. A READ that comes short because of it has seen the new size, and a
+    // WRITE behind the new end is sent after that answer: both happen after keep(), by the locks
+    // of the kernel that the size and the answer went through, and what happens after a store
+    // reads it or a later one. Any other request may as well have come before the file was cut.
+    std::atomic<std::size_t> kept_{0};
 };
 
 }  // namespace oblea::fs
