@@ -41,12 +41,10 @@ void UnionFs::Impl::end_open(Ino ino) {
     collect(ino);
 }
 
-Result<Handle> UnionFs::open(Ino ino, OpenOptions const& open_options) {
+Result<Handle> UnionFs::open(Ino ino, OpenFor what) {
     Impl& fs = *impl_;
     FileType const type = OBLEA_TRY(fs.type_of(ino));
-    bool const changes =
-        open_options.access != OpenOptions::Access::read || open_options.truncate == Truncate::yes;
-    if (changes) {
+    if (what == OpenFor::writing) {
         OBLEA_TRY(fs.need_upper());
     }
     if (type == FileType::directory) {
@@ -54,12 +52,6 @@ Result<Handle> UnionFs::open(Ino ino, OpenOptions const& open_options) {
     }
     if (type != FileType::regular) {
         return fail(Errno::enxio, "open");
-    }
-    if (open_options.truncate == Truncate::yes) {
-        OBLEA_TRY(fs.ensure_upper(ino, {.what = CopyUpNeed::Change::contents, .keep_bytes = 0}));
-        OBLEA_TRY(
-            fs.change_attrs(ino, {.size = 0, .kill_privileges = open_options.kill_privileges}));
-        fs.finish_if_empty(ino);
     }
     // Opening for writing copies nothing: the first write does. The descriptor pins nothing either.
     fs.add_open(ino);

@@ -271,7 +271,7 @@ Result<Entry> UnionFs::make(Ino parent, Name const& name, NewNode const& node,
 }
 
 Result<UnionFs::Created> UnionFs::create(Ino parent, Name const& name, std::uint32_t permissions,
-                                         OpenOptions const& /*options*/, Caller const& caller) {
+                                         Caller const& caller) {
     Entry const entry = OBLEA_TRY(
         make(parent, name, {.type = FileType::regular, .permissions = permissions}, caller));
     impl_->add_open(entry.attr.ino);

@@ -77,14 +77,9 @@ struct UnionOptions {
 };
 
 enum class Exclusive { no, yes };
-enum class Truncate { no, yes };
 enum class DataOnly { no, yes };
 
-struct OpenOptions {
-    enum class Access { read, write, read_write } access = Access::read;
-    Truncate truncate = Truncate::no;
-    KillPrivileges kill_privileges = KillPrivileges::no;  // with truncate
-};
+enum class OpenFor { reading, writing };
 
 // Called for each entry of a folder; `next` is the position from which a later call goes on. False:
 // stop, the entry was not taken.
@@ -175,13 +170,14 @@ public:
     Status rename(Ino parent, Name const& name, Ino new_parent, Name const& new_name,
                   RenameMode mode);
 
-    Result<Handle> open(Ino ino, OpenOptions const& options);
+    // Opening cuts nothing: a truncation is a change of attributes.
+    Result<Handle> open(Ino ino, OpenFor what);
     struct Created {
         Entry entry;
         Handle handle;
     };
     Result<Created> create(Ino parent, Name const& name, std::uint32_t permissions,
-                           OpenOptions const& options, Caller const& caller);
+                           Caller const& caller);
     Result<Created> create_unnamed(Ino parent, std::uint32_t permissions,
                                    Caller const& caller);  // O_TMPFILE
     void release(Handle handle);

@@ -121,20 +121,8 @@ Result<FileType> type_of(mode_t mode) {
     return type;
 }
 
-OpenOptions open_options_of(fuse_file_info const& info) {
-    OpenOptions options;
-    switch (info.flags & O_ACCMODE) {
-    case O_WRONLY:
-        options.access = OpenOptions::Access::write;
-        break;
-    case O_RDWR:
-        options.access = OpenOptions::Access::read_write;
-        break;
-    default:
-        options.access = OpenOptions::Access::read;
-    }
-    options.truncate = (info.flags & O_TRUNC) != 0 ? Truncate::yes : Truncate::no;
-    return options;
+OpenFor open_for(fuse_file_info const& info) {
+    return (info.flags & O_ACCMODE) == O_RDONLY ? OpenFor::reading : OpenFor::writing;
 }
 
 // The kernel's page cache of an inode is the one truth, before and after a copy-up, so it is kept.
@@ -449,21 +437,16 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
         if (connection.mode == DataMode::no_open) {
             return fail(Errno::enosys, "open");  // from now on the kernel does not ask
         }
-        OpenOptions options = open_options_of(*info);
-        options.kill_privileges = kill_privileges_of(info);
-        if (options.truncate == Truncate::yes) {
-            keep_tail(connection, Ino{ino}, 0);
-        }
-        Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, options));
+        // What O_TRUNC asks for comes as a SETATTR (negotiate.cc).
+        Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, open_for(*info)));
         return Opened{
             .ino = Ino{ino}, .handle = handle, .info = opened_file(connection, Ino{ino}, *info)};
     });
 }
 
-Result<UnionFs::Created> open_existing(UnionFs& fs, Ino parent, Name const& name,
-                                       OpenOptions const& options) {
+Result<UnionFs::Created> open_existing(UnionFs& fs, Ino parent, Name const& name, OpenFor what) {
     Entry const entry = OBLEA_TRY(existing(fs, parent, name));
-    auto const handle = fs.open(entry.attr.ino, options);
+    auto const handle = fs.open(entry.attr.ino, what);
     if (!handle.has_value()) {
         fs.forget(entry.attr.ino, 1);
         return std::unexpected<Error>(handle.error());
@@ -475,11 +458,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
                fuse_file_info* info) noexcept {
     reply_with(req, Op::create, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
         Name const wanted = OBLEA_TRY(Name::parse(name));
-        auto created =
-            fs.create(Ino{parent}, wanted, mode & 07777U, open_options_of(*info), caller_of(req));
+        auto created = fs.create(Ino{parent}, wanted, mode & 07777U, caller_of(req));
         if (!created.has_value() && created.error().code == Errno::eexist &&
             Connection::is_resent()) {
-            created = open_existing(fs, Ino{parent}, wanted, open_options_of(*info));
+            created = open_existing(fs, Ino{parent}, wanted, open_for(*info));
         }
         return created_file(connection_of(req), OBLEA_TRY(std::move(created)), *info);
     });

@@ -46,10 +46,10 @@ std::shared_ptr<MemoryLower> image() {
 
 Status open_truncated(UnionDriver& u, std::string const& at) {
     auto const way = OBLEA_TRY(u.walk(at));
-    auto const handle = OBLEA_TRY(u->open(
-        way.ino, {.access = fs::OpenOptions::Access::write, .truncate = fs::Truncate::yes}));
+    auto const handle = OBLEA_TRY(u->open(way.ino, fs::OpenFor::writing));
+    auto cut = u.truncate(at, 0);
     u->release(handle);
-    return {};
+    return cut;
 }
 
 // Does one after the other.

@@ -389,8 +389,7 @@ private:
             return;
         }
         auto walk = value_of(u_.walk(path));
-        auto const handle =
-            value_of(u_->open(walk.ino, {.access = fs::OpenOptions::Access::read_write}));
+        auto const handle = value_of(u_->open(walk.ino, fs::OpenFor::writing));
         open_.push_back(
             {std::move(walk), handle, value_of(sys::open(reference_.at(path), O_RDWR))});
         log_.push_back("open " + path);

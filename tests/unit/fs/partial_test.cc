@@ -263,8 +263,7 @@ TEST_CASE_METHOD(PartialFixture, "an unlinked part lives as long as it is open",
     UnionDriver& u = start_with(small_blocks());
     {
         auto const way = value_of(u.walk("d/alone"));
-        auto const handle =
-            value_of(u->open(way.ino, {.access = fs::OpenOptions::Access::read_write}));
+        auto const handle = value_of(u->open(way.ino, fs::OpenFor::writing));
         value_of(u->write(way.ino, base::bytes_of("WRITE"), 50));
         value_of(u.unlink("d/alone"));
         value_of(u->write(way.ino, base::bytes_of("V"), 100));

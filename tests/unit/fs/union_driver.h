@@ -136,8 +136,7 @@ public:
     }
     Status write(std::string const& at, std::string_view text, std::uint64_t offset = 0) {
         Walk const way = OBLEA_TRY(walk(at));
-        auto const handle =
-            OBLEA_TRY(union_->open(way.ino, {.access = fs::OpenOptions::Access::write}));
+        auto const handle = OBLEA_TRY(union_->open(way.ino, fs::OpenFor::writing));
         auto written = write_all(way.ino, text, offset);
         union_->release(handle);
         return written;

@@ -48,14 +48,12 @@ TEST_CASE_METHOD(Fixture, "what was opened before the copy-up reads what was wri
                  "[fs][union][coherence]") {
     UnionDriver& u = start_usual();
     auto const way = value_of(u.walk("d/x"));
-    auto const reader = value_of(u->open(way.ino, {}));
+    auto const reader = value_of(u->open(way.ino, fs::OpenFor::reading));
     CHECK(value_of(u.read(way.ino, 7)) == "lower x");
     value_of(u.write("d/x", "second!"));
     CHECK(value_of(u.read(way.ino, 7)) == "second!");
-    value_of(u->open(way.ino,
-                     {.access = fs::OpenOptions::Access::write, .truncate = fs::Truncate::yes}));
+    value_of(u.truncate("d/x", 0));
     CHECK(value_of(u.read(way.ino, 7)).empty());
-    u->release(reader);
     u->release(reader);
 }
 
@@ -230,7 +228,7 @@ TEST_CASE_METHOD(Fixture, "an unlinked file lives as long as it is open", "[fs][
     CAPTURE(name);
     {
         auto const way = value_of(u.walk(name));
-        auto const handle = value_of(u->open(way.ino, {}));
+        auto const handle = value_of(u->open(way.ino, fs::OpenFor::reading));
         value_of(u.unlink(name));
         std::uint64_t const size = value_of(u->getattr(way.ino)).size;
         CHECK(value_of(u->getattr(way.ino)).nlink == (name == "h1" ? 1U : 0U));
@@ -269,8 +267,8 @@ TEST_CASE_METHOD(Fixture, "O_TRUNC and metadata changes keep the rest", "[fs][un
     SECTION("O_TRUNC copies no data") {
         {
             auto const way = value_of(u.walk("f"));
-            auto const handle = value_of(u->open(way.ino, {.access = fs::OpenOptions::Access::write,
-                                                           .truncate = fs::Truncate::yes}));
+            auto const handle = value_of(u->open(way.ino, fs::OpenFor::writing));
+            value_of(u.truncate("f", 0));
             u->release(handle);
         }
         CHECK(lower->bytes_read == 0);
@@ -495,7 +493,7 @@ TEST_CASE_METHOD(Fixture, "a read-only union refuses every change", "[fs][union]
     CHECK_FALSE(u->writable());
     CHECK(code_of(u->write(f, base::bytes_of("x"), 0)) == EROFS);
     CHECK(code_of(u->setattr(f, {.permissions = 0}, {})) == EROFS);
-    CHECK(code_of(u->open(f, {.access = fs::OpenOptions::Access::write})) == EROFS);
+    CHECK(code_of(u->open(f, fs::OpenFor::writing)) == EROFS);
     CHECK(code_of(u->unlink(Ino::root, name_of("f"))) == EROFS);
     CHECK(code_of(u->rmdir(Ino::root, name_of("d"))) == EROFS);
     CHECK(code_of(u->make(Ino::root, name_of("n"), {}, {})) == EROFS);
