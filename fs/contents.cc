@@ -197,8 +197,7 @@ Result<std::uint64_t> UnionFs::copy_range(Ino source, std::uint64_t source_offse
         }
         buffer.resize(std::min<std::uint64_t>(length - at, std::uint64_t{1} << 20U));
         ReadResult const read = OBLEA_TRY(this->read(source, buffer, source_offset + at));
-        base::ByteView const bytes =
-            read.mapped.empty() ? base::ByteView{buffer}.first(read.in_buffer) : read.mapped;
+        base::ByteView const bytes = read.bytes(buffer);
         return bytes.empty() ? Result<std::size_t>{std::size_t{0}}
                              : fs.write_contents(target, bytes, target_offset + at);
     };

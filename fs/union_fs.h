@@ -99,6 +99,10 @@ using DirPlusSink = std::function<bool(DirSlot const&, Entry const&)>;
 struct ReadResult {
     base::ByteView mapped{};    // not empty: these are the bytes
     std::size_t in_buffer = 0;  // else: so many bytes are in the caller's buffer
+    // Those bytes, wherever they are; `buffer` is the one that the read was given.
+    [[nodiscard]] base::ByteView bytes(base::ByteView buffer) const {
+        return mapped.empty() ? buffer.first(in_buffer) : mapped;
+    }
 };
 
 // What a union knows that the upper does not say: of the process that takes over from it.

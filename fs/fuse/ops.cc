@@ -3,6 +3,7 @@
 
 #include "fs/fuse/log.h"
 #include "fs/fuse/negotiate.h"
+#include "fs/fuse/raw_messages.h"
 #include "fs/fuse/reply.h"
 #include "store/index/file_mode.h"
 
@@ -279,7 +280,7 @@ AttrChange attr_change_of(struct stat const& attr, int to_set) {
 Result<base::ByteView> read_into(UnionFs& fs, Ino ino, base::MutableBytes buffer,
                                  std::uint64_t offset) {
     ReadResult const result = OBLEA_TRY(fs.read(ino, buffer, offset));
-    return result.mapped.empty() ? base::ByteView{buffer.first(result.in_buffer)} : result.mapped;
+    return result.bytes(buffer);
 }
 
 // To be called before the file may grow: nothing of what was cut must show then.

@@ -2,16 +2,12 @@
 #include "fs/fuse/reply.h"
 
 #include "fs/fuse/log.h"
-#include "store/base/sys.h"
+#include "fs/fuse/raw_messages.h"
 #include "store/index/file_mode.h"
 
-#include <linux/fuse.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-
-#include <array>
-#include <cstring>
 
 namespace oblea::fs {
 namespace {
@@ -85,31 +81,6 @@ thread_local std::uint64_t Connection::request = 0;
 
 // The return value of a libfuse reply matters only where an undelivered one has to be undone.
 
-// Beside libfuse, in the kernel's own format. Spec: linux/fuse.h.
-void reply_raw_error(Connection const& connection, Errno code) {
-    fuse_out_header const header{
-        .len = sizeof(header), .error = -static_cast<int>(code), .unique = Connection::request};
-    std::array<std::byte, sizeof(header)> bytes{};
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    // A request that the kernel has given up meanwhile needs no answer.
-    static_cast<void>(base::sys::write_all(connection.device, bytes));
-}
-
-void notify_stale(int device, Ino ino, Stretch pages) {
-    struct {
-        fuse_out_header header;
-        fuse_notify_inval_inode_out inode;
-    } const message{
-        .header = {.len = sizeof(message), .error = FUSE_NOTIFY_INVAL_INODE, .unique = 0},
-        .inode = {.ino = std::to_underlying(ino),
-                  .off = static_cast<std::int64_t>(pages.begin),
-                  .len = static_cast<std::int64_t>(pages.end - pages.begin)}};
-    std::array<std::byte, sizeof(message)> bytes{};
-    std::memcpy(bytes.data(), &message, sizeof(message));
-    // An inode that the kernel has forgotten has no pages.
-    static_cast<void>(base::sys::write_all(device, bytes));
-}
-
 void reply_error(fuse_req_t req, Errno code) {
     fuse_reply_err(req, static_cast<int>(code));
 }
@@ -165,7 +136,7 @@ void reply(fuse_req_t req, Connection& connection, base::ByteView bytes) {
         // Mapped pages that the file no longer has. libfuse has forgotten the request, the kernel
         // and the program that reads have not.
         log_failure(Op::read, {Errno::eio, "", "a pack of the image is shorter than it was"});
-        reply_raw_error(connection, Errno::eio);
+        answer_error(connection.device, Connection::request, Errno::eio);
     }
 }
 

@@ -59,10 +59,6 @@ inline constexpr std::uint64_t kTracked = std::uint64_t{1} << 63U;
 void end_open(Connection& connection, Ino ino, fuse_file_info const& info);
 
 void reply_error(fuse_req_t req, Errno code);
-// To the request in Connection::request, past libfuse, which was not told of it.
-void reply_raw_error(Connection const& connection, Errno code);
-// Has the kernel drop its pages of these bytes; waits for those that are locked.
-void notify_stale(int device, Ino ino, Stretch pages);
 
 void reply(fuse_req_t req, Connection& connection, Found const& found);
 void reply(fuse_req_t req, Connection& connection, Entry const& entry);

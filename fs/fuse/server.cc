@@ -4,7 +4,7 @@
 #include "fs/fuse/attach.h"
 #include "fs/fuse/connection.h"
 #include "fs/fuse/ops.h"
-#include "fs/fuse/reply.h"
+#include "fs/fuse/raw_messages.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 
@@ -46,10 +46,9 @@ struct RequestBuffer {
     ~RequestBuffer() { std::free(buffer.mem); }  // NOLINT: libfuse's malloc
 };
 
-// Spec: linux/fuse.h since 6.9 (FUSE_HAS_RESEND in the upper half of INIT's flags,
-// FUSE_NOTIFY_RESEND), which the distribution's headers may lack.
+// Spec: linux/fuse.h since 6.9, which the distribution's header may lack: FUSE_HAS_RESEND in the
+// upper half of INIT's flags.
 constexpr std::uint32_t kHasResend = std::uint32_t{1} << (39U - 32U);
-constexpr int kNotifyResend = 7;
 
 constexpr unsigned kThreadsMin = 2;
 constexpr unsigned kThreadsMax = 8;
@@ -164,7 +163,7 @@ struct Server::Impl {
             std::memcpy(&header, request.buffer.mem, sizeof(header));
             Connection::request = header.unique;
             if (connection.in_hand.is_deadly(header.unique)) {
-                reply_raw_error(connection, Errno::eio);
+                answer_error(connection.device, header.unique, Errno::eio);
                 return {};
             }
             look_at_init(header, request);
@@ -195,7 +194,6 @@ struct Server::Impl {
     Status negotiate_again(Handover const& handover);
     Status settle_data(MountOptions::Data wanted);
     void look_at_init(fuse_in_header const& header, RequestBuffer const& request);
-    Status ask_again();
     Status take_away();
     void join(std::vector<std::thread>& workers);
 };
@@ -298,14 +296,6 @@ Status Server::Impl::negotiate_again(Handover const& handover) {
                     "this program asks other things of the kernel than the one that mounted");
     }
     return {};
-}
-
-// Has the kernel send again what was read by a server that cannot answer any more.
-Status Server::Impl::ask_again() {
-    fuse_out_header const header{.len = sizeof(header), .error = kNotifyResend, .unique = 0};
-    std::array<std::byte, sizeof(header)> bytes{};
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    return sys::write_all(connection.device, bytes);
 }
 
 Status Server::Impl::take_away() {
@@ -438,7 +428,7 @@ Status Server::resume(Crashed crashed) {
     if (impl_->connection.backing != nullptr) {
         impl_->connection.backing->resume();
     }
-    return impl_->ask_again();
+    return fs::ask_again(impl_->connection.device);
 }
 
 Status Server::run() {

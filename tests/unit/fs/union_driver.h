@@ -198,13 +198,9 @@ public:
     }
     Result<std::string> read(Ino ino, std::uint64_t size) {
         std::string text(static_cast<std::size_t>(size) + 1, '\0');
-        auto const result = OBLEA_TRY(union_->read(
-            ino, base::MutableBytes{reinterpret_cast<std::byte*>(text.data()), text.size()}, 0));
-        if (!result.mapped.empty()) {
-            return std::string{base::text_of(result.mapped)};
-        }
-        text.resize(result.in_buffer);
-        return text;
+        base::MutableBytes const buffer{reinterpret_cast<std::byte*>(text.data()), text.size()};
+        auto const result = OBLEA_TRY(union_->read(ino, buffer, 0));
+        return std::string{base::text_of(result.bytes(buffer))};
     }
     Result<std::string> readlink(std::string const& at) {
         Walk const way = OBLEA_TRY(walk(at));
