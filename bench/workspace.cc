@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/workspace.h"
 
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 #include "store/base/subprocess.h"
 #include "store/base/sys.h"
 

@@ -2,7 +2,7 @@
 #include "fs/fuse/attach.h"
 
 #include "fs/fuse/fusermount.h"
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 

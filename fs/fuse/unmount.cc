@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/attach.h"
 #include "fs/fuse/fusermount.h"
-#include "fs/fuse/mountinfo.h"
 #include "fs/fuse/server.h"
+#include "fs/mountinfo.h"
 #include "store/base/sys.h"
 
 #include <fmt/core.h>

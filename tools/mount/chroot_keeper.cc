@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/chroot_keeper.h"
 
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 #include "tools/mount/jailed_command.h"
 #include "tools/mount/private_server.h"
 #include "tools/mount/served_image.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Listing and ending live mounts.
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 #include "store/base/sys.h"
 #include "store/layer/layout.h"
 #include "store/lease_files.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/served_image.h"
 
-#include "fs/fuse/mountinfo.h"
 #include "fs/lower/image_lower.h"
+#include "fs/mountinfo.h"
 #include "fs/upper/upper_dir.h"
 #include "store/base/sys.h"
 #include "store/image/image_view.h"

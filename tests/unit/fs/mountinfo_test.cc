@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 #include "tests/support/catch.h"
 
 using namespace oblea::fs;
 
 TEST_CASE("the mount table's fields are found whatever optional ones are there",
-          "[fuse][mountinfo]") {
+          "[fs][mountinfo]") {
     auto const table = parse_mountinfo(
         "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
         "40 27 0:57 / /srv/a\\040b rw,nosuid shared:3 master:1 - fuse.oblea oblea rw,user_id=0\n"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "fs/fuse/mountinfo.h"
+#include "fs/mountinfo.h"
 
 #include "store/base/sys.h"
 
