@@ -63,9 +63,20 @@ std::vector<MountEntry> parse_mountinfo(std::string_view text) {
     return table;
 }
 
+namespace {
+
+Result<std::vector<MountEntry>> read_table(std::string const& path) {
+    return parse_mountinfo(OBLEA_TRY(base::sys::read_file(AT_FDCWD, path.c_str(), kTableBytesMax)));
+}
+
+}  // namespace
+
 Result<std::vector<MountEntry>> read_mountinfo() {
-    return parse_mountinfo(
-        OBLEA_TRY(base::sys::read_file(AT_FDCWD, "/proc/self/mountinfo", kTableBytesMax)));
+    return read_table("/proc/self/mountinfo");
+}
+
+Result<std::vector<MountEntry>> read_mountinfo(std::int64_t pid) {
+    return read_table("/proc/" + std::to_string(pid) + "/mountinfo");
 }
 
 std::optional<MountEntry> top_mount_at(std::vector<MountEntry> const& table,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The mount table of this process's mount namespace.
+// The mount table of a process's mount namespace.
 //
 // Reading it never touches a mounted file system, so it is safe where a path lookup would hang.
 // Spec: proc_pid_mountinfo(5).
 #pragma once
 #include "store/base/error.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ struct MountEntry {
 std::vector<MountEntry> parse_mountinfo(std::string_view text);
 
 Result<std::vector<MountEntry>> read_mountinfo();
+// Of another process. Errors: it is gone, or of somebody else.
+Result<std::vector<MountEntry>> read_mountinfo(std::int64_t pid);
 
 // The topmost mount at exactly that path.
 std::optional<MountEntry> top_mount_at(std::vector<MountEntry> const& table, std::string_view path);

@@ -25,6 +25,13 @@ inline constexpr std::uint64_t kNewInoFirst = std::uint64_t{1} << 40U;
 // What a stack of folders shows for files whose own numbers may not be shown as they are.
 inline constexpr std::uint64_t kForeignInoFirst = std::uint64_t{1} << 62U;
 
+// Where in the mount table a mount is: the kernel's number of it ("0:57"), and its folder.
+struct MountPlace {
+    std::string device;
+    std::string path;
+    bool operator==(MountPlace const&) const = default;
+};
+
 // An open file or folder, from open to release.
 enum class Handle : std::uint64_t {};
 

@@ -2,6 +2,7 @@
 #include "fs/union_fs.h"
 
 #include "fs/union_impl.h"
+#include "fs/upper/upper_lock.h"
 
 #include <sys/resource.h>
 
@@ -124,8 +125,16 @@ Status UnionFs::resume() {
     return impl_->resume();
 }
 
+Status UnionFs::note_end() {
+    return impl_->upper != nullptr ? fs::note_end(impl_->upper->lock()) : Status{};
+}
+
 bool UnionFs::writable() const {
     return impl_->upper != nullptr;
+}
+
+Status UnionFs::note_mount(MountPlace const& mount) {
+    return impl_->upper != nullptr ? fs::note_mount(impl_->upper->lock(), mount) : Status{};
 }
 
 }  // namespace oblea::fs

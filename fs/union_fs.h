@@ -144,6 +144,11 @@ public:
 
     [[nodiscard]] bool writable() const;
 
+    // Says in the lock of the upper where this process has mounted, for those who find it taken.
+    Status note_mount(MountPlace const& mount);
+    // And that it is gone, and nobody uses it any more.
+    Status note_end();
+
     // Makes partial files whole and brings what they have to the disk, from a thread of its own
     // that ends with the union, or at stop_background(). In the process that serves: threads do not
     // outlive a fork.

@@ -340,6 +340,8 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     impl->connection.in_hand = OBLEA_TRY(InHand::make());
     OBLEA_TRY(impl->prepare(options.threads));
     impl->attached = OBLEA_TRY(attach(mount_point, options));
+    OBLEA_TRY(impl->connection.fs->note_mount(
+        {.device = impl->attached.mount_device, .path = impl->attached.mount_point}));
     OBLEA_TRY(impl->open_session(options.debug));
     OBLEA_TRY(impl->negotiate_terms());
     OBLEA_TRY(impl->settle_data(options.data));
@@ -457,6 +459,7 @@ Status Server::run() {
     // The other threads go on answering meanwhile: unmounting may have to write files back.
     auto const ended = impl_->take_away();
     impl_->join(workers);
+    static_cast<void>(fs.note_end());  // else who mounts next gives up sooner
     impl_->connection.stale_pages.stop();
     fs.stop_background();
     if (int const code = impl_->failure.load(); code != 0) {

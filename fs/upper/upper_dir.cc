@@ -3,6 +3,7 @@
 
 #include "fs/plan/acl.h"
 #include "fs/upper/upper_impl.h"
+#include "fs/upper/upper_lock.h"
 
 #include <dirent.h>
 #include <linux/capability.h>
@@ -13,8 +14,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <thread>
 
 namespace oblea::fs {
 
@@ -141,38 +140,9 @@ Status UpperDir::remove_work() {
     return {};
 }
 
-namespace {
-
-// umount(8) returns before the server has let go: who mounts again at once waits that long.
-Result<bool> lock_soon(int file) {
-    constexpr int kTries = 100;
-    constexpr std::chrono::milliseconds kPause{20};
-    for (int i = 0; i < kTries; ++i) {
-        if (OBLEA_TRY(sys::try_lock(file, sys::LockKind::exclusive))) {
-            return true;
-        }
-        std::this_thread::sleep_for(kPause);
-    }
-    return false;
-}
-
-}  // namespace
-
-Status UpperDir::Impl::take_lock(int work_folder) {
-    lock = OBLEA_TRY(sys::openat(work_folder, "lock", O_RDWR | O_CREAT, 0644));
-    if (!OBLEA_TRY(lock_soon(lock.get()))) {
-        auto const holder = sys::read_file(work_folder, "lock", 4096);
-        return fail(Errno::ebusy, "",
-                    "mounted already" +
-                        (holder.has_value() && !holder->empty() ? " by process " + *holder : ""));
-    }
-    OBLEA_TRY(sys::ftruncate(lock.get(), 0));
-    return sys::pwrite_all(lock.get(), base::bytes_of(std::to_string(::getpid())), 0);
-}
-
 Status UpperDir::Impl::open_work(int work_folder) {
     if (!lock.valid()) {
-        OBLEA_TRY(take_lock(work_folder));
+        lock = OBLEA_TRY(take_upper_lock(work_folder));
     }
     OBLEA_TRY(check_format(work_folder));
     tmp = OBLEA_TRY(open_subfolder(work_folder, "tmp"));

@@ -16,8 +16,8 @@ namespace oblea::fs {
 class UpperDir {
 public:
     // `upper` and `work` are folders on one file system; both are created when missing. Takes an
-    // exclusive lock for as long as it lives: EBUSY, naming the holder where it can, when another
-    // mount has it. Probes what the file system and our rights allow (device nodes for whiteouts,
+    // exclusive lock for as long as it lives (upper_lock.h): EBUSY when another mount has it.
+    // Probes what the file system and our rights allow (device nodes for whiteouts,
     // trusted or user xattrs, RENAME_WHITEOUT, RENAME_EXCHANGE); EOPNOTSUPP with advice when that
     // is not enough.
     static Result<std::unique_ptr<UpperDir>> open(std::string const& upper,

@@ -6,7 +6,7 @@
 // at the same time is the union's matter (README.md "Lock order").
 //
 // The work folder:
-// - lock: held with flock while mounted; its text names the holder
+// - lock: held with flock while mounted (upper_lock.h)
 // - format: "oblea-upper 1 private": the upper may hold what only oblea reads (README.md)
 // - tmp/: files on their way into the upper; emptied at mount
 // - orphans/: unlinked files that are still open, by inode number; emptied at mount
@@ -90,7 +90,6 @@ struct UpperDir::Impl {
     Status remove_orphan(std::string const& name);
 
     Status probe();
-    Status take_lock(int work_folder);
     Status open_work(int work_folder);
     Status put_back(std::string const& note);
     Status clean_tmp();  // first puts back what a move had taken away
