@@ -304,6 +304,27 @@ Status UnionFs::Impl::set_permissions(Node const& node, Located const& at, std::
     return {};
 }
 
+namespace {
+
+// How a cut ended. The copy-up may have left the rest out already: then it is done all the same.
+Status unless_done(Status cut, int file, std::uint64_t size) {
+    if (!cut.has_value() &&
+        static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(file)).st_size) == size) {
+        return {};
+    }
+    return cut;
+}
+
+Status set_times(Located const& at, AttrChange const& change) {
+    if (!change.atime.has_value() && !change.mtime.has_value()) {
+        return {};
+    }
+    struct timespec const times[2] = {timespec_of(change.atime), timespec_of(change.mtime)};
+    return sys::utimensat(at.folder->get(), at.name.c_str(), times);
+}
+
+}  // namespace
+
 Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
     Located const at = OBLEA_TRY(locate(node));
     int const dir = at.folder->get();
@@ -343,26 +364,24 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
             return dropped;
         }
     }
-    bool const touches_times = change.atime.has_value() || change.mtime.has_value();
-    SharedPartial const part = change.size.has_value() || touches_times
-                                   ? OBLEA_TRY(partial_of(node.ino))
-                                   : SharedPartial{};
-    auto const contents =
-        part != nullptr ? std::unique_lock{part->mutex} : std::unique_lock<std::shared_mutex>{};
+    if (!change.size.has_value() && !change.atime.has_value() && !change.mtime.has_value()) {
+        return {};
+    }
+    SharedPartial const part = OBLEA_TRY(partial_of(node.ino));
+    if (part == nullptr) {
+        if (change.size.has_value()) {
+            SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
+            OBLEA_TRY(
+                unless_done(sys::ftruncate(fd->get(), *change.size), fd->get(), *change.size));
+        }
+        return set_times(at, change);
+    }
+    base::LockGuard const lock{part->mutex};
     if (change.size.has_value()) {
         SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
-        auto cut = truncate(part.get(), fd->get(), *change.size);
-        // The copy-up may have left the rest out already: then it is done all the same.
-        if (!cut.has_value() &&
-            static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(fd->get())).st_size) != *change.size) {
-            return cut;
-        }
+        OBLEA_TRY(unless_done(truncate(*part, fd->get(), *change.size), fd->get(), *change.size));
     }
-    if (touches_times) {
-        struct timespec const times[2] = {timespec_of(change.atime), timespec_of(change.mtime)};
-        OBLEA_TRY(sys::utimensat(dir, at.name.c_str(), times));
-    }
-    return {};
+    return set_times(at, change);
 }
 
 Status UnionFs::Impl::change_attrs(Ino ino, AttrChange const& change) {
@@ -373,7 +392,7 @@ Status UnionFs::Impl::change_attrs(Ino ino, AttrChange const& change) {
         }
         auto const names = folder_locks.share(node->parent);
         node = nodes.find(ino);  // its place, which now stays
-        std::scoped_lock const lock{inode_locks.of(ino).mutex};
+        base::LockGuard const lock{inode_locks.of(ino).mutex};
         auto applied =
             node.has_value() ? apply_attrs(*node, change) : Status{fail(Errno::estale, "setattr")};
         // Moved to another folder before the lock was taken: once more.

@@ -32,7 +32,7 @@ constexpr std::uint64_t kFreePercent = 10;
 void UnionFs::Impl::note_change(Ino ino) {
     auto const now = Clock::now();
     {
-        std::scoped_lock const lock{unsettled.mutex};
+        base::LockGuard const lock{unsettled.mutex};
         auto const at = unsettled.files.find(number(ino));
         if (at != unsettled.files.end()) {
             at->second.last = now;
@@ -41,7 +41,7 @@ void UnionFs::Impl::note_change(Ino ino) {
     }
     Pin kept = pin(ino);
     {
-        std::scoped_lock const lock{unsettled.mutex};
+        base::LockGuard const lock{unsettled.mutex};
         auto const [at, fresh] = unsettled.files.try_emplace(number(ino));
         if (fresh) {
             at->second = {.pin = std::move(kept), .first = now, .last = now};
@@ -57,7 +57,7 @@ void UnionFs::Impl::drop_if_gone(Ino ino) {
         return;
     }
     Pin last;  // goes after the lock
-    std::scoped_lock const lock{unsettled.mutex};
+    base::LockGuard const lock{unsettled.mutex};
     auto const at = unsettled.files.find(number(ino));
     if (at != unsettled.files.end()) {
         last = std::move(at->second.pin);
@@ -68,7 +68,7 @@ void UnionFs::Impl::drop_if_gone(Ino ino) {
 Status UnionFs::Impl::sync_changed() {
     std::vector<Ino> all;
     {
-        std::scoped_lock const lock{unsettled.mutex};
+        base::LockGuard const lock{unsettled.mutex};
         for (auto const& [ino, one] : unsettled.files) {
             all.push_back(Ino{ino});
         }
@@ -97,19 +97,25 @@ Status UnionFs::Impl::copy_by_steps(PartialFile& part, int file, Pace pace) {
         std::max<std::uint64_t>(kStepBytes / part.map.block_bytes(), 1) * part.map.block_bytes();
     for (std::uint64_t at = 0; at < part.map.limit(); at += step) {
         if (pace == Pace::in_background) {
-            std::unique_lock lock{unsettled.mutex};
-            if (unsettled.ended.wait_for(lock, kRest, [&] { return unsettled.stop; })) {
+            base::UniqueLock lock{unsettled.mutex};
+            auto const is_over = [&] {
+                unsettled.mutex.assert_held();
+                return unsettled.stop;
+            };
+            if (unsettled.ended.wait_for(lock.for_wait(), kRest, is_over)) {
                 return fail(Errno::ecanceled, "copy-up");
             }
         }
-        std::unique_lock const lock{part.mutex};
+        base::LockGuard const lock{part.mutex};
         BlockMap::Blocks const blocks = part.map.touched(at, at + step);
         if (part.map.owns(blocks)) {
             continue;
         }
         OBLEA_TRY(save_cut(part));
-        OBLEA_TRY(
-            keeping_file_times(file, [&] { return copy_missing(part, file, at, at + step); }));
+        OBLEA_TRY(keeping_file_times(file, [&] {
+            part.mutex.assert_held();
+            return copy_missing(part, file, at, at + step);
+        }));
         OBLEA_TRY(save_blocks(part, blocks));
     }
     return {};
@@ -128,7 +134,7 @@ Status UnionFs::Impl::complete(Ino ino, Pace pace) {
             OBLEA_TRY(sys::fsync(file->get()));
         }
     }
-    std::unique_lock const lock{part->mutex};
+    base::LockGuard const lock{part->mutex};
     return make_whole(ino, *part, file->get());
 }
 
@@ -238,7 +244,7 @@ void UnionFs::Impl::work_in_background() {
     // tried again after its next change or mount; who must know whether bytes are on the disk calls
     // fsync, and is told.
     static_cast<void>(find_unfinished());
-    std::unique_lock lock{unsettled.mutex};
+    base::UniqueLock lock{unsettled.mutex};
     while (!unsettled.stop) {
         auto const due = [](Unsettled::One const& one) {
             return std::min(one.last + kQuiet, one.first + kPatience);
@@ -246,12 +252,12 @@ void UnionFs::Impl::work_in_background() {
         auto const next = std::ranges::min_element(
             unsettled.files, {}, [&](auto const& file) { return due(file.second); });
         if (next == unsettled.files.end()) {
-            unsettled.more.wait(lock);
+            unsettled.more.wait(lock.for_wait());
             continue;
         }
         auto const when = due(next->second);
         if (Clock::now() < when) {
-            unsettled.more.wait_until(lock, when);
+            unsettled.more.wait_until(lock.for_wait(), when);
             continue;
         }
         Ino const ino{next->first};
@@ -273,7 +279,10 @@ Status UnionFs::start_background() {
     if (fs.upper == nullptr || fs.background.joinable()) {
         return {};
     }
-    fs.unsettled.stop = false;
+    {
+        base::LockGuard const lock{fs.unsettled.mutex};
+        fs.unsettled.stop = false;
+    }
     try {
         fs.background = std::thread{[&fs] {
             try {
@@ -291,7 +300,7 @@ Status UnionFs::start_background() {
 void UnionFs::Impl::stop_background() {
     if (background.joinable()) {
         {
-            std::scoped_lock const lock{unsettled.mutex};
+            base::LockGuard const lock{unsettled.mutex};
             unsettled.stop = true;
         }
         unsettled.more.notify_all();
@@ -299,7 +308,7 @@ void UnionFs::Impl::stop_background() {
         background.join();
     }
     std::unordered_map<std::uint64_t, Unsettled::One> let_go;
-    std::scoped_lock const lock{unsettled.mutex};
+    base::LockGuard const lock{unsettled.mutex};
     let_go.swap(unsettled.files);
 }
 

@@ -276,7 +276,7 @@ Status UnionFs::Impl::ensure_upper(Ino ino, ChangeAhead const& change) {
     }
     auto& stripe = inode_locks.of(ino);
     {
-        std::unique_lock lock{stripe.mutex};
+        base::UniqueLock lock{stripe.mutex};
         for (;;) {
             auto const node = nodes.find(ino);
             if (!node.has_value() || node->state == FileState::lower) {
@@ -285,7 +285,7 @@ Status UnionFs::Impl::ensure_upper(Ino ino, ChangeAhead const& change) {
             if (is_in_upper(node->state)) {
                 return {};
             }
-            stripe.changed.wait(lock);
+            stripe.changed.wait(lock.for_wait());
         }
         if (number(ino) > lower->inode_count()) {
             return fail(Errno::estale, "copy-up");
@@ -296,7 +296,7 @@ Status UnionFs::Impl::ensure_upper(Ino ino, ChangeAhead const& change) {
     }
     auto done = copy_up_file(ino, change);
     {
-        std::scoped_lock const lock{stripe.mutex};
+        base::LockGuard const lock{stripe.mutex};
         if (!done.has_value()) {
             static_cast<void>(nodes.update(ino, [](Node& node) {
                 if (node.state == FileState::copying) {
@@ -346,7 +346,7 @@ Status UnionFs::Impl::copy_up_file(Ino ino, ChangeAhead const& change) {
 
 void UnionFs::Impl::settle_copy(Copy const& copy, Place place, Ino parent, std::string name) {
     auto& stripe = inode_locks.of(copy.ino);
-    std::scoped_lock const lock{stripe.mutex};
+    base::LockGuard const lock{stripe.mutex};
     static_cast<void>(nodes.update(copy.ino, [&](Node& node) {
         bool const partial = copy.contents == CopyUpPlan::Contents::partial;
         node.state = partial ? FileState::partial : FileState::upper;
@@ -377,7 +377,7 @@ Status UnionFs::Impl::publish_copy(Copy const& copy, CopyUpPlan const& plan) {
     // After this the inode is the copy, by whichever name; a crash leaves the names below to be
     // linked another time.
     {
-        std::scoped_lock const lock{anchors.mutex};
+        base::LockGuard const lock{anchors.mutex};
         anchors.by_upper_ino[copy.upper_ino] = copy.ino;
     }
     OBLEA_TRY(sys::renameat2(up().tmp.get(), copy.temp.c_str(), up().index.get(), copy.key.c_str(),

@@ -7,7 +7,7 @@ namespace oblea::fs {
 
 SharedFd FdCache::find(Ino ino) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const found = home.slots.find(static_cast<std::uint64_t>(ino));
     if (found == home.slots.end()) {
         return nullptr;
@@ -19,7 +19,7 @@ SharedFd FdCache::find(Ino ino) {
 void FdCache::put(Ino ino, SharedFd fd) {
     SharedFd dropped;  // closed after the lock is released
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     if (home.slots.size() >= per_shard_ && !home.slots.contains(static_cast<std::uint64_t>(ino))) {
         auto const oldest = std::ranges::min_element(
             home.slots, {}, [](auto const& entry) { return entry.second.used; });
@@ -31,7 +31,7 @@ void FdCache::put(Ino ino, SharedFd fd) {
 
 void FdCache::erase(Ino ino) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     home.slots.erase(static_cast<std::uint64_t>(ino));
 }
 

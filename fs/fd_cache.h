@@ -6,11 +6,11 @@
 // meanwhile. Safe from any thread.
 #pragma once
 #include "fs/types.h"
+#include "store/base/mutex.h"
 #include "store/base/unique_fd.h"
 
 #include <array>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 namespace oblea::fs {
@@ -33,9 +33,9 @@ private:
         std::uint64_t used = 0;
     };
     struct Shard {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, Slot> slots;
-        std::uint64_t clock = 0;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, Slot> slots OBLEA_GUARDED_BY(mutex);
+        std::uint64_t clock OBLEA_GUARDED_BY(mutex) = 0;
     };
     [[nodiscard]] Shard& shard(Ino ino) {
         return shards_[static_cast<std::uint64_t>(ino) % kShards];

@@ -64,7 +64,7 @@ Result<Ino> UnionFs::Impl::listed_ino(FolderView const& folder, SharedFd const& 
     // moved into.
     bool anchored = false;
     {
-        std::scoped_lock const lock{anchors.mutex};
+        base::LockGuard const lock{anchors.mutex};
         anchored = anchors.by_upper_ino.contains(entry.upper_ino);
     }
     if (!anchored && entry.below == MergedListed::Below::no && folder.impure == Node::Impure::no) {
@@ -84,7 +84,7 @@ Result<std::shared_ptr<Listing const>> UnionFs::Impl::listing_for(Ino folder, Ha
                                                                   std::uint64_t position) {
     auto const id = static_cast<std::uint64_t>(handle);
     if (position > kDotDotKey) {
-        std::scoped_lock const lock{handles.mutex};
+        base::LockGuard const lock{handles.mutex};
         auto const open = handles.open.find(id);
         if (open != handles.open.end() && open->second != nullptr) {
             return open->second;
@@ -95,7 +95,7 @@ Result<std::shared_ptr<Listing const>> UnionFs::Impl::listing_for(Ino folder, Ha
         auto const lock = folder_locks.share(folder);
         made = std::make_shared<Listing const>(OBLEA_TRY(list_folder(folder)));
     }
-    std::scoped_lock const lock{handles.mutex};
+    base::LockGuard const lock{handles.mutex};
     auto const open = handles.open.find(id);
     if (open != handles.open.end()) {
         open->second = made;
@@ -169,7 +169,7 @@ Result<Handle> UnionFs::opendir(Ino ino) {
         return Handle{0};
     }
     fs.add_open(ino);
-    std::scoped_lock const lock{fs.handles.mutex};
+    base::LockGuard const lock{fs.handles.mutex};
     std::uint64_t const id = fs.handles.next++;
     fs.handles.open[id] = nullptr;
     return Handle{id};
@@ -178,7 +178,7 @@ Result<Handle> UnionFs::opendir(Ino ino) {
 void UnionFs::releasedir(Ino ino, Handle handle) {
     Impl& fs = *impl_;
     {
-        std::scoped_lock const lock{fs.handles.mutex};
+        base::LockGuard const lock{fs.handles.mutex};
         fs.handles.open.erase(static_cast<std::uint64_t>(handle));
     }
     fs.end_open(ino);

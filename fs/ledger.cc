@@ -29,7 +29,6 @@ Ledger::Ledger(Ledger&& other) noexcept {
     *this = std::move(other);
 }
 
-// Only before threads use it.
 Ledger& Ledger::operator=(Ledger&& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(records_, other.records_);
@@ -41,7 +40,7 @@ Ledger& Ledger::operator=(Ledger&& other) noexcept {
 Ledger::Slot Ledger::add(Ino ino, Entry const& entry) {
     Slot slot = Slot::none;
     {
-        std::scoped_lock const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (!free_.empty()) {
             slot = free_.back();
             free_.pop_back();
@@ -73,12 +72,13 @@ void Ledger::remove(Slot slot) {
         return;
     }
     at(slot).ino.store(0, std::memory_order_release);
-    std::scoped_lock const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     free_.push_back(slot);
 }
 
 std::unordered_map<std::uint64_t, Ledger::Known> Ledger::start_over() {
     std::unordered_map<std::uint64_t, Known> known;
+    base::LockGuard const lock{mutex_};
     head_->generation.fetch_add(1);
     free_.clear();
     for (std::uint32_t i = head_->used.load(std::memory_order_acquire); i > 0; --i) {

@@ -8,11 +8,11 @@
 #pragma once
 #include "fs/shared_memory.h"
 #include "fs/types.h"
+#include "store/base/mutex.h"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -37,7 +37,8 @@ public:
 
     Ledger() = default;
     Ledger(Ledger&& other) noexcept;
-    Ledger& operator=(Ledger&& other) noexcept;
+    // Only before threads use either: no lock is taken.
+    Ledger& operator=(Ledger&& other) noexcept OBLEA_THREAD_SAFETY(no_thread_safety_analysis);
     Ledger(Ledger const&) = delete;
     Ledger& operator=(Ledger const&) = delete;
     ~Ledger() = default;
@@ -70,8 +71,8 @@ private:
     SharedMemory memory_;
     std::span<Record> records_;  // of memory_; the first one has the place of the head
     Head* head_ = nullptr;
-    std::mutex mutex_;
-    std::vector<Slot> free_;
+    base::Mutex mutex_;
+    std::vector<Slot> free_ OBLEA_GUARDED_BY(mutex_);
 };
 
 }  // namespace oblea::fs

@@ -22,7 +22,7 @@ constexpr char kInDoubt[] = "?";
 
 Result<std::uint32_t> UnionFs::Impl::lower_names_left(InodeNo ino) {
     {
-        std::scoped_lock const lock{link_counts.mutex};
+        base::LockGuard const lock{link_counts.mutex};
         auto const found = link_counts.left.find(number(ino_of(ino)));
         if (found != link_counts.left.end()) {
             return found->second;
@@ -69,7 +69,7 @@ void UnionFs::Impl::covered_nothing(Ino ino) {
 Status UnionFs::Impl::cover_lower_name(Ino ino) {
     InodeNo const from = lower_of(ino);
     std::uint32_t const names = OBLEA_TRY(lower->attr(from)).nlink;
-    std::scoped_lock const lock{link_counts.mutex};
+    base::LockGuard const lock{link_counts.mutex};
     std::uint32_t& left = link_counts.left.try_emplace(number(ino), names).first->second;
     if (left > 0) {
         --left;
@@ -130,7 +130,7 @@ Status UnionFs::Impl::count_names_anew(std::vector<InodeNo> const& inodes) {
             left += OBLEA_TRY(shows_from_below(parts, name)) ? 1U : 0U;
         }
         {
-            std::scoped_lock const lock{link_counts.mutex};
+            base::LockGuard const lock{link_counts.mutex};
             link_counts.left[number(ino_of(ino))] = left;
         }
         OBLEA_TRY(write_names_left(ino, left, Doubt::no));
@@ -157,7 +157,7 @@ Status UnionFs::Impl::load_links() {
             return fail(Errno::euclean, "",
                         "a damaged link count in the work folder: " + entry.name);
         }
-        std::scoped_lock const lock{link_counts.mutex};
+        base::LockGuard const lock{link_counts.mutex};
         link_counts.left[number(ino_of(*ino))] = left;
     }
     return count_names_anew(in_doubt);
@@ -184,7 +184,7 @@ Status UnionFs::Impl::load_anchors() {
                  .owner = mark.owner},
             [](Node&, NodeTable::Inserted) {});
         {
-            std::scoped_lock const lock{anchors.mutex};
+            base::LockGuard const lock{anchors.mutex};
             anchors.by_upper_ino[info.st_ino] = ino_of(*ino);
         }
         // Unlinked when the last server ended: gone, unless the kernel still knows it.
@@ -212,7 +212,7 @@ void UnionFs::Impl::finish_anchored(Ino ino) {
         return;
     }
     {
-        std::scoped_lock const lock{anchors.mutex};
+        base::LockGuard const lock{anchors.mutex};
         anchors.by_upper_ino.erase(info->st_ino);
     }
     static_cast<void>(nodes.update(ino, [&](Node& n) {

@@ -5,6 +5,7 @@
 // of their stripes; it never takes one more while it holds some. README.md "Lock order".
 #pragma once
 #include "fs/types.h"
+#include "store/base/mutex.h"
 
 #include <algorithm>
 #include <array>
@@ -55,7 +56,7 @@ private:
 class InodeLocks {
 public:
     struct Stripe {
-        std::mutex mutex;
+        base::Mutex mutex;
         std::condition_variable changed;
     };
     [[nodiscard]] Stripe& of(Ino ino) {

@@ -53,7 +53,7 @@ std::optional<Node> NodeTable::find(Ino ino) const {
         return std::nullopt;
     }
     Shard const& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const found = home.nodes.find(number(ino));
     return found == home.nodes.end() ? std::nullopt : std::optional{found->second};
 }
@@ -61,7 +61,7 @@ std::optional<Node> NodeTable::find(Ino ino) const {
 void NodeTable::insert(Node node, std::function<void(Node&, Inserted)> const& change) {
     Ino const ino = node.ino;
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const [place, fresh] = home.nodes.try_emplace(number(ino), std::move(node));
     Node& stored = place->second;
     if (fresh && !inherited_.empty()) {
@@ -92,6 +92,7 @@ void NodeTable::note(Node& node) {
 
 void NodeTable::start_over(std::unordered_map<std::uint64_t, Ledger::Known> inherited) {
     for (Shard& one : shards_) {
+        base::LockGuard const lock{one.mutex};
         one.nodes.clear();
     }
     inherited_ = std::move(inherited);
@@ -106,7 +107,7 @@ void NodeTable::end_start_over() {
 
 bool NodeTable::update(Ino ino, std::function<void(Node&)> const& change) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const found = home.nodes.find(number(ino));
     if (found == home.nodes.end()) {
         return false;
@@ -132,7 +133,7 @@ bool NodeTable::known(Ino ino) const {
 
 std::optional<Node> NodeTable::take_if_unused(Ino ino) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const found = home.nodes.find(number(ino));
     if (found == home.nodes.end()) {
         return std::nullopt;
@@ -155,7 +156,7 @@ std::optional<Node> NodeTable::take_if_unused(Ino ino) {
 std::size_t NodeTable::size() const {
     std::size_t count = 0;
     for (Shard const& one : shards_) {
-        std::scoped_lock const lock{one.mutex};
+        base::LockGuard const lock{one.mutex};
         count += one.nodes.size();
     }
     return count;

@@ -12,10 +12,10 @@
 #include "fs/lower_counts.h"
 #include "fs/types.h"
 #include "fs/upper/marks.h"
+#include "store/base/mutex.h"
 
 #include <array>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -103,8 +103,8 @@ public:
 
 private:
     struct Shard {
-        mutable std::mutex mutex;
-        std::unordered_map<std::uint64_t, Node> nodes;
+        mutable base::Mutex mutex;
+        std::unordered_map<std::uint64_t, Node> nodes OBLEA_GUARDED_BY(mutex);
     };
     [[nodiscard]] Shard& shard(Ino ino) { return shards_[number(ino) % shards_.size()]; }
     [[nodiscard]] Shard const& shard(Ino ino) const {

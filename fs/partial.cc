@@ -73,6 +73,7 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
     };
     auto const live = OBLEA_TRY(read(part->name));
     if (live.has_value() && OBLEA_TRY(part->map.load_live(*live, this_boot()))) {
+        base::LockGuard const lock{part->mutex};
         part->live = PartialFile::OnDisk::yes;
         part->changes = 1;  // nobody knows how much of it was synced
     } else if (auto const synced = OBLEA_TRY(read(part->name + std::string{kSyncedMapSuffix}))) {
@@ -135,7 +136,10 @@ Status UnionFs::Impl::save_blocks(PartialFile& part, BlockMap::Blocks added) {
 Status UnionFs::Impl::make_whole(Ino ino, PartialFile& part, int file) {
     std::uint64_t const limit = part.map.limit();
     if (limit > 0) {
-        OBLEA_TRY(keeping_file_times(file, [&] { return copy_missing(part, file, 0, limit); }));
+        OBLEA_TRY(keeping_file_times(file, [&] {
+            part.mutex.assert_held();
+            return copy_missing(part, file, 0, limit);
+        }));
         if (options.durable == Durable::yes) {
             // So that no crash leaves the file without the mark and without what the image has.
             OBLEA_TRY(sys::fsync(file));
@@ -165,7 +169,7 @@ Status UnionFs::Impl::make_whole(Ino ino, PartialFile& part, int file) {
 
 Status UnionFs::Impl::change_contents(Ino ino, PartialFile& part, int file, std::uint64_t from,
                                       std::uint64_t to, std::function<Status()> const& change) {
-    std::unique_lock const lock{part.mutex};
+    base::LockGuard const lock{part.mutex};
     // Before anything lengthens the file (PartialFile::saved_limit).
     OBLEA_TRY(save_cut(part));
     BlockMap const& map = part.map;
@@ -203,7 +207,7 @@ Result<std::size_t> UnionFs::Impl::write_contents(Ino ino, base::ByteView data,
     }
     std::uint64_t const end = offset + data.size();
     {
-        std::shared_lock const lock{part->mutex};
+        base::SharedLock const lock{part->mutex};
         if (part->saved_limit <= part->map.limit() &&
             part->map.owns(part->map.touched(offset, end))) {
             std::size_t const count = OBLEA_TRY(sys::pwrite_most(file->get(), data, offset));
@@ -216,15 +220,12 @@ Result<std::size_t> UnionFs::Impl::write_contents(Ino ino, base::ByteView data,
     return data.size();
 }
 
-Status UnionFs::Impl::truncate(PartialFile* part, int file, std::uint64_t size) {
-    if (part == nullptr) {
-        return sys::ftruncate(file, size);
-    }
-    OBLEA_TRY(save_cut(*part));
+Status UnionFs::Impl::truncate(PartialFile& part, int file, std::uint64_t size) {
+    OBLEA_TRY(save_cut(part));
     OBLEA_TRY(sys::ftruncate(file, size));
-    if (size < part->map.limit()) {
-        part->map.cut(size);
-        ++part->changes;
+    if (size < part.map.limit()) {
+        part.map.cut(size);
+        ++part.changes;
     }
     return {};
 }
@@ -315,11 +316,11 @@ Result<std::uint64_t> UnionFs::Impl::seek_partial(PartialFile const& part, int f
 // --- what must last ---
 
 Status UnionFs::Impl::sync_partial(Ino ino, PartialFile& part, int file) {
-    std::scoped_lock const one_at_a_time{part.syncing};
+    base::LockGuard const one_at_a_time{part.syncing};
     std::uint64_t changes = 0;
     std::string form;
     {
-        std::shared_lock const lock{part.mutex};
+        base::SharedLock const lock{part.mutex};
         changes = part.changes;
         form = part.map.encode_synced();
     }

@@ -7,13 +7,12 @@
 #pragma once
 #include "fs/block_map.h"
 #include "fs/types.h"
+#include "store/base/mutex.h"
 
 #include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <unordered_map>
 
@@ -30,19 +29,16 @@ struct PartialFile {
 
     // Shared by who writes to blocks that are the file's own already, so that who fills others can
     // put its times back; exclusive for all who change the map, or the size or times of the file.
-    std::shared_mutex mutex;
+    base::SharedMutex mutex;
     enum class OnDisk : std::uint8_t { no, yes };
-    // Guarded by the mutex:
-    OnDisk live = OnDisk::no;    // work/maps/NAME
-    OnDisk synced = OnDisk::no;  // work/maps/NAME.synced
+    OnDisk live OBLEA_GUARDED_BY(mutex) = OnDisk::no;  // work/maps/NAME
     // The limit that the live form on disk has. One that is higher than the map's is right as long
     // as the file is not longer than the map's: who loads it takes the lesser of both.
     std::atomic<std::uint64_t> saved_limit{0};
-    // How often the map was changed, and as of when it is in the synced form. The second one is
-    // guarded by `syncing`.
+    // How often the map was changed, and as of when it is in the synced form.
     std::atomic<std::uint64_t> changes{0};
-    std::mutex syncing;
-    std::uint64_t synced_changes = 0;
+    base::Mutex syncing;
+    std::uint64_t synced_changes OBLEA_GUARDED_BY(syncing) = 0;
 };
 
 using SharedPartial = std::shared_ptr<PartialFile>;
@@ -51,7 +47,7 @@ class PartialFiles {
 public:
     [[nodiscard]] SharedPartial find(Ino ino) {
         Shard& home = shard(ino);
-        std::scoped_lock const lock{home.mutex};
+        base::LockGuard const lock{home.mutex};
         auto const at = home.files.find(static_cast<std::uint64_t>(ino));
         return at == home.files.end() ? nullptr : at->second;
     }
@@ -59,7 +55,7 @@ public:
     Result<SharedPartial> find_or_load(Ino ino,
                                        std::function<Result<SharedPartial>()> const& load) {
         Shard& home = shard(ino);
-        std::scoped_lock const lock{home.mutex};
+        base::LockGuard const lock{home.mutex};
         auto const at = home.files.find(static_cast<std::uint64_t>(ino));
         if (at != home.files.end()) {
             return at->second;
@@ -72,20 +68,20 @@ public:
     }
     void erase(Ino ino) {
         Shard& home = shard(ino);
-        std::scoped_lock const lock{home.mutex};
+        base::LockGuard const lock{home.mutex};
         home.files.erase(static_cast<std::uint64_t>(ino));
     }
     void clear() {
         for (Shard& one : shards_) {
-            std::scoped_lock const lock{one.mutex};
+            base::LockGuard const lock{one.mutex};
             one.files.clear();
         }
     }
 
 private:
     struct Shard {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, SharedPartial> files;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, SharedPartial> files OBLEA_GUARDED_BY(mutex);
     };
     [[nodiscard]] Shard& shard(Ino ino) {
         return shards_[static_cast<std::uint64_t>(ino) % shards_.size()];

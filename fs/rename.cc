@@ -77,7 +77,7 @@ Status UnionFs::Impl::save_replaced(RenameEnds const& ends) {
     if (target.type == FileType::directory) {
         OBLEA_TRY(clear_folder(target.ino));
         SharedFd fd = OBLEA_TRY(folder_fd(target.ino));
-        std::scoped_lock const lock{held.mutex};
+        base::LockGuard const lock{held.mutex};
         held.fds[number(target.ino)] = std::move(fd);
         return {};
     }
@@ -99,7 +99,7 @@ void UnionFs::Impl::undo_saved(RenameEnds const& ends) {
         return;
     }
     if (target.type == FileType::directory) {
-        std::scoped_lock const lock{held.mutex};
+        base::LockGuard const lock{held.mutex};
         held.fds.erase(number(target.ino));
         return;
     }

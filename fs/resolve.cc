@@ -83,7 +83,7 @@ void UnionFs::Impl::collect(Ino ino) {
         files.erase(ino);
         partials.erase(ino);
         if (taken->place == Place::held) {
-            std::scoped_lock const lock{held.mutex};
+            base::LockGuard const lock{held.mutex};
             held.fds.erase(number(ino));
         }
         if (taken->place == Place::orphan) {
@@ -185,7 +185,7 @@ Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std:
     }
     if (type != FileType::directory) {
         {
-            std::scoped_lock const lock{anchors.mutex};
+            base::LockGuard const lock{anchors.mutex};
             auto const anchored = anchors.by_upper_ino.find(upper_ino);
             if (anchored != anchors.by_upper_ino.end()) {
                 identity.ino = anchored->second;
@@ -341,7 +341,7 @@ Result<SharedFd> UnionFs::Impl::folder_fd(Ino folder) {
             case Place::entry:
                 break;
             case Place::held: {
-                std::scoped_lock const lock{held.mutex};
+                base::LockGuard const lock{held.mutex};
                 auto const found = held.fds.find(number(ino));
                 at = found == held.fds.end() ? nullptr : found->second;
                 break;

@@ -126,16 +126,16 @@ Status UnionFs::Impl::resume() {
     Known const known = ledger.start_over();
     nodes.start_over(known);
     {
-        std::scoped_lock const lock{handles.mutex};
+        base::LockGuard const lock{handles.mutex};
         // Numbers that nobody was given before.
         handles.next = (std::uint64_t{ledger.generation()} << 32U) + 1;
     }
     {
-        std::scoped_lock const lock{anchors.mutex};
+        base::LockGuard const lock{anchors.mutex};
         anchors.by_upper_ino.clear();
     }
     {
-        std::scoped_lock const lock{link_counts.mutex};
+        base::LockGuard const lock{link_counts.mutex};
         link_counts.left.clear();
     }
     partials.clear();

@@ -12,6 +12,7 @@
 #include "fs/plan/name_plans.h"
 #include "fs/union_fs.h"
 #include "fs/upper/upper_impl.h"
+#include "store/base/mutex.h"
 #include "store/index/file_mode.h"
 
 #include <array>
@@ -321,19 +322,18 @@ struct UnionFs::Impl {
     Result<ChangeAhead> write_ahead(Ino ino, std::uint64_t offset) const;
     // What is in the upper; both want a copy-up before.
     Result<std::size_t> write_contents(Ino ino, base::ByteView data, std::uint64_t offset);
-    // With the mutex of `part` held, if there is one.
-    Status truncate(PartialFile* part, int file, std::uint64_t size);
+    Status truncate(PartialFile& part, int file, std::uint64_t size) OBLEA_REQUIRES(part.mutex);
 
     // --- partial.cc: files of which the upper has the attributes and some blocks ---
     // Null: the file is whole, or in the lower tree alone. EIO when the image is not the one that
     // has the rest of the file.
     Result<SharedPartial> partial_of(Ino ino);
     Result<SharedPartial> load_partial(Node const& node);
-    // With the file's mutex held:
-    Status copy_missing(PartialFile& part, int file, std::uint64_t from, std::uint64_t to);
-    Status save_blocks(PartialFile& part, BlockMap::Blocks added);
-    Status save_cut(PartialFile& part);
-    Status make_whole(Ino ino, PartialFile& part, int file);
+    Status copy_missing(PartialFile& part, int file, std::uint64_t from, std::uint64_t to)
+        OBLEA_REQUIRES(part.mutex);
+    Status save_blocks(PartialFile& part, BlockMap::Blocks added) OBLEA_REQUIRES(part.mutex);
+    Status save_cut(PartialFile& part) OBLEA_REQUIRES(part.mutex);
+    Status make_whole(Ino ino, PartialFile& part, int file) OBLEA_REQUIRES(part.mutex);
     // Carries `change` out, which gives new contents to bytes [from, to), with all that it needs
     // around them.
     Status change_contents(Ino ino, PartialFile& part, int file, std::uint64_t from,
@@ -377,21 +377,21 @@ struct UnionFs::Impl {
 
     // Descriptors of what has no name any more (Place::held).
     struct Held {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, SharedFd> fds;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, SharedFd> fds OBLEA_GUARDED_BY(mutex);
     } held;
 
     // Inodes of the image that are in work/index, by the upper file's own number.
     struct Anchors {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, Ino> by_upper_ino;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, Ino> by_upper_ino OBLEA_GUARDED_BY(mutex);
     } anchors;
 
     // Hard-linked inodes of the image that lost names: how many still show. The file in work/links
     // says the same.
     struct LinkCounts {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, std::uint32_t> left;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, std::uint32_t> left OBLEA_GUARDED_BY(mutex);
     } link_counts;
 
     // Partial files that were changed and are still to be settled.
@@ -400,11 +400,11 @@ struct UnionFs::Impl {
             Pin pin{};
             std::chrono::steady_clock::time_point first{}, last{};
         };
-        std::mutex mutex;
+        base::Mutex mutex;
         std::condition_variable more;   // files, or the end
         std::condition_variable ended;  // stop
-        std::unordered_map<std::uint64_t, One> files;
-        bool stop = false;
+        std::unordered_map<std::uint64_t, One> files OBLEA_GUARDED_BY(mutex);
+        bool stop OBLEA_GUARDED_BY(mutex) = false;
     } unsettled;
     std::thread background;
 
@@ -412,9 +412,10 @@ struct UnionFs::Impl {
     std::function<void(std::uint64_t)> copy_listener;
 
     struct FolderHandles {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, std::shared_ptr<Listing const>> open;
-        std::uint64_t next = 1;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, std::shared_ptr<Listing const>>
+            open OBLEA_GUARDED_BY(mutex);
+        std::uint64_t next OBLEA_GUARDED_BY(mutex) = 1;
     } handles;
 };
 

@@ -114,7 +114,7 @@ UnionFs::Impl::change_xattr(Ino ino,
         return fail(Errno::estale, "setxattr");
     }
     auto const names = folder_locks.share(before->parent);
-    std::scoped_lock const lock{inode_locks.of(ino).mutex};
+    base::LockGuard const lock{inode_locks.of(ino).mutex};
     Node node;
     OBLEA_TRY(stat_node(ino, node));
     Located const at = OBLEA_TRY(locate(node));

@@ -133,7 +133,7 @@ std::int32_t BackingFiles::number_for(int device, Candidate const& candidate) {
 
 BackingFiles::Way BackingFiles::add_open(Ino ino, Candidate const& candidate) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const [at, first] = home.files.try_emplace(static_cast<std::uint64_t>(ino));
     Known& file = at->second;
     Way way;
@@ -157,7 +157,7 @@ BackingFiles::Way BackingFiles::add_open(Ino ino, Candidate const& candidate) {
 
 void BackingFiles::end_open(Ino ino, std::function<void()> const& release) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     release();
     auto const at = home.files.find(static_cast<std::uint64_t>(ino));
     if (at == home.files.end()) {
@@ -177,19 +177,22 @@ void BackingFiles::end_open(Ino ino, std::function<void()> const& release) {
 
 bool BackingFiles::is_kernels(Ino ino) {
     Shard& home = shard(ino);
-    std::scoped_lock const lock{home.mutex};
+    base::LockGuard const lock{home.mutex};
     auto const at = home.files.find(static_cast<std::uint64_t>(ino));
     return at != home.files.end() && at->second.number != kThroughCache;
 }
 
 void BackingFiles::resume() {
     for (Shard& one : shards_) {
+        base::LockGuard const lock{one.mutex};
         one.files.clear();
     }
     for (auto const& [ino, known] : ledger_.start_over()) {
-        shard(Ino{ino}).files[ino] = {.number = static_cast<std::int32_t>(known.entry[0]),
-                                      .opens = known.entry[1],
-                                      .slot = known.slot};
+        Shard& home = shard(Ino{ino});
+        base::LockGuard const lock{home.mutex};
+        home.files[ino] = {.number = static_cast<std::int32_t>(known.entry[0]),
+                           .opens = known.entry[1],
+                           .slot = known.slot};
     }
 }
 

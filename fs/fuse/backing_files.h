@@ -11,12 +11,12 @@
 #pragma once
 #include "fs/ledger.h"
 #include "fs/types.h"
+#include "store/base/mutex.h"
 #include "store/base/unique_fd.h"
 
 #include <array>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -75,8 +75,8 @@ private:
         }
     };
     struct Shard {
-        std::mutex mutex;
-        std::unordered_map<std::uint64_t, Known> files;
+        base::Mutex mutex;
+        std::unordered_map<std::uint64_t, Known> files OBLEA_GUARDED_BY(mutex);
     };
     static std::int32_t number_for(int device, Candidate const& candidate);
     [[nodiscard]] Shard& shard(Ino ino) {

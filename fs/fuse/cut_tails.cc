@@ -15,7 +15,7 @@ std::uint64_t CutTails::tail_begin(std::uint64_t size) {
 }
 
 void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     take(ino);  // the kernel drops the pages of an earlier tail with this one's
     tails_.push_back({.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}});
     by_ino_[ino] = std::prev(tails_.end());
@@ -34,7 +34,7 @@ std::optional<Stretch> CutTails::drop(Ino ino) {
     if (nothing_is_kept()) {
         return std::nullopt;
     }
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     auto const given = take(ino);
     kept_.store(by_ino_.size() + given_.size());
     return given;
@@ -57,7 +57,7 @@ std::size_t CutTails::complete(Ino ino, std::uint64_t offset, base::MutableBytes
     if (nothing_is_kept()) {
         return filled;
     }
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     auto const known = by_ino_.find(ino);
     if (known == by_ino_.end()) {
         return filled;

@@ -17,12 +17,12 @@
 #include "fs/fuse/stale_pages.h"
 #include "fs/types.h"
 #include "store/base/bytes.h"
+#include "store/base/mutex.h"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 
@@ -55,15 +55,16 @@ private:
         std::optional<Stretch> given{};
     };
     using Tails = std::list<Tail>;
-    void erase(Tails::iterator tail);
-    std::optional<Stretch> take(Ino ino);
+    void erase(Tails::iterator tail) OBLEA_REQUIRES(mutex_);
+    std::optional<Stretch> take(Ino ino) OBLEA_REQUIRES(mutex_);
     [[nodiscard]] bool nothing_is_kept() const { return kept_.load() == 0; }
 
-    std::mutex mutex_;
-    Tails tails_;  // oldest first
-    std::unordered_map<Ino, Tails::iterator> by_ino_;
-    std::size_t bytes_ = 0;
-    std::unordered_map<Ino, Stretch> given_;  // of tails whose bytes had to go
+    base::Mutex mutex_;
+    Tails tails_ OBLEA_GUARDED_BY(mutex_);  // oldest first
+    std::unordered_map<Ino, Tails::iterator> by_ino_ OBLEA_GUARDED_BY(mutex_);
+    std::size_t bytes_ OBLEA_GUARDED_BY(mutex_) = 0;
+    // Of tails whose bytes had to go.
+    std::unordered_map<Ino, Stretch> given_ OBLEA_GUARDED_BY(mutex_);
     // How many files the two maps have. Changed under the mutex, read without it: a zero sends a
     // request away that every other one would make wait, so it must not come too late. It cannot.
     // keep() has counted the file before it returns; only then is the file cut, and only then is

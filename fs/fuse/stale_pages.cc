@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kPatience{100};
 }  // namespace
 
 void StalePages::drop(Ino ino, Stretch pages, Drop const& drop) {
-    std::unique_lock lock{mutex_};
+    base::UniqueLock lock{mutex_};
     if (!thread_.joinable()) {
         ended_ = false;
         thread_ = std::thread{[this] { work(); }};
@@ -22,13 +22,19 @@ void StalePages::drop(Ino ino, Stretch pages, Drop const& drop) {
     jobs_.push_back({.ino = ino, .pages = pages, .drop = drop});
     std::uint64_t const mine = ++asked_;
     more_.notify_one();
-    done_.wait_for(lock, kPatience, [&] { return dropped_ >= mine; });
+    done_.wait_for(lock.for_wait(), kPatience, [&] {
+        mutex_.assert_held();
+        return dropped_ >= mine;
+    });
 }
 
 void StalePages::work() {
-    std::unique_lock lock{mutex_};
+    base::UniqueLock lock{mutex_};
     for (;;) {
-        more_.wait(lock, [&] { return ended_ || !jobs_.empty(); });
+        more_.wait(lock.for_wait(), [&] {
+            mutex_.assert_held();
+            return ended_ || !jobs_.empty();
+        });
         if (jobs_.empty()) {
             return;
         }
@@ -44,7 +50,7 @@ void StalePages::work() {
 
 void StalePages::stop() {
     {
-        std::scoped_lock const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         ended_ = true;
     }
     more_.notify_one();

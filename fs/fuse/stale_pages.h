@@ -7,12 +7,12 @@
 // for that thread, but not for ever. Any thread.
 #pragma once
 #include "fs/types.h"
+#include "store/base/mutex.h"
 
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 namespace oblea::fs {
@@ -45,12 +45,13 @@ private:
     };
     void work();
 
-    std::mutex mutex_;
+    base::Mutex mutex_;
     std::condition_variable more_;  // jobs, or the end
     std::condition_variable done_;
-    std::deque<Job> jobs_;
-    std::uint64_t asked_ = 0, dropped_ = 0;  // counted from the first one on
-    bool ended_ = false;
+    std::deque<Job> jobs_ OBLEA_GUARDED_BY(mutex_);
+    std::uint64_t asked_ OBLEA_GUARDED_BY(mutex_) = 0;  // counted from the first one on
+    std::uint64_t dropped_ OBLEA_GUARDED_BY(mutex_) = 0;
+    bool ended_ OBLEA_GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

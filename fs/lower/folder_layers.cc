@@ -100,6 +100,7 @@ Result<std::unique_ptr<FolderLayers>> FolderLayers::open(std::vector<std::string
         layers->roots_.push_back(std::move(root));
         layers->override_xattrs_.push_back(recorded);
     }
+    base::LockGuard const lock{layers->mutex_};
     layers->stable_devices_ = static_cast<std::uint32_t>(layers->devices_.size());
     return layers;
 }
@@ -190,7 +191,7 @@ Result<FolderLayers::Redirected> FolderLayers::follow(std::uint16_t layer,
 }
 
 std::uint32_t FolderLayers::device(dev_t number) {
-    std::scoped_lock const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     auto const known = std::ranges::find(devices_, number);
     auto const index = static_cast<std::uint32_t>(known - devices_.begin());
     if (known == devices_.end()) {

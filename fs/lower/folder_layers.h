@@ -7,11 +7,11 @@
 #include "fs/fd_cache.h"
 #include "fs/lower/folder_lower.h"
 #include "fs/lower/folder_marks.h"
+#include "store/base/mutex.h"
 
 #include <sys/stat.h>
 
 #include <array>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,8 +66,8 @@ private:
     FolderLowerOptions::Redirects redirects_;
     std::vector<SharedFd> roots_;
     std::vector<char const*> override_xattrs_;
-    std::mutex mutex_;
-    std::vector<dev_t> devices_;
+    base::Mutex mutex_;
+    std::vector<dev_t> devices_ OBLEA_GUARDED_BY(mutex_);
     std::uint32_t stable_devices_ = 0;
 };
 

@@ -163,8 +163,6 @@ Result<FolderLower::Gathered> FolderLower::gather(InodeNo folder,
     return gathered;
 }
 
-// Under the mutex: whether there are files whose number another name has too, and of which it is
-// not known yet how many links they have.
 bool FolderLower::look_at_doubtful(std::vector<Pending>& entries,
                                    std::vector<std::size_t>& doubtful) const {
     doubtful.clear();
@@ -227,7 +225,7 @@ Result<InodeNo> FolderLower::number_entry(InodeNo folder, std::uint32_t position
 
 Status FolderLower::install(InodeNo folder, FolderRecord& record, Gathered gathered) const {
     std::vector<std::size_t> doubtful;
-    std::unique_lock lock{records_.mutex};
+    base::UniqueLock lock{records_.mutex};
     for (;;) {
         if (record.loaded.load(std::memory_order_relaxed)) {
             return {};  // another thread has read the same

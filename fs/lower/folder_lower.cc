@@ -20,7 +20,7 @@ std::string joined(std::string_view folder, std::string_view name) {
 }  // namespace
 
 Status FolderLower::start() {
-    std::scoped_lock const lock{records_.mutex};
+    base::LockGuard const lock{records_.mutex};
     auto const root = OBLEA_TRY(records_.add());
     auto const top = static_cast<std::uint16_t>(layers_->count() - 1);
     struct stat const info = OBLEA_TRY(sys::fstat(layers_->root(top)->get()));
@@ -133,7 +133,7 @@ Result<std::vector<LowerName>> FolderLower::names(InodeNo ino) const {
     if (folder != InodeNo::none) {
         result.push_back({folder, records_.name(*one)});
     }
-    std::scoped_lock const lock{records_.mutex};
+    base::LockGuard const lock{records_.mutex};
     auto const more = records_.more_names.find(ino);
     if (more != records_.more_names.end()) {
         for (InodeRecords::NameAt const& name : more->second) {

@@ -107,9 +107,13 @@ private:
     Result<LayerEntryRead> read_entry(Reading const& reading, sys::DirEntry& entry) const;
     Result<std::vector<LayerEntryRead>> read_part(OpenPart& part) const;
     Status install(InodeNo folder, FolderRecord& record, Gathered gathered) const;
+    // Whether there are files whose number another name has too, and of which it is not known yet
+    // how many links they have.
     [[nodiscard]] bool look_at_doubtful(std::vector<Pending>& entries,
-                                        std::vector<std::size_t>& doubtful) const;
-    Result<InodeNo> number_entry(InodeNo folder, std::uint32_t position, Pending& pending) const;
+                                        std::vector<std::size_t>& doubtful) const
+        OBLEA_REQUIRES(records_.mutex);
+    Result<InodeNo> number_entry(InodeNo folder, std::uint32_t position, Pending& pending) const
+        OBLEA_REQUIRES(records_.mutex);
 
     Result<SharedFd> open_file(InodeNo file) const;
     Result<SharedFd> open_data(InodeRecord const& record, At const& at) const;

@@ -98,7 +98,7 @@ Result<std::optional<InodeNo>> FolderLower::find_origin(std::string_view text) c
     }
     InodeNo known = InodeNo::none;
     {
-        std::scoped_lock const lock{records_.mutex};
+        base::LockGuard const lock{records_.mutex};
         InodeRecords::Number const number{key->number, key->device};
         auto const found = records_.by_number.find(number);
         if (found == records_.by_number.end()) {

@@ -71,7 +71,7 @@ Status IndexLower::make_reverse() const {
 
 Result<std::vector<LowerName>> IndexLower::names(InodeNo ino) const {
     {
-        std::scoped_lock const lock{reverse_.mutex};
+        base::LockGuard const lock{reverse_.mutex};
         if (!reverse_.made) {
             OBLEA_TRY(make_reverse());
         }

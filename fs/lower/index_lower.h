@@ -3,10 +3,10 @@
 // gives.
 #pragma once
 #include "fs/lower/lower_tree.h"
+#include "store/base/mutex.h"
 #include "store/index/index.h"
 
 #include <map>
-#include <mutex>
 
 namespace oblea::fs {
 
@@ -47,11 +47,11 @@ private:
     // The index has no way from an inode to its names, which only a first copy-up needs: all names,
     // sorted by inode, made when they are first asked for.
     struct Reverse {
-        std::mutex mutex;
-        bool made = false;
-        std::vector<NameRef> names;
+        base::Mutex mutex;
+        bool made OBLEA_GUARDED_BY(mutex) = false;
+        std::vector<NameRef> names;  // not changed once made
     };
-    Status make_reverse() const;
+    Status make_reverse() const OBLEA_REQUIRES(reverse_.mutex);
 
     store::Index const& index_;
     mutable Reverse reverse_;

@@ -7,11 +7,11 @@
 #pragma once
 #include "fs/lower/lower_tree.h"
 #include "fs/types.h"
+#include "store/base/mutex.h"
 
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,15 +58,14 @@ public:
     [[nodiscard]] InodeRecord* find(store::InodeNo ino);
     [[nodiscard]] std::string_view name(InodeRecord const& record) const;
 
-    std::mutex mutex;
+    base::Mutex mutex;
 
-    // Under the mutex:
     struct Added {
         store::InodeNo ino = store::InodeNo::none;
         InodeRecord* record = nullptr;
     };
-    Result<Added> add();  // ENFILE past kCountMax
-    std::string_view keep(std::string_view name);
+    Result<Added> add() OBLEA_REQUIRES(mutex);  // ENFILE past kCountMax
+    std::string_view keep(std::string_view name) OBLEA_REQUIRES(mutex);
     struct NameAt {
         store::InodeNo folder = store::InodeNo::none;
         std::uint32_t position = 0;
@@ -80,20 +79,21 @@ public:
     struct NumberHash {
         std::size_t operator()(Number const& key) const noexcept;
     };
-    std::unordered_map<Number, store::InodeNo, NumberHash> by_number;
-    std::unordered_map<store::InodeNo, std::vector<NameAt>> more_names;
+    std::unordered_map<Number, store::InodeNo, NumberHash> by_number OBLEA_GUARDED_BY(mutex);
+    std::unordered_map<store::InodeNo, std::vector<NameAt>> more_names OBLEA_GUARDED_BY(mutex);
     // Of those that an origin told of.
-    std::unordered_map<store::InodeNo, std::uint64_t> told_births;
+    std::unordered_map<store::InodeNo, std::uint64_t> told_births OBLEA_GUARDED_BY(mutex);
 
 private:
     static constexpr std::size_t kPerChunk = 4096;
     using Chunk = std::array<InodeRecord, kPerChunk>;
     std::array<std::atomic<Chunk*>, kCountMax / kPerChunk> chunks_{};
-    std::vector<std::unique_ptr<Chunk>> owned_;
-    std::uint32_t count_ = 0;
-    std::vector<std::unique_ptr<char[]>> texts_;  // NOLINT: one allocation for many names
-    std::size_t text_used_ = 0;
-    std::size_t text_room_ = 0;
+    std::vector<std::unique_ptr<Chunk>> owned_ OBLEA_GUARDED_BY(mutex);
+    std::uint32_t count_ OBLEA_GUARDED_BY(mutex) = 0;
+    // One allocation for many names.
+    std::vector<std::unique_ptr<char[]>> texts_ OBLEA_GUARDED_BY(mutex);  // NOLINT: see above
+    std::size_t text_used_ OBLEA_GUARDED_BY(mutex) = 0;
+    std::size_t text_room_ OBLEA_GUARDED_BY(mutex) = 0;
 };
 
 }  // namespace oblea::fs

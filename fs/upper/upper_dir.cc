@@ -245,7 +245,7 @@ Status UpperDir::Impl::remove_orphan(std::string const& name) {
 // --- maps ---
 
 Status UpperDir::Impl::look_for_maps() {
-    std::scoped_lock const one_at_a_time{maps_mutex};
+    base::LockGuard const one_at_a_time{maps_mutex};
     auto folder = sys::openat(work.get(), "maps", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!folder.has_value()) {
         return folder.error().code == Errno::enoent
@@ -263,7 +263,7 @@ Status UpperDir::Impl::look_for_maps() {
 }
 
 Result<int> UpperDir::Impl::maps() {
-    std::scoped_lock const one_at_a_time{maps_mutex};
+    base::LockGuard const one_at_a_time{maps_mutex};
     if (!maps_folder.valid()) {
         // Programs that know nothing of partial files must not open this layer any more.
         OBLEA_TRY(sys::replace_file(work.get(), "format", kFormatWithMaps, 0644, sys::Sync::no));

@@ -19,11 +19,11 @@
 #pragma once
 #include "fs/upper/marks.h"
 #include "fs/upper/upper_dir.h"
+#include "store/base/mutex.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,8 +52,8 @@ struct UpperDir::Impl {
     enum class ChangeOwner { no, yes } change_owner = ChangeOwner::no;
     std::atomic<std::uint64_t> temp_counter{0};
     std::atomic<bool> may_have_partial{false};  // work/maps is there
-    std::mutex maps_mutex;
-    UniqueFd maps_folder;
+    base::Mutex maps_mutex;
+    UniqueFd maps_folder OBLEA_GUARDED_BY(maps_mutex);
 
     [[nodiscard]] std::string temp_name();
 
