@@ -182,6 +182,17 @@ bool is_within(std::string_view inner, std::string_view outer) {
     return inner.starts_with(outer) && (inner.size() == outer.size() || inner[outer.size()] == '/');
 }
 
+// The kernel's number for a mount, which it never gives again; 0 where it does not tell. Asks no
+// server, least of all one that has not begun.
+std::uint64_t mount_id_at(std::string const& mount_point) {
+    constexpr unsigned kUniqueMountId = 0x4000;  // STATX_MNT_ID_UNIQUE
+    struct statx info = {};
+    int const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+    bool const told = ::statx(AT_FDCWD, mount_point.c_str(), flags, kUniqueMountId, &info) == 0 &&
+                      (info.stx_mask & kUniqueMountId) != 0;
+    return told ? info.stx_mnt_id : 0;
+}
+
 Result<Attached> attach(std::string const& mount_point, MountOptions const& options) {
     Target target = OBLEA_TRY(open_target(mount_point));
     OBLEA_TRY(check_free(target));
@@ -195,12 +206,14 @@ Result<Attached> attach(std::string const& mount_point, MountOptions const& opti
         return fail(Errno::eio, "mount", target.path + ": mounted, but not in the mount table");
     }
     attached.mount_device = entry->device;
+    attached.mount_id = mount_id_at(target.path);
     return attached;
 }
 
 Status detach(Attached const& attached, Lazy lazy) {
     auto const entry = top_mount_at(OBLEA_TRY(read_mountinfo()), attached.mount_point);
-    if (!entry || entry->device != attached.mount_device) {
+    if (!entry || entry->device != attached.mount_device ||
+        mount_id_at(attached.mount_point) != attached.mount_id) {
         return {};  // somebody has taken it away already, or covered it by another one
     }
     int const flags = UMOUNT_NOFOLLOW | (lazy == Lazy::yes ? MNT_DETACH : 0);

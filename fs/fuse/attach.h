@@ -13,9 +13,10 @@
 namespace oblea::fs {
 
 struct Attached {
-    base::UniqueFd device;     // the connection to the kernel
-    std::string mount_point;   // absolute, without links
-    std::string mount_device;  // "0:57", to tell this mount from others at the same place
+    base::UniqueFd device;       // the connection to the kernel
+    std::string mount_point;     // absolute, without links
+    std::string mount_device;    // "0:57", which a later mount may have, too
+    std::uint64_t mount_id = 0;  // that no other mount ever has; 0: unknown (before Linux 6.8)
 };
 
 // Errors: see Server::mount.
@@ -23,6 +24,9 @@ Result<Attached> attach(std::string const& mount_point, MountOptions const& opti
 
 // Takes exactly this mount away; done already is a success. Errors: EBUSY when it is in use.
 Status detach(Attached const& attached, Lazy lazy);
+
+// What tells the mount at a place from every other, for Attached.
+std::uint64_t mount_id_at(std::string const& mount_point);
 
 // The pure parts.
 

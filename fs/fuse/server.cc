@@ -377,7 +377,8 @@ Result<std::unique_ptr<Server>> Server::adopt(std::unique_ptr<UnionFs> fs, Hando
     OBLEA_TRY(impl->prepare(threads));
     impl->attached = {.device = std::move(device),
                       .mount_point = handover.mount_point,
-                      .mount_device = handover.mount_device};
+                      .mount_device = handover.mount_device,
+                      .mount_id = handover.mount_id};
     OBLEA_TRY(impl->open_session(MountOptions::Debug::no));
     OBLEA_TRY(impl->negotiate_again(handover));
     impl->connection.choose({.mode = *mode, .reason = handover.reason});
@@ -404,6 +405,7 @@ Handover Server::handover() const {
             .reason = connection.terms.reason,
             .mount_point = impl_->attached.mount_point,
             .mount_device = impl_->attached.mount_device,
+            .mount_id = impl_->attached.mount_id,
             .placeholders = connection.placeholders.added()};
 }
 

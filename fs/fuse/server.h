@@ -65,6 +65,7 @@ struct Handover {
     std::string reason;
     std::string mount_point;
     std::string mount_device;  // "0:57"
+    std::uint64_t mount_id = 0;
     std::vector<Placeholders::Added> placeholders{};
 };
 

@@ -130,8 +130,11 @@ Error explain_busy(std::string const& mount_point) {
 
 Status unmount(std::string const& mount_point, Lazy lazy) {
     MountEntry const entry = OBLEA_TRY(find_ours(mount_point));
-    auto ended = detach(
-        {.device = {}, .mount_point = entry.mount_point, .mount_device = entry.device}, lazy);
+    auto ended = detach({.device = {},
+                         .mount_point = entry.mount_point,
+                         .mount_device = entry.device,
+                         .mount_id = mount_id_at(entry.mount_point)},
+                        lazy);
     if (!ended.has_value() && ended.error().code == Errno::ebusy) {
         return std::unexpected<Error>(explain_busy(entry.mount_point));
     }

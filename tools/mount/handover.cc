@@ -9,7 +9,7 @@ namespace {
 using nlohmann::json;
 
 // Raised whenever the meaning of anything in it changes, that of the shared memory included.
-constexpr int kGeneration = 2;
+constexpr int kGeneration = 3;
 
 json json_of(fs::Placeholders::Added const& one) {
     return {{"parent", static_cast<std::uint64_t>(one.parent)},
@@ -47,6 +47,7 @@ json json_of(fs::Handover const& server) {
             {"reason", server.reason},
             {"mount_point", server.mount_point},
             {"mount_device", server.mount_device},
+            {"mount_id", server.mount_id},
             {"placeholders", placeholders}};
 }
 
@@ -60,7 +61,8 @@ fs::Handover server_of(json const& object) {
                         .data = object.at("data").get<std::string>(),
                         .reason = object.at("reason").get<std::string>(),
                         .mount_point = object.at("mount_point").get<std::string>(),
-                        .mount_device = object.at("mount_device").get<std::string>()};
+                        .mount_device = object.at("mount_device").get<std::string>(),
+                        .mount_id = object.at("mount_id").get<std::uint64_t>()};
     for (json const& byte : object.at("init")) {
         server.init.push_back(std::byte{byte.get<std::uint8_t>()});
     }

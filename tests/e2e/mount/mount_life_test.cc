@@ -4,6 +4,7 @@
 #include "store/layer/layout.h"
 #include "tools/mount/containers.h"
 
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <thread>
@@ -255,6 +256,22 @@ TEST_CASE("a mount whose server was killed can be taken away and made again", "[
     image.mount(again);
     CHECK(read_text(image / "etc/new") == "new\n");
     CHECK(image.unmount().kept == info.container);
+}
+
+TEST_CASE("a server that ends leaves what was mounted in its place since", "[e2e][mount]") {
+    MountedImage image;
+    for (int i = 0; i < 20; ++i) {
+        auto request = image.request();
+        request.source.container = "kept";
+        auto const info = image.mount(request);
+        // The kernel gives the number of the mount's device to the next one.
+        if (::umount2(image.mount_point().c_str(), 0) != 0 ||
+            ::mount("oblea-test", image.mount_point().c_str(), "tmpfs", 0, "size=64k") != 0) {
+            return;  // no right to mount
+        }
+        REQUIRE(ends_soon(info.pid));
+        REQUIRE(::umount2(image.mount_point().c_str(), 0) == 0);
+    }
 }
 
 TEST_CASE("a foreground server ends when it is told to", "[e2e][mount]") {

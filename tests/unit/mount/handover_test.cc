@@ -32,7 +32,8 @@ MountHandover example() {
                                       .data = "cached",
                                       .reason = "a \"reason\"",
                                       .mount_point = "/mnt/a\nb",
-                                      .mount_device = "0:57"}};
+                                      .mount_device = "0:57",
+                                      .mount_id = 4294967297}};
     handover.request.mode = MountMode::writable;
     handover.request.remove = RemoveAtUnmount::always;
     handover.request.upper_dir = "/upper";
@@ -87,14 +88,14 @@ TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
 
 TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
     std::string text = encode_handover(example());
-    std::string const word = "\"generation\":2";
+    std::string const word = "\"generation\":3";
     auto const at = text.find(word);
     REQUIRE(at != std::string::npos);
     auto const code_of = [](std::string_view what) { return parse_handover(what).error().code; };
-    text.replace(at, word.size(), "\"generation\":3");
+    text.replace(at, word.size(), "\"generation\":4");
     CHECK(code_of(text) == base::Errno::eopnotsupp);
     CHECK(code_of("no JSON") == base::Errno::eopnotsupp);
-    CHECK(code_of("{\"generation\":2}") == base::Errno::eio);
+    CHECK(code_of("{\"generation\":3}") == base::Errno::eio);
 }
 
 TEST_CASE("only the words of a successor make one", "[mount][handover]") {
