@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower_counts.h"
 
+#include "store/base/sys.h"
+
+#include <unistd.h>
+
 #include <utility>
 
 namespace oblea::fs {
+
+namespace sys = base::sys;
 
 Result<LowerCounts> LowerCounts::make(std::uint32_t inode_count) {
     std::size_t const bytes = (std::size_t{inode_count} + 1) * sizeof(Slot);
@@ -69,17 +75,25 @@ bool LowerCounts::clear_node_if_unknown(std::uint64_t ino) {
     return false;
 }
 
-std::vector<std::uint64_t> LowerCounts::start_over() {
+Result<std::vector<std::uint64_t>> LowerCounts::start_over() {
     std::vector<std::uint64_t> unlinked;
-    for (std::uint64_t ino = 0; ino < slots_.size(); ++ino) {
-        Slot& slot = slots_[ino];
-        std::uint32_t const old = slot.lookups.load(std::memory_order_relaxed);
-        slot.lookups.store(old & kCountMax, std::memory_order_relaxed);
-        if ((old & kUnlinked) != 0 && (old & kCountMax) != 0) {
-            unlinked.push_back(ino);
+    // Only what was touched: the array may be larger than the memory, and reading takes pages too.
+    for (std::uint64_t end = 0;;) {
+        auto const touched = sys::lseek(memory_.descriptor(), end, SEEK_DATA);
+        if (!touched.has_value() && touched.error().code == Errno::enxio) {
+            return unlinked;
+        }
+        std::uint64_t const begin = OBLEA_TRY(touched);
+        end = OBLEA_TRY(sys::lseek(memory_.descriptor(), begin, SEEK_HOLE));
+        for (std::uint64_t ino = begin / sizeof(Slot); ino < end / sizeof(Slot); ++ino) {
+            Slot& slot = slots_[ino];
+            std::uint32_t const old = slot.lookups.load(std::memory_order_relaxed);
+            slot.lookups.store(old & kCountMax, std::memory_order_relaxed);
+            if ((old & kUnlinked) != 0 && (old & kCountMax) != 0) {
+                unlinked.push_back(ino);
+            }
         }
     }
-    return unlinked;
 }
 
 }  // namespace oblea::fs

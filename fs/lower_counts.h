@@ -50,7 +50,7 @@ public:
     }
     // For a process that takes over: forgets the nodes, gives the known inodes that no name leads
     // to. While no other thread uses the counts.
-    [[nodiscard]] std::vector<std::uint64_t> start_over();
+    Result<std::vector<std::uint64_t>> start_over();
 
 private:
     static constexpr std::uint32_t kNode = std::uint32_t{1} << 31U;

@@ -118,11 +118,12 @@ void UnionFs::Impl::resume_unlinked(Ino ino) {
 }
 
 Status UnionFs::Impl::resume() {
+    OBLEA_TRY(lower->resume());
     if (upper == nullptr) {
-        return {};  // nothing is remembered of an image
+        return {};  // nothing else is remembered of what nobody changes
     }
     stop_background();
-    std::vector<std::uint64_t> const unlinked = counts.start_over();
+    std::vector<std::uint64_t> const unlinked = OBLEA_TRY(counts.start_over());
     Known const known = ledger.start_over();
     nodes.start_over(known);
     {

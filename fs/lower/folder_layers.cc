@@ -77,7 +77,8 @@ Result<std::vector<std::string>> layer_xattr_names(int folder, std::string_view 
 }
 
 Result<std::unique_ptr<FolderLayers>> FolderLayers::open(std::vector<std::string> const& paths,
-                                                         FolderLowerOptions::Redirects redirects) {
+                                                         FolderLowerOptions::Redirects redirects,
+                                                         NumberingLog& numbering) {
     if (paths.empty()) {
         return fail(Errno::einval, "", "no lower folder");
     }
@@ -85,7 +86,8 @@ Result<std::unique_ptr<FolderLayers>> FolderLayers::open(std::vector<std::string
         return fail(Errno::einval, "",
                     "more than " + std::to_string(limits::kLayersMax) + " lower folders");
     }
-    std::unique_ptr<FolderLayers> layers{new FolderLayers(redirects)};  // NOLINT: private
+    std::unique_ptr<FolderLayers> layers{
+        new FolderLayers(redirects, numbering)};  // NOLINT: private
     for (std::string const& path : paths) {
         SharedFd root = OBLEA_TRY(open_layer(path));
         static_cast<void>(layers->device(OBLEA_TRY(sys::fstat(root->get())).st_dev));
@@ -195,6 +197,7 @@ std::uint32_t FolderLayers::device(dev_t number) {
     auto const known = std::ranges::find(devices_, number);
     auto const index = static_cast<std::uint32_t>(known - devices_.begin());
     if (known == devices_.end()) {
+        numbering_.note({.kind = NumberingLog::Event::Kind::file_system, .number = number});
         devices_.push_back(number);
     }
     return index;

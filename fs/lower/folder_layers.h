@@ -7,6 +7,7 @@
 #include "fs/fd_cache.h"
 #include "fs/lower/folder_lower.h"
 #include "fs/lower/folder_marks.h"
+#include "fs/lower/numbering_log.h"
 #include "store/base/mutex.h"
 
 #include <sys/stat.h>
@@ -27,9 +28,11 @@ struct FolderMarks {
 
 class FolderLayers {
 public:
-    // `paths` bottom first. Errors: see folder_lower.
+    // `paths` bottom first; file systems that are met are noted in `numbering`. Errors: see
+    // folder_lower.
     static Result<std::unique_ptr<FolderLayers>> open(std::vector<std::string> const& paths,
-                                                      FolderLowerOptions::Redirects redirects);
+                                                      FolderLowerOptions::Redirects redirects,
+                                                      NumberingLog& numbering);
 
     [[nodiscard]] std::uint16_t count() const { return static_cast<std::uint16_t>(roots_.size()); }
     [[nodiscard]] SharedFd const& root(std::uint16_t layer) const { return roots_[layer]; }
@@ -61,9 +64,11 @@ public:
     static Numbers numbers_of(int folder);
 
 private:
-    explicit FolderLayers(FolderLowerOptions::Redirects redirects) : redirects_(redirects) {}
+    FolderLayers(FolderLowerOptions::Redirects redirects, NumberingLog& numbering)
+        : redirects_(redirects), numbering_(numbering) {}
 
     FolderLowerOptions::Redirects redirects_;
+    NumberingLog& numbering_;
     std::vector<SharedFd> roots_;
     std::vector<char const*> override_xattrs_;
     base::Mutex mutex_;

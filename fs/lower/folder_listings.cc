@@ -251,6 +251,7 @@ Status FolderLower::install(InodeNo folder, FolderRecord& record, Gathered gathe
         }
         lock.lock();
     }
+    numbering_->note({.kind = NumberingLog::Event::Kind::folder, .number = index_of(folder)});
     record.parts = std::move(gathered.parts);
     record.entries.reserve(gathered.entries.size());
     for (Pending& pending : gathered.entries) {

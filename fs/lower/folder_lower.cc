@@ -158,10 +158,37 @@ Status FolderLower::find_all_names() const {
     return {};
 }
 
+Status FolderLower::resume() const {
+    using Event = NumberingLog::Event;
+    while (auto const event = numbering_->unseen()) {
+        switch (event->kind) {
+        case Event::Kind::folder:
+            OBLEA_TRY(loaded(InodeNo{static_cast<std::uint32_t>(event->number)}));
+            break;
+        case Event::Kind::origin: {
+            base::LockGuard const lock{records_.mutex};
+            OBLEA_TRY(number_origin({.device = event->device,
+                                     .number = event->number,
+                                     .birth = event->birth,
+                                     .type = event->type}));
+            break;
+        }
+        case Event::Kind::file_system:
+            static_cast<void>(layers_->device(event->number));
+            break;
+        }
+        if (numbering_->unseen() == event) {
+            return fail(Errno::estale, "lower", "a lower folder was changed");
+        }
+    }
+    return numbering_->is_same();
+}
+
 Result<std::shared_ptr<LowerTree const>> folder_lower(std::vector<std::string> const& layers,
                                                       FolderLowerOptions const& options) {
-    auto opened = OBLEA_TRY(FolderLayers::open(layers, options.redirects));
-    auto tree = std::make_shared<FolderLower>(std::move(opened), options);
+    auto numbering = std::make_unique<NumberingLog>(OBLEA_TRY(NumberingLog::make()));
+    auto opened = OBLEA_TRY(FolderLayers::open(layers, options.redirects, *numbering));
+    auto tree = std::make_shared<FolderLower>(std::move(numbering), std::move(opened), options);
     OBLEA_TRY(tree->start());
     return std::shared_ptr<LowerTree const>{std::move(tree)};
 }

@@ -10,6 +10,8 @@
 // Two names are one inode exactly when they have one number on one file system. Paths are resolved
 // beneath their layer's root and never through links or into other mounts, whatever a layer holds.
 //
+// In which order things are met is noted in memory that outlives the process (LowerTree::resume).
+//
 // A layer whose root has user.containers.override_stat (or fuse-overlayfs' own names for it) is one
 // in which owners, modes and kinds of files were recorded so, and is shown as recorded.
 #pragma once

@@ -6,6 +6,7 @@
 #include "fs/lower/folder_lower.h"
 #include "fs/lower/folder_merge.h"
 #include "fs/lower/inode_records.h"
+#include "fs/lower/numbering_log.h"
 #include "store/base/sys.h"
 
 #include <memory>
@@ -27,10 +28,22 @@ inline std::uint32_t index_of(InodeNo ino) {
 // When the file was made, which tells it from a later one of its number; 0 where it is not known.
 Result<std::uint64_t> birth_of(int folder, std::string_view name);
 
+// What an upper remembers of a file: its device, its number and its birth there, and its kind. Of
+// one that a later mount could not tell again: its inode number here, and the session's instead of
+// its birth.
+struct FileKey {
+    enum class Stable { no, yes } stable = Stable::yes;
+    std::uint32_t device = 0;
+    std::uint64_t number = 0;
+    std::uint64_t birth = 0;
+    FileType type = FileType::regular;
+};
+
 class FolderLower final : public LowerTree {
 public:
-    FolderLower(std::unique_ptr<FolderLayers> layers, FolderLowerOptions options)
-        : layers_(std::move(layers)), options_(options) {}
+    FolderLower(std::unique_ptr<NumberingLog> numbering, std::unique_ptr<FolderLayers> layers,
+                FolderLowerOptions options)
+        : numbering_(std::move(numbering)), layers_(std::move(layers)), options_(options) {}
     Status start();
 
     [[nodiscard]] std::uint32_t inode_count() const override { return InodeRecords::kCountMax; }
@@ -55,6 +68,7 @@ public:
     Result<std::uint64_t> seek(InodeNo file, std::uint64_t offset, Seek what) const override;
     Result<std::string> origin_key(InodeNo ino) const override;
     Result<std::optional<InodeNo>> find_origin(std::string_view key) const override;
+    Status resume() const override;
 
 private:
     // A file by the folder that it is in and its name there.
@@ -114,6 +128,8 @@ private:
         OBLEA_REQUIRES(records_.mutex);
     Result<InodeNo> number_entry(InodeNo folder, std::uint32_t position, Pending& pending) const
         OBLEA_REQUIRES(records_.mutex);
+    // Its name, if it still shows one, was not met yet.
+    Result<InodeNo> number_origin(FileKey const& key) const OBLEA_REQUIRES(records_.mutex);
 
     Result<SharedFd> open_file(InodeNo file) const;
     Result<SharedFd> open_data(InodeRecord const& record, At const& at) const;
@@ -128,6 +144,7 @@ private:
         return Ino{(std::uint64_t{layer} << 32U) | index_of(ino)};
     }
 
+    std::unique_ptr<NumberingLog> numbering_;
     std::unique_ptr<FolderLayers> layers_;
     FolderLowerOptions options_;
     mutable InodeRecords records_;

@@ -12,26 +12,18 @@ namespace {
 
 constexpr char const* kRootKey = "root";
 
-// What an upper remembers of a file: its device, its number and its birth there, and its kind.
-struct FileKey {
-    std::uint32_t device = 0;
-    std::uint64_t number = 0;
-    std::uint64_t birth = 0;
-    FileType type = FileType::regular;
-};
-
-std::string encode_key(FileKey const& key, bool stable) {
-    return fmt::format("{}{}.{}.{:x}.{}", stable ? 'f' : 'x', key.device, key.number, key.birth,
-                       static_cast<unsigned>(key.type));
+std::string encode_key(FileKey const& key) {
+    return fmt::format("{}{}.{}.{:x}.{}", key.stable == FileKey::Stable::yes ? 'f' : 'x',
+                       key.device, key.number, key.birth, static_cast<unsigned>(key.type));
 }
 
 std::optional<FileKey> parse_key(std::string_view text) {
-    if (!text.starts_with('f')) {
+    if (!text.starts_with('f') && !text.starts_with('x')) {
         return std::nullopt;
     }
     char const* at = text.data() + 1;
     char const* const end = text.data() + text.size();
-    FileKey key;
+    FileKey key{.stable = text.front() == 'f' ? FileKey::Stable::yes : FileKey::Stable::no};
     unsigned type = 0;
     auto const take = [&](auto& value, int base) {
         if (at != text.data() + 1) {
@@ -78,14 +70,32 @@ Result<std::string> FolderLower::origin_key(InodeNo ino) const {
     }
     bool const stable =
         one->device < layers_->stable_devices() && one->alias == InodeRecord::Alias::no;
-    FileKey key{.device = one->device, .number = one->number, .type = one->type};
     if (!stable) {
-        key.number = index_of(ino);
-        return encode_key(key, stable);
+        return encode_key({.stable = FileKey::Stable::no,
+                           .device = one->device,
+                           .number = index_of(ino),
+                           .birth = numbering_->session(),
+                           .type = one->type});
     }
     At const at = OBLEA_TRY(locate(*one));
-    key.birth = OBLEA_TRY(birth_of(at.folder->get(), at.name));
-    return encode_key(key, stable);
+    std::uint64_t const birth = OBLEA_TRY(birth_of(at.folder->get(), at.name));
+    return encode_key(
+        {.device = one->device, .number = one->number, .birth = birth, .type = one->type});
+}
+
+Result<InodeNo> FolderLower::number_origin(FileKey const& key) const {
+    numbering_->note({.kind = NumberingLog::Event::Kind::origin,
+                      .type = key.type,
+                      .device = key.device,
+                      .number = key.number,
+                      .birth = key.birth});
+    auto const added = OBLEA_TRY(records_.add());
+    added.record->device = key.device;
+    added.record->type = key.type;
+    added.record->number = key.number;
+    records_.by_number.emplace(InodeRecords::Number{key.number, key.device}, added.ino);
+    records_.told_births.emplace(added.ino, key.birth);
+    return added.ino;
 }
 
 Result<std::optional<InodeNo>> FolderLower::find_origin(std::string_view text) const {
@@ -93,7 +103,16 @@ Result<std::optional<InodeNo>> FolderLower::find_origin(std::string_view text) c
         return std::optional{InodeNo::root};
     }
     auto const key = parse_key(text);
-    if (!key.has_value() || key->device >= layers_->stable_devices() || key->number == 0) {
+    if (!key.has_value() || key->number == 0) {
+        return std::optional<InodeNo>{};
+    }
+    if (key->stable == FileKey::Stable::no) {
+        InodeNo const given{static_cast<std::uint32_t>(key->number)};
+        bool const is_ours = key->birth == numbering_->session() &&
+                             key->number <= InodeRecords::kCountMax && record(given).has_value();
+        return is_ours ? std::optional{given} : std::nullopt;
+    }
+    if (key->device >= layers_->stable_devices()) {
         return std::optional<InodeNo>{};
     }
     InodeNo known = InodeNo::none;
@@ -102,14 +121,7 @@ Result<std::optional<InodeNo>> FolderLower::find_origin(std::string_view text) c
         InodeRecords::Number const number{key->number, key->device};
         auto const found = records_.by_number.find(number);
         if (found == records_.by_number.end()) {
-            // Its name, if it still shows one, was not met yet.
-            auto const added = OBLEA_TRY(records_.add());
-            added.record->device = key->device;
-            added.record->type = key->type;
-            added.record->number = key->number;
-            records_.by_number.emplace(number, added.ino);
-            records_.told_births.emplace(added.ino, key->birth);
-            return std::optional{added.ino};
+            return std::optional{OBLEA_TRY(number_origin(*key))};
         }
         known = found->second;
     }

@@ -86,6 +86,11 @@ public:
     // told by its name, or by the redirect of a renamed one.
     virtual Result<std::string> origin_key(store::InodeNo ino) const = 0;
     virtual Result<std::optional<store::InodeNo>> find_origin(std::string_view key) const = 0;
+
+    // In a process forked from the one that opened the tree, when another such process was killed:
+    // from then on a number means what it meant there. Before any other thread uses the tree.
+    // Errors: ESTALE when the source was changed.
+    virtual Status resume() const { return {}; }
 };
 
 }  // namespace oblea::fs

@@ -9,11 +9,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 
 namespace oblea::test {
@@ -93,6 +97,31 @@ struct Stack {
 bool may_mark() {
     TempDir const temp;
     return ::setxattr(temp.path().c_str(), "trusted.oblea.probe", "1", 1, 0) == 0;
+}
+
+// A process that serves and is killed: what it has done, as it told before.
+std::string told_by_killed(std::function<std::string()> const& serve) {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    pid_t const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::string const told = serve();
+        bool const written =
+            ::write(ends[1], told.data(), told.size()) == static_cast<ssize_t>(told.size());
+        ::kill(::getpid(), written ? SIGKILL : SIGABRT);
+    }
+    ::close(ends[1]);
+    std::string told;
+    std::array<char, 4096> buffer{};
+    for (ssize_t count = 0; (count = ::read(ends[0], buffer.data(), buffer.size())) > 0;) {
+        told.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    ::close(ends[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    return told;
 }
 
 }  // namespace
@@ -334,6 +363,65 @@ TEST_CASE("no descriptor is held for each inode", "[fs][lower]") {
     CHECK(seen.size() == 3000);
     auto const open = std::distance(stdfs::directory_iterator{"/proc/self/fd"}, {});
     CHECK(open < 1400);
+}
+
+TEST_CASE("who takes over from a killed process gives the same numbers", "[fs][lower]") {
+    Stack stack;
+    stack.layer().file("a/x", "").file("b/y", "").file("b/c/z", "").file("e/f", "");
+    stdfs::create_hard_link(stack.at("b/y"), stack.at("e/other"));
+    stack.layer().file("b/above", "").folder("n/m");
+    stdfs::create_hard_link(stack.at("b/above"), stack.at("n/m/again"));
+    stack.open();
+    std::string const of_upper = value_of(stack.tree->origin_key(stack.ino("e/f")));
+
+    stack.open();  // as after a remount: nothing is met yet
+    std::vector<std::string> const met{"n/m/again", "b/c/z", "e/other", "a", "e/f"};
+    auto const numbers = [&](std::size_t count) {
+        std::string text;
+        for (std::size_t i = 0; i < count; ++i) {
+            InodeNo const ino = stack.ino(met[i]);
+            text += fmt::format("{} {} {}\n", met[i], static_cast<std::uint32_t>(ino),
+                                stack.tree->st_ino(ino));
+        }
+        return text;
+    };
+    std::string first = told_by_killed([&] { return numbers(2); });
+    std::string const second = told_by_killed([&] {
+        if (!stack.tree->resume().has_value()) {
+            return std::string{"no"};
+        }
+        auto const told = stack.tree->find_origin(of_upper);  // before its name is met
+        bool const found = told.has_value() && told->has_value();
+        return numbers(met.size()) + (found ? "found" : "not found");
+    });
+    CHECK(second.starts_with(first));
+    CHECK(second.ends_with("found"));
+    CHECK_FALSE(second.ends_with("not found"));
+    value_of(stack.tree->resume());
+    // In another order: what was met before has its number.
+    CHECK(stack.shows("e/f"));
+    CHECK(numbers(met.size()) + "found" == second);
+    CHECK(value_of(stack.tree->find_origin(of_upper)) == stack.ino("e/f"));
+    CHECK(stack.ino("b/above") == stack.ino("n/m/again"));
+    value_of(stack.tree->resume());
+}
+
+TEST_CASE("a key that is for one session means nothing in another", "[fs][lower]") {
+    Stack stack;
+    stack.layer().file("f", "text");
+    stack.open();
+    std::string const key = fmt::format("x0.{}.0.1", static_cast<std::uint32_t>(stack.ino("f")));
+    CHECK(value_of(stack.tree->find_origin(key)) == std::nullopt);
+}
+
+TEST_CASE("a folder that was changed before somebody took over is told", "[fs][lower]") {
+    Stack stack;
+    stack.layer().file("a/x", "").file("b/y", "");
+    stack.open();
+    CHECK(told_by_killed([&] { return stack.shows("b/y") ? "seen" : "not seen"; }) == "seen");
+    stdfs::remove_all(stack.at("b"));
+    auto const resumed = stack.tree->resume();
+    REQUIRE_FALSE(resumed.has_value());
 }
 
 TEST_CASE("a private upper layer is refused as a lower", "[fs][lower]") {
