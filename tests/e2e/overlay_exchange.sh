@@ -131,8 +131,10 @@ mv mnt/etc/links mnt/etc/moved
 gone work
 mount_ours up work
 echo more >>mnt/etc/moved/a
-server=$(pgrep -n -f "lowerdir=$lowers,upperdir=up,workdir=work mnt")
-kill -9 "$server"
+# The one that holds the mount, which would start another server, and the one that serves.
+mapfile -t servers < <(pgrep -f "lowerdir=$lowers,upperdir=up,workdir=work mnt")
+assert_eq "processes of a mount" 2 "${#servers[@]}"
+kill -9 "${servers[@]}"
 umount -l mnt
 assert_fails oblea-overlay -o lowerdir=up mnt
 oblea seal -o "lowerdir=$lowers,upperdir=up,workdir=work"

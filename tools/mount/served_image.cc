@@ -11,15 +11,10 @@
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 
 namespace oblea::tools {
 namespace {
@@ -57,12 +52,6 @@ Status check_owner_ids(Container const& container, OwnerIds here) {
 }
 
 }  // namespace
-
-void log_end(Status const& ended) {
-    if (!ended.has_value()) {
-        fmt::print(stderr, "oblea: {}\n", ended.error().message());
-    }
-}
 
 Result<std::unique_ptr<ServedImage>> ServedImage::open(store::Store const& store,
                                                        MountRequest const& request) {
@@ -193,57 +182,6 @@ Status ServedImage::describe() {
     }
     return lease_.describe(encode_mount(description_));
 }
-
-namespace {
-
-// Deaths by their own fault after which a mount is given up, and in what time.
-constexpr int kCrashesMax = 8;
-constexpr std::chrono::seconds kCrashesWithin{10};
-
-// A holder that ends with its own parent, as that of a container's mount does, is followed by its
-// server: without it that would serve a namespace that it keeps alive itself. Where the holder is
-// nobody's, the server goes on without it.
-class EndOfHolder {
-public:
-    EndOfHolder() { ::prctl(PR_GET_PDEATHSIG, &signal_); }
-
-    // In the child.
-    void inherit() const {
-        if (signal_ == 0) {
-            return;
-        }
-        ::prctl(PR_SET_PDEATHSIG, signal_);
-        if (::getppid() != holder_) {
-            ::raise(signal_);  // it waits until the server runs
-        }
-    }
-
-private:
-    int signal_ = 0;
-    pid_t holder_ = ::getpid();
-};
-
-// Whether a signal says that the program is at fault, and not that somebody wanted it gone.
-bool is_fault(int signal) {
-    return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGILL ||
-           signal == SIGFPE;
-}
-
-// Counts faults, and says when there were too many.
-class Patience {
-public:
-    [[nodiscard]] bool is_exhausted() {
-        auto const now = std::chrono::steady_clock::now();
-        std::erase_if(faults_, [&](auto const& at) { return now - at > kCrashesWithin; });
-        faults_.push_back(now);
-        return faults_.size() > kCrashesMax;
-    }
-
-private:
-    std::vector<std::chrono::steady_clock::time_point> faults_;
-};
-
-}  // namespace
 
 void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed crashed) {
     serve_until_unmounted(signals, first == First::yes ? Status{} : server_->resume(crashed));
@@ -381,45 +319,16 @@ Result<pid_t> ServedImage::start_server(StopSignals& signals, First first,
             return child->pid;
         }
     }
-    std::fflush(nullptr);  // else the child would print what is buffered once more
-    EndOfHolder const end;
-    pid_t const server = ::fork();
-    if (server == 0) {
-        end.inherit();
-        serve(signals, first, crashed);
-    }
-    return server > 0 ? Result<pid_t>{server} : fail(sys::last_errno(), "fork");
+    return fork_server([&] { serve(signals, first, crashed); });
 }
 
 Status ServedImage::run(StopSignals& signals) {
-    Patience patience;
-    auto crashed = fs::Server::Crashed::no;
-    for (First first = First::yes;; first = First::no) {
-        pid_t const server = OBLEA_TRY(start_server(signals, first, crashed));
-        auto const [status, upgrade] = OBLEA_TRY(signals.wait_for(server));
-        if (WIFEXITED(status)) {
-            return WEXITSTATUS(status) == 0
-                       ? Status{}
-                       : fail(Errno::eio, "", "the file system's server ended with an error");
-        }
-        if (upgrade && server_->can_resume()) {
-            crashed = fs::Server::Crashed::no;
-            load_program();
-            continue;
-        }
-        int const signal = WTERMSIG(status);
-        bool const fault = is_fault(signal);
-        crashed = fault ? fs::Server::Crashed::yes : fs::Server::Crashed::no;
-        std::string const death = fmt::format("the file system's server (process {}) died: {}",
-                                              server, ::strsignal(signal));
-        if (!server_->can_resume()) {
-            return fail(Errno::eio, "", death + "; this kernel cannot go on with another one");
-        }
-        if (fault && patience.is_exhausted()) {
-            return fail(Errno::eio, "", death + ", as others before it");
-        }
-        fmt::print(stderr, "oblea: {}; another one takes over\n", death);
-    }
+    return keep_serving(*server_, signals,
+                        {.start =
+                             [&](First first, fs::Server::Crashed crashed) {
+                                 return start_server(signals, first, crashed);
+                             },
+                         .upgrade = [this] { load_program(); }});
 }
 
 Result<bool> ServedImage::is_untouched() const {

@@ -4,6 +4,7 @@
 #include "fs/fuse/server.h"
 #include "tools/mount/background.h"
 #include "tools/mount/handover.h"
+#include "tools/mount/keep_serving.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/mount_info.h"
 #include "tools/mount/stop_signals.h"
@@ -32,10 +33,8 @@ public:
     // Where messages go once there is no terminal.
     [[nodiscard]] int log() const { return log_.get(); }
 
-    // Serves until unmounted, in child processes: when one dies, the next one takes over and
-    // programs that use the mount go on. This process holds what they share and does nothing else;
-    // it must have one thread. At kUpgradeSignal the next one, and those after it, come from the
-    // program's file as it is then.
+    // Serves until unmounted, in child processes (keep_serving()). At kUpgradeSignal the next one,
+    // and those after it, come from the program's file as it is then.
     Status run(StopSignals& signals);
 
     // After run(), or instead of it: unmounts, and drops the container if that is due.
@@ -54,7 +53,6 @@ private:
     Result<std::unique_ptr<fs::UnionFs>> adopt_union();
     Status mount();
     Status describe();
-    enum class First { no, yes };
     [[noreturn]] void serve(StopSignals& signals, First first, fs::Server::Crashed crashed);
     [[noreturn]] void serve_until_unmounted(StopSignals& signals, Status resumed);
     // A child that serves, forked from here or from another program.
@@ -82,9 +80,6 @@ private:
     base::UniqueFd program_;  // that serves instead of this one
     DescribedMount description_;
 };
-
-// Says in the server's log why something failed.
-void log_end(Status const& ended);
 
 // The image's id for a source, and what is known of it; used by whoever needs its config too.
 struct ResolvedSource {

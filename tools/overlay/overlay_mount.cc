@@ -6,6 +6,7 @@
 #include "fs/upper/upper_dir.h"
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
+#include "tools/mount/keep_serving.h"
 #include "tools/mount/serve_process.h"
 #include "tools/mount/stop_signals.h"
 
@@ -263,22 +264,35 @@ public:
         return served;
     }
 
-    // Whoever started it may go.
+    // Serves until unmounted, in child processes (keep_serving()), the last of which seals.
     Status run(StopSignals& signals) {
-        return signals.run(*server_, [] {});
+        return keep_serving(*server_, signals,
+                            {.start = [&](First first, fs::Server::Crashed crashed) {
+                                return fork_server([&] { serve(signals, first, crashed); });
+                            }});
     }
 
-    // Unmounts what is still mounted, and seals.
-    Status finish() {
+    // After run() in a child, or instead of it: unmounts what is still mounted, and seals.
+    Status seal() {
         auto file_system = server_->take_union();
         server_.reset();
-        if (!folders_.has_value()) {
-            return {};
-        }
-        return folders_->seal(std::move(file_system));
+        return folders_.has_value() ? folders_->seal(std::move(file_system)) : Status{};
     }
 
 private:
+    [[noreturn]] void serve(StopSignals& signals, First first, fs::Server::Crashed crashed) {
+        Status ended = first == First::yes ? Status{} : server_->resume(crashed);
+        if (ended.has_value()) {
+            // Whoever started it may go.
+            ended = signals.run(*server_, [] {});
+            auto const sealed = seal();
+            ended = ended.has_value() ? sealed : ended;
+        }
+        log_end(ended);
+        std::fflush(nullptr);
+        ::_exit(ended.has_value() ? 0 : 1);
+    }
+
     Status mount() {
         OverlayOptions const& options = paths_.options;
         auto lower = OBLEA_TRY(open_lower(options));
@@ -314,12 +328,11 @@ int serve_in_background(Paths const& paths, Report& report) {
     }
     auto const quiet = redirect_standard_streams(-1);
     auto const told = quiet.has_value() ? report.success("") : quiet;
-    Status ran;
-    if (told.has_value()) {
-        ran = (*served)->run(signals);
+    if (!told.has_value()) {
+        static_cast<void>((*served)->seal());  // nobody is there to be told
+        return 1;
     }
-    auto const finished = (*served)->finish();
-    return told.has_value() && ran.has_value() && finished.has_value() ? 0 : 1;
+    return (*served)->run(signals).has_value() ? 0 : 1;
 }
 
 }  // namespace
@@ -336,9 +349,7 @@ Status serve_overlay(OverlayOptions const& options, std::string const& mount_poi
     OBLEA_TRY(settle_process());
     StopSignals signals{Hangup::ends};
     auto const served = OBLEA_TRY(ServedOverlay::open(paths));
-    auto const ran = served->run(signals);
-    auto finished = served->finish();
-    return ran.has_value() ? finished : ran;
+    return served->run(signals);
 }
 
 Status seal_overlay(OverlayOptions const& options) {

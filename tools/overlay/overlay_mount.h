@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Mounts of plain folders: the process that serves one, and what it leaves behind.
+// Mounts of plain folders: the processes that serve one, and what they leave behind.
+//
+// One process holds the mount and another serves it: when that dies, the next takes over
+// (keep_serving()).
 //
 // The upper folder is private while it is mounted (UpperDir::State) and sealed before the server
 // ends, so that every overlay understands it. Other servers that want it meanwhile wait for that.
@@ -16,8 +19,8 @@ namespace oblea::tools {
 // upper one; EBUSY for an upper that another mount has.
 Status mount_overlay(OverlayOptions const& options, std::string const& mount_point);
 
-// The calling process becomes the server; returns when the mount has ended and the upper is sealed.
-// SIGTERM, SIGINT and SIGHUP unmount.
+// The calling process holds the mount, and must have one thread; returns when the mount has ended
+// and the upper is sealed. SIGTERM, SIGINT and SIGHUP unmount.
 Status serve_overlay(OverlayOptions const& options, std::string const& mount_point);
 
 // Seals the upper of a mount whose server was killed. One that is sealed stays as it is.
