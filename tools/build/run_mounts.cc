@@ -14,6 +14,14 @@ BindMount::Access access_of(Mount const& mount) {
     return mount.read_only ? BindMount::Access::read_only : BindMount::Access::read_write;
 }
 
+std::vector<std::string> tmpfs_options(Mount const& mount) {
+    std::vector<std::string> options{"nosuid", "nodev"};
+    if (mount.size_bytes > 0) {
+        options.push_back("size=" + std::to_string(mount.size_bytes));
+    }
+    return options;
+}
+
 class Maker {
 public:
     Maker(store::Store const& store, MountSources const& sources)
@@ -26,7 +34,8 @@ public:
         case Mount::Type::cache:
             return add_cache(mount);
         case Mount::Type::tmpfs:
-            made_.run.tmpfs.push_back({.target = target_of(mount), .size_bytes = mount.size_bytes});
+            made_.run.tmpfs.push_back(
+                {.target = target_of(mount), .options = tmpfs_options(mount)});
             made_.key.push_back("tmpfs " + target_of(mount));
             return {};
         case Mount::Type::secret:

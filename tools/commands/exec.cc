@@ -3,6 +3,7 @@
 
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/run_options.h"
 
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ namespace {
 
 struct ExecOptions {
     std::string name;
+    std::vector<std::string> env_files;
     ExecRequest request;
 };
 
@@ -21,9 +23,12 @@ Result<int> exec(Context& context, ExecOptions const& options) {
     if (options.request.terminal && options.request.input && ::isatty(STDIN_FILENO) == 0) {
         return fail(Errno::einval, "", "the input device is not a TTY");
     }
+    ExecRequest request = options.request;
+    request.env = OBLEA_TRY(read_env_files(options.env_files));
+    request.env.insert(request.env.end(), options.request.env.begin(), options.request.env.end());
     auto const store = OBLEA_TRY(open_store(context));
     Container const container = OBLEA_TRY(need_container(store, options.name));
-    auto const result = OBLEA_TRY(exec_in_container(store, container, options.request));
+    auto const result = OBLEA_TRY(exec_in_container(store, container, request));
     if (!result.problem.empty()) {
         context.error(result.problem);
     }
@@ -63,6 +68,10 @@ Command exec_command() {
                      .value_name = "NAME=VALUE",
                      .help = "Set a variable; NAME alone hands yours on",
                      .target = &request.env},
+                    {.names = "--env-file",
+                     .value_name = "FILE",
+                     .help = "Set the variables of a file, one a line",
+                     .target = &options->env_files},
                     {.names = "-w,--workdir",
                      .value_name = "DIR",
                      .help = "Working folder inside",

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tools/cli/docker_config.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/images/image_config.h"
@@ -100,8 +101,12 @@ Result<int> list_images(Context& context, ImagesOptions const& options) {
         context.print(OBLEA_TRY(image_tree(store, chosen, rows, options)));
         return exit_code::kSuccess;
     }
+    std::string format = options.format;
+    if (format.empty() && !options.quiet) {
+        format = OBLEA_TRY(docker_setting("imagesFormat"));
+    }
     context.print(
-        OBLEA_TRY(render_images(rows, {.format = options.format,
+        OBLEA_TRY(render_images(rows, {.format = std::move(format),
                                        .truncate = options.no_trunc ? Truncate::no : Truncate::yes,
                                        .digests = options.digests ? Digests::show : Digests::hide,
                                        .quiet = options.quiet ? Quiet::yes : Quiet::no,
@@ -127,7 +132,7 @@ Command images_command() {
             "name, ** across parts.\n\n"
             "A format is a Go template over .Repository, .Tag, .Digest, .ID, .CreatedSince, "
             ".CreatedAt and .Size; 'table TEMPLATE' gives it a heading, 'json' prints one object a "
-            "line.",
+            "line. The default is imagesFormat of docker's config.json.",
         .operands = {{.name = "NAME",
                       .help = "Only images called so: REPOSITORY or REPOSITORY:TAG, or a pattern",
                       .target = &options->name}},

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tools/cli/docker_config.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/container/container_rows.h"
@@ -40,6 +41,9 @@ Result<int> list(Context& context, PsOptions const& options) {
         .truncate = options.no_trunc ? RowOptions::Truncate::no : RowOptions::Truncate::yes,
         .sizes = options.size ? RowOptions::Sizes::show : RowOptions::Sizes::hide,
         .now = std::time(nullptr)};
+    if (options.format.empty() && !options.quiet) {
+        row_options.format = OBLEA_TRY(docker_setting("psFormat"));
+    }
     if (options.quiet) {
         if (!options.format.empty()) {
             context.warning("Ignoring custom format, because both --format and --quiet are set.");
@@ -70,7 +74,8 @@ Command ps_command() {
             "status=STATUS, volume=PATH.\n\n"
             "A format is a Go template over .ID, .Names, .Image, .Command, .CreatedAt, "
             ".RunningFor, .Ports, .State, .Status, .Size, .Labels, .Mounts, .Networks and .Label "
-            "\"KEY\"; 'table TEMPLATE' gives it a heading, 'json' prints one object a line.",
+            "\"KEY\"; 'table TEMPLATE' gives it a heading, 'json' prints one object a line. The "
+            "default is psFormat of docker's config.json.",
         .operands = {},
         .options = {{.names = "-a,--all",
                      .value_name = "",

@@ -107,7 +107,11 @@ struct StartOptions {
 
 Result<int> start_one(Context const& context, store::Store const& store, std::string const& name) {
     Container const container = OBLEA_TRY(need_container(store, name));
-    if (!OBLEA_TRY(observe_state(store, container)).is_active()) {
+    ContainerState const state = OBLEA_TRY(observe_state(store, container));
+    if (state.status == ContainerState::Status::paused) {
+        return fail(Errno::einval, "", "cannot start a paused container, try unpause instead");
+    }
+    if (!state.is_active()) {
         StartOutcome const outcome = OBLEA_TRY(start_monitor(store, container, Begin::at_once));
         if (outcome.exit_status != 0) {
             return tell(context, outcome);
@@ -157,8 +161,12 @@ struct AttachOptions {
 Result<int> attach_command_run(Context& context, AttachOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     Container const container = OBLEA_TRY(need_container(store, options.name));
-    if (!OBLEA_TRY(observe_state(store, container)).is_active()) {
+    ContainerState const state = OBLEA_TRY(observe_state(store, container));
+    if (!state.is_active()) {
         return fail(Errno::einval, "", "You cannot attach to a stopped container, start it first");
+    }
+    if (state.status == ContainerState::Status::paused) {
+        return fail(Errno::einval, "", "You cannot attach to a paused container, unpause it first");
     }
     RunConfig const config = OBLEA_TRY(run_config_of(container));
     AttachRequest request = attach_request(config, options.detach_keys);

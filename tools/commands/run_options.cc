@@ -5,6 +5,7 @@
 #include "store/base/sys.h"
 #include "store/image/reference.h"
 #include "tools/commands/verify_option.h"
+#include "tools/container/mount_options.h"
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/published_ports.h"
 #include "tools/mount/private_server.h"
@@ -22,6 +23,7 @@ namespace oblea::tools {
 namespace {
 
 namespace sys = base::sys;
+using base::UniqueFd;
 
 constexpr std::size_t kEnvFileBytesMax = 4U << 20U;
 
@@ -33,16 +35,20 @@ std::vector<std::string> own_environment() {
     return list;
 }
 
-// Relative folders are the caller's, and what does not exist is made, as docker does.
+// Relative folders are the caller's.
+std::string absolute_source(std::string const& source) {
+    if (source != "." && !source.starts_with("./") && !source.starts_with("../")) {
+        return source;
+    }
+    std::error_code code;
+    return std::filesystem::absolute(source, code).lexically_normal().string();
+}
+
+// What does not exist is made, as docker does.
 Result<BindMount> volume(std::string const& typed) {
     std::string text = typed;
-    auto const colon = text.find(':');
-    std::string const source = text.substr(0, colon);
-    if (colon != std::string::npos &&
-        (source == "." || source.starts_with("./") || source.starts_with("../"))) {
-        std::error_code code;
-        auto const full = std::filesystem::absolute(source, code).lexically_normal().string();
-        text = full + text.substr(colon);
+    if (auto const colon = text.find(':'); colon != std::string::npos) {
+        text = absolute_source(text.substr(0, colon)) + text.substr(colon);
     }
     BindMount bind = OBLEA_TRY(parse_bind_mount(text));
     if (!sys::fstatat(AT_FDCWD, bind.source.c_str(), 0).has_value()) {
@@ -51,17 +57,35 @@ Result<BindMount> volume(std::string const& typed) {
     return bind;
 }
 
+// Unlike a volume's, its source must be there.
+Status add_mount(RunConfig& config, std::string const& typed) {
+    AskedMount asked = OBLEA_TRY(parse_mount_option(typed));
+    if (auto* const tmpfs = std::get_if<TmpfsMount>(&asked)) {
+        config.tmpfs.push_back(std::move(*tmpfs));
+        return {};
+    }
+    BindMount bind = std::get<BindMount>(std::move(asked));
+    bind.source = absolute_source(bind.source);
+    if (!bind.source.starts_with('/')) {
+        return fail(Errno::einval, "",
+                    fmt::format("invalid mount config for type \"bind\": invalid mount path: '{}' "
+                                "mount path must be absolute",
+                                bind.source));
+    }
+    if (!sys::fstatat(AT_FDCWD, bind.source.c_str(), 0).has_value()) {
+        return fail(Errno::enoent, "",
+                    "invalid mount config for type \"bind\": bind source path does not exist: " +
+                        bind.source);
+    }
+    config.binds.push_back(std::move(bind));
+    return {};
+}
+
 Result<RunRequest> request_of(RunOptions const& options) {
     RunRequest request;
     request.command = options.command;
     request.entrypoint = options.entrypoint;
-    for (std::string const& file : options.env_files) {
-        std::string const text = OBLEA_TRY(with_context(
-            sys::read_file(AT_FDCWD, file.c_str(), kEnvFileBytesMax), [&] { return file; }));
-        for (std::string& line : parse_env_file(text)) {
-            request.env.push_back(std::move(line));
-        }
-    }
+    request.env = OBLEA_TRY(read_env_files(options.env_files));
     request.env.insert(request.env.end(), options.env.begin(), options.env.end());
     request.caller_env = own_environment();
     request.workdir = options.workdir;
@@ -73,6 +97,12 @@ Result<RunRequest> request_of(RunOptions const& options) {
     plain.hostname = options.hostname;
     for (std::string const& one : options.volumes) {
         plain.binds.push_back(OBLEA_TRY(volume(one)));
+    }
+    for (std::string const& one : options.mounts) {
+        OBLEA_TRY(add_mount(plain, one));
+    }
+    for (std::string const& one : options.tmpfs) {
+        plain.tmpfs.push_back(OBLEA_TRY(parse_tmpfs_mount(one)));
     }
     for (std::string const& one : options.ports) {
         auto const ports = OBLEA_TRY(parse_port_mappings(one));
@@ -88,6 +118,46 @@ Result<RunRequest> request_of(RunOptions const& options) {
     plain.remove_at_end = options.remove;
     plain.verify = options.verify;
     return request;
+}
+
+// Taken before the container is made, so that of two with one file the second is not made.
+Result<UniqueFd> take_id_file(std::string const& path) {
+    auto file = sys::open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (!file.has_value() && file.error().code == Errno::eexist) {
+        return fail(Errno::eexist, "",
+                    "container ID file found, make sure the other container isn't running or "
+                    "delete " +
+                        path);
+    }
+    return with_context(std::move(file), [&] { return "failed to create the container ID file"; });
+}
+
+Result<Container> make_without_file(Context const& context, store::Store const& store,
+                                    RunOptions const& options, MountedBy mounted_by) {
+    RunRequest request = OBLEA_TRY(request_of(options));
+    if (!request.plain.ports.empty() || request.publish_all) {
+        OBLEA_TRY(need_pasta());
+    }
+    registry::PullPolicy const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
+    EnsureImageRequest const wanted{
+        .image = options.image, .policy = policy, .quiet = options.quiet};
+    std::string const image = OBLEA_TRY(ensure_image(context, store, wanted));
+    store::Lease const lease = OBLEA_TRY(store.take_lease("create"));
+    ResolvedSource const source =
+        OBLEA_TRY(resolve_source(store, {.image = image, .container = {}}));
+    auto const config = OBLEA_TRY(store.read_blob(source.image, limits::kConfigBytesMax));
+    if (!config.has_value() || !source.known.has_value()) {
+        return fail(Errno::enoent, "", "the image's config is not in the store: import it again");
+    }
+    RunConfig run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
+    OBLEA_TRY(choose_host_ports(run.ports));
+    OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_in_private())
+                                                          : OBLEA_TRY(owner_ids_here());
+    return create_container(store, {.name = options.name,
+                                    .image = *source.known,
+                                    .image_name = image,
+                                    .owner_ids = ids,
+                                    .run = encode_run_config(run).dump()});
 }
 
 }  // namespace
@@ -138,6 +208,15 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "DIR:TARGET[:ro]",
          .help = "Show a folder or file of the machine inside",
          .target = &options.volumes},
+        {.names = "--mount",
+         .value_name = "type=TYPE,target=DIR[,...]",
+         .help = "The same in docker's longer form, with source=DIR and readonly for type=bind; "
+                 "tmpfs-size=SIZE and tmpfs-mode=MODE for type=tmpfs",
+         .target = &options.mounts},
+        {.names = "--tmpfs",
+         .value_name = "DIR[:OPTIONS]",
+         .help = "An empty folder in memory, with options of mount(8) such as size=64m,mode=1777",
+         .target = &options.tmpfs},
         {.names = "-p,--publish",
          .value_name = "[[ADDRESS:][PORT]:]PORT[/udp]",
          .help = "Publish a port of the container, or a range, on the machine; without a port "
@@ -176,6 +255,10 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "NAME=VALUE",
          .help = "Set a label",
          .target = &options.labels},
+        {.names = "--cidfile",
+         .value_name = "FILE",
+         .help = "Write the container's id to a file, which must not exist",
+         .target = &options.cidfile},
         pull_policy_option(options.pull),
         verify_option(options.verify),
         {.names = "-q,--quiet",
@@ -185,32 +268,32 @@ std::vector<Option> run_option_list(RunOptions& options) {
     };
 }
 
+Result<std::vector<std::string>> read_env_files(std::vector<std::string> const& files) {
+    std::vector<std::string> env;
+    for (std::string const& file : files) {
+        std::string const text = OBLEA_TRY(with_context(
+            sys::read_file(AT_FDCWD, file.c_str(), kEnvFileBytesMax), [&] { return file; }));
+        for (std::string& line : parse_env_file(text)) {
+            env.push_back(std::move(line));
+        }
+    }
+    return env;
+}
+
 Result<Container> make_container(Context const& context, store::Store const& store,
                                  RunOptions const& options, MountedBy mounted_by) {
-    RunRequest request = OBLEA_TRY(request_of(options));
-    if (!request.plain.ports.empty() || request.publish_all) {
-        OBLEA_TRY(need_pasta());
+    if (options.cidfile.empty()) {
+        return make_without_file(context, store, options, mounted_by);
     }
-    registry::PullPolicy const policy = OBLEA_TRY(registry::parse_pull_policy(options.pull));
-    EnsureImageRequest const wanted{
-        .image = options.image, .policy = policy, .quiet = options.quiet};
-    std::string const image = OBLEA_TRY(ensure_image(context, store, wanted));
-    store::Lease const lease = OBLEA_TRY(store.take_lease("create"));
-    ResolvedSource const source =
-        OBLEA_TRY(resolve_source(store, {.image = image, .container = {}}));
-    auto const config = OBLEA_TRY(store.read_blob(source.image, limits::kConfigBytesMax));
-    if (!config.has_value() || !source.known.has_value()) {
-        return fail(Errno::enoent, "", "the image's config is not in the store: import it again");
+    UniqueFd const file = OBLEA_TRY(take_id_file(options.cidfile));
+    auto made = make_without_file(context, store, options, mounted_by);
+    if (!made.has_value()) {
+        static_cast<void>(sys::unlink_if_exists(AT_FDCWD, options.cidfile.c_str()));
+        return made;
     }
-    RunConfig run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
-    OBLEA_TRY(choose_host_ports(run.ports));
-    OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_in_private())
-                                                          : OBLEA_TRY(owner_ids_here());
-    return create_container(store, {.name = options.name,
-                                    .image = *source.known,
-                                    .image_name = image,
-                                    .owner_ids = ids,
-                                    .run = encode_run_config(run).dump()});
+    OBLEA_TRY(with_context(sys::write_all(file.get(), base::bytes_of(made->id)),
+                           [&] { return options.cidfile; }));
+    return made;
 }
 
 }  // namespace oblea::tools

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `stop`, `kill`, `restart`, `wait` and `rename`.
+// `stop`, `kill`, `restart`, `pause`, `unpause`, `wait` and `rename`.
 #include "tools/monitor/stop.h"
 #include "tools/cli/each_name.h"
 #include "tools/cli/open_store.h"
@@ -158,6 +158,50 @@ Command kill_command() {
                                 });
             },
     };
+}
+
+namespace {
+
+Command pause_or_unpause(Command base, Pause pause) {
+    auto names = std::make_shared<std::vector<std::string>>();
+    base.section = Command::Section::containers;
+    base.operands = {containers_operand(*names)};
+    base.run = [names, pause](Context& context) {
+        return for_each(context, *names,
+                        [&](store::Store const& store, Container const& container) {
+                            return pause_container(store, container, pause);
+                        });
+    };
+    return base;
+}
+
+}  // namespace
+
+Command pause_command() {
+    return pause_or_unpause(
+        {.name = "pause",
+         .aliases = {"container pause"},
+         .summary = "Let all processes of containers stand still",
+         .description = "Until 'oblea unpause' or 'oblea stop'. They are stopped by a signal "
+                        "(SIGSTOP), since these containers have no cgroup that could be frozen; "
+                        "connections to their ports wait.",
+         .operands = {},
+         .options = {},
+         .examples = {{"oblea pause web", "Look at what 'web' has written in peace"}},
+         .run = {}},
+        Pause::begin);
+}
+
+Command unpause_command() {
+    return pause_or_unpause({.name = "unpause",
+                             .aliases = {"container unpause"},
+                             .summary = "Let paused containers go on",
+                             .description = "What 'oblea pause' has stopped.",
+                             .operands = {},
+                             .options = {},
+                             .examples = {{"oblea unpause web", "Go on"}},
+                             .run = {}},
+                            Pause::end);
 }
 
 Command wait_command() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/build_run.h"
 
+#include "tools/container/mount_options.h"
+
 #include "store/image/json_fields.h"
 
 #include <nlohmann/json.hpp>
@@ -26,7 +28,7 @@ Result<std::uint32_t> small_number(json const& object, char const* key) {
 }
 
 json encode(TmpfsMount const& mount) {
-    return {{"target", mount.target}, {"size", mount.size_bytes}};
+    return encode_tmpfs(mount);
 }
 
 json encode(SecretMount const& mount) {
@@ -59,13 +61,6 @@ Result<ScriptMount> parse_script(json const& object) {
     ScriptMount mount;
     mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
     mount.text = OBLEA_TRY(fields::text(object, "text", kBuildRun));
-    return mount;
-}
-
-Result<TmpfsMount> parse_tmpfs(json const& object) {
-    TmpfsMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "target", kBuildRun));
-    mount.size_bytes = OBLEA_TRY(fields::number(object, "size", kBuildRun));
     return mount;
 }
 
@@ -161,7 +156,7 @@ json encode_build_run(BuildRun const& run) {
 Result<BuildRun> parse_build_run(json const& object) {
     BuildRun run;
     run.lease = OBLEA_TRY(fields::text(object, "lease", kBuildRun));
-    OBLEA_TRY(parse_all(object, "tmpfs", parse_tmpfs, run.tmpfs));
+    OBLEA_TRY(parse_all(object, "tmpfs", decode_tmpfs, run.tmpfs));
     OBLEA_TRY(parse_all(object, "secrets", parse_secret, run.secrets));
     OBLEA_TRY(parse_all(object, "variables", parse_variable, run.variables));
     OBLEA_TRY(parse_all(object, "trees", parse_tree, run.trees));

@@ -7,6 +7,7 @@
 #pragma once
 #include "store/base/error.h"
 #include "tools/container/bind_mount.h"
+#include "tools/container/tmpfs_mount.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -15,12 +16,6 @@
 #include <vector>
 
 namespace oblea::tools {
-
-struct TmpfsMount {
-    std::string target;            // absolute, inside
-    std::uint64_t size_bytes = 0;  // 0: the kernel's default
-    auto operator<=>(TmpfsMount const&) const = default;
-};
 
 // Where the monitor reads a secret, which is never written to the store.
 struct SecretSource {

@@ -58,6 +58,23 @@ json bind(BindMount const& from) {
             {"options", {"rbind", "rprivate", access}}};
 }
 
+// What was asked for, folders before what is mounted in them.
+std::vector<json> asked_mounts(RunConfig const& config) {
+    std::vector<json> list;
+    auto const add = [&](TmpfsMount const& asked) {
+        list.push_back(mount(asked.target.c_str(), "tmpfs", "tmpfs", asked.options));
+    };
+    std::ranges::transform(config.binds, std::back_inserter(list), bind);
+    std::ranges::for_each(config.tmpfs, add);
+    if (config.build.has_value()) {
+        std::ranges::for_each(config.build->tmpfs, add);
+    }
+    std::ranges::stable_sort(list, {}, [](json const& one) {
+        return std::ranges::count(one["destination"].get_ref<std::string const&>(), '/');
+    });
+    return list;
+}
+
 json mounts_of(BundleFacts const& facts) {
     std::vector<std::string> pts{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
     if (facts.ids == OwnerIds::real) {
@@ -80,17 +97,8 @@ json mounts_of(BundleFacts const& facts) {
     for (BindMount const& file : facts.files) {
         mounts.push_back(bind(file));
     }
-    for (BindMount const& asked : facts.config.binds) {
-        mounts.push_back(bind(asked));
-    }
-    if (facts.config.build.has_value()) {
-        for (TmpfsMount const& asked : facts.config.build->tmpfs) {
-            std::vector<std::string> options{"nosuid", "nodev"};
-            if (asked.size_bytes > 0) {
-                options.push_back("size=" + std::to_string(asked.size_bytes));
-            }
-            mounts.push_back(mount(asked.target.c_str(), "tmpfs", "tmpfs", std::move(options)));
-        }
+    for (json& asked : asked_mounts(facts.config)) {
+        mounts.push_back(std::move(asked));
     }
     return mounts;
 }

@@ -317,7 +317,10 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
     for (std::string const& pattern : filters.of("name")) {
         names.push_back(OBLEA_TRY(name_matcher(pattern)));
     }
-    store::Images const images = OBLEA_TRY(store.images());
+    std::optional<store::Images> images;
+    if (filters.has("ancestor")) {
+        images = OBLEA_TRY(store.images());
+    }
     std::string before;
     for (std::string const& name : filters.of("before")) {
         Container const other = OBLEA_TRY(need_container(store, name));
@@ -346,7 +349,7 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                        return status == status_name(row.state.status);
                    }) &&
             any_of(filters.of("ancestor"),
-                   [&](std::string const& image) { return is_ancestor(images, image, row); }) &&
+                   [&](std::string const& image) { return is_ancestor(*images, image, row); }) &&
             any_of(filters.of("network"),
                    [&](std::string const& name) { return name == network_name(row); }) &&
             any_of(

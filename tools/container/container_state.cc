@@ -31,6 +31,7 @@ constexpr int kEndWaitMs = 10'000;
 using StatusName = std::pair<ContainerState::Status, char const*>;
 constexpr std::array kStatuses{StatusName{ContainerState::Status::created, "created"},
                                StatusName{ContainerState::Status::running, "running"},
+                               StatusName{ContainerState::Status::paused, "paused"},
                                StatusName{ContainerState::Status::restarting, "restarting"},
                                StatusName{ContainerState::Status::exited, "exited"}};
 
@@ -184,6 +185,8 @@ std::string status_text(ContainerState const& state, std::int64_t now) {
     switch (state.status) {
     case ContainerState::Status::running:
         return "Up " + since(state.started, now);
+    case ContainerState::Status::paused:
+        return fmt::format("Up {} (Paused)", since(state.started, now));
     case ContainerState::Status::restarting:
         return fmt::format("Restarting ({}) {} ago", state.exit_code, since(state.finished, now));
     case ContainerState::Status::exited:

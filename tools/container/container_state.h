@@ -16,7 +16,7 @@
 namespace oblea::tools {
 
 struct ContainerState {
-    enum class Status { created, running, restarting, exited } status = Status::created;
+    enum class Status { created, running, paused, restarting, exited } status = Status::created;
     std::int64_t monitor_pid = 0;
     std::int64_t init_pid = 0;       // of the container's first process
     std::uint64_t init_started = 0;  // as /proc/PID/stat has it: tells it from a later namesake
@@ -26,12 +26,14 @@ struct ContainerState {
     unsigned restarts = 0;
     std::string error;  // why it could not be started, or was lost
 
-    [[nodiscard]] bool is_active() const {
-        return status == Status::running || status == Status::restarting;
+    [[nodiscard]] bool has_processes() const {
+        return status == Status::running || status == Status::paused;
     }
+    [[nodiscard]] bool is_active() const { return has_processes() || status == Status::restarting; }
 };
 
-// "created", "running", "restarting" or "exited": docker's words, and those of state.json.
+// "created", "running", "paused", "restarting" or "exited": docker's words, and those of
+// state.json.
 [[nodiscard]] char const* status_name(ContainerState::Status status);
 
 // What docker gives for a container whose end nobody saw.

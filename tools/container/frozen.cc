@@ -2,11 +2,11 @@
 #include "tools/container/frozen.h"
 
 #include "store/base/sys.h"
+#include "tools/container/processes.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <ranges>
@@ -20,29 +20,6 @@ namespace sys = base::sys;
 constexpr int kPassesMax = 100;
 constexpr auto kStandstillWait = std::chrono::seconds{10};
 constexpr auto kStandstillPoll = std::chrono::milliseconds{1};
-
-Result<std::string> namespace_of(std::string const& pid) {
-    return sys::readlinkat(AT_FDCWD, fmt::format("/proc/{}/ns/pid", pid).c_str());
-}
-
-// Those of a namespace; of namespaces inside it none.
-Result<std::vector<pid_t>> processes_in(std::string const& space) {
-    auto const folder = OBLEA_TRY(sys::open("/proc", O_RDONLY | O_DIRECTORY));
-    std::vector<pid_t> found;
-    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder.get()))) {
-        pid_t pid = 0;
-        auto const [end, error] =
-            std::from_chars(entry.name.data(), entry.name.data() + entry.name.size(), pid);
-        if (error != std::errc{} || end != entry.name.data() + entry.name.size()) {
-            continue;
-        }
-        auto const its = namespace_of(entry.name);
-        if (its.has_value() && *its == space) {
-            found.push_back(pid);
-        }
-    }
-    return found;
-}
 
 // The signal is sent, but a process that runs on another processor or is in a system call stops a
 // little later.
@@ -76,11 +53,10 @@ Status await_standstill(std::vector<pid_t> const& processes) {
 
 Result<Frozen> Frozen::freeze(pid_t init) {
     Frozen frozen;
-    std::string const space = OBLEA_TRY(namespace_of(std::to_string(init)));
     // A process may have forked before it was stopped: until a pass finds nothing new.
     for (int pass = 0; pass < kPassesMax; ++pass) {
         std::size_t const before = frozen.stopped_.size();
-        for (pid_t const pid : OBLEA_TRY(processes_in(space))) {
+        for (pid_t const pid : OBLEA_TRY(processes_beside(init))) {
             if (std::ranges::find(frozen.stopped_, pid) != frozen.stopped_.end()) {
                 continue;
             }

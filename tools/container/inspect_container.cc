@@ -22,14 +22,13 @@ std::string or_never(std::string const& time) {
 }
 
 ordered_json state_json(ContainerState const& state) {
-    bool const running = state.status == ContainerState::Status::running;
     return {{"Status", status_name(state.status)},
             {"Running", state.is_active()},
-            {"Paused", false},
+            {"Paused", state.status == ContainerState::Status::paused},
             {"Restarting", state.status == ContainerState::Status::restarting},
             {"OOMKilled", false},
             {"Dead", false},
-            {"Pid", running ? state.init_pid : 0},
+            {"Pid", state.has_processes() ? state.init_pid : 0},
             {"ExitCode", state.exit_code},
             {"Error", state.error},
             {"StartedAt", or_never(state.started)},
@@ -46,6 +45,14 @@ ordered_json mounts_json(RunConfig const& run) {
                         {"Mode", writable ? "" : "ro"},
                         {"RW", writable},
                         {"Propagation", "rprivate"}});
+    }
+    for (TmpfsMount const& tmpfs : run.tmpfs) {
+        list.push_back({{"Type", "tmpfs"},
+                        {"Source", ""},
+                        {"Destination", tmpfs.target},
+                        {"Mode", ""},
+                        {"RW", std::ranges::find(tmpfs.options, "ro") == tmpfs.options.end()},
+                        {"Propagation", ""}});
     }
     return list;
 }
@@ -94,7 +101,12 @@ ordered_json host_config_json(RunConfig const& run) {
         binds.push_back(fmt::format("{}:{}{}", bind.source, bind.target,
                                     bind.access == BindMount::Access::read_only ? ":ro" : ""));
     }
+    ordered_json tmpfs = ordered_json::object();
+    for (TmpfsMount const& one : run.tmpfs) {
+        tmpfs[one.target] = fmt::format("{}", fmt::join(one.options, ","));
+    }
     return {{"Binds", std::move(binds)},
+            {"Tmpfs", std::move(tmpfs)},
             {"LogConfig", {{"Type", "json-file"}, {"Config", ordered_json::object()}}},
             {"NetworkMode", network},
             {"PortBindings", ports_json(run)},

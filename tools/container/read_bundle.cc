@@ -91,6 +91,7 @@ constexpr std::array kMountFlags{MountFlag{"ro", MS_RDONLY, MOUNT_ATTR_RDONLY},
                                  MountFlag{"nosuid", MS_NOSUID, MOUNT_ATTR_NOSUID},
                                  MountFlag{"nodev", MS_NODEV, MOUNT_ATTR_NODEV},
                                  MountFlag{"noexec", MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+                                 MountFlag{"noatime", MS_NOATIME, MOUNT_ATTR_NOATIME},
                                  MountFlag{"strictatime", MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
                                  // What is so in any case.
                                  MountFlag{"rw", 0, 0}, MountFlag{"rbind", 0, 0},

@@ -3,6 +3,7 @@
 
 #include "store/base/limits.h"
 #include "store/image/json_fields.h"
+#include "tools/container/mount_options.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <set>
 
 namespace oblea::tools {
 namespace {
@@ -91,6 +93,27 @@ std::string port_text(PortMapping const& port) {
                        port.protocol == PortMapping::Protocol::tcp ? "tcp" : "udp");
 }
 
+// One of two mounts in a place could never be seen.
+Status check_mount_points(RunConfig const& config) {
+    std::set<std::string> targets;
+    auto const add = [&](std::string target) -> Status {
+        while (target.size() > 1 && target.ends_with('/')) {
+            target.pop_back();
+        }
+        if (!targets.insert(target).second) {
+            return fail(Errno::einval, "", "Duplicate mount point: " + target);
+        }
+        return {};
+    };
+    for (BindMount const& bind : config.binds) {
+        OBLEA_TRY(add(bind.target));
+    }
+    for (TmpfsMount const& tmpfs : config.tmpfs) {
+        OBLEA_TRY(add(tmpfs.target));
+    }
+    return {};
+}
+
 std::pair<std::string, std::string> split_at(std::string const& text, char separator) {
     auto const at = text.find(separator);
     return at == std::string::npos ? std::pair{text, std::string{}}
@@ -115,6 +138,8 @@ json encode_run_config(RunConfig const& config) {
     std::ranges::transform(config.binds, std::back_inserter(binds), bind_text);
     json ports = json::array();
     std::ranges::transform(config.ports, std::back_inserter(ports), port_text);
+    json tmpfs = json::array();
+    std::ranges::transform(config.tmpfs, std::back_inserter(tmpfs), encode_tmpfs);
     json object = {{"entrypoint", config.entrypoint},
                    {"command", config.command},
                    {"env", config.env},
@@ -123,6 +148,7 @@ json encode_run_config(RunConfig const& config) {
                    {"hostname", config.hostname},
                    {"labels", config.labels},
                    {"binds", std::move(binds)},
+                   {"tmpfs", std::move(tmpfs)},
                    {"ports", std::move(ports)},
                    {"network", text_of(config.network)},
                    {"restart", to_string(config.restart)},
@@ -172,7 +198,12 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     config.open_input = OBLEA_TRY(fields::flag(document, "open_input", kRunConfig));
     config.read_only = OBLEA_TRY(fields::flag(document, "read_only", kRunConfig));
     config.remove_at_end = OBLEA_TRY(fields::flag(document, "remove_at_end", kRunConfig));
-    // Containers that were made before there was such a thing have no word of it.
+    // Containers that were made before there were such things have no word of them.
+    if (json const* tmpfs = OBLEA_TRY(fields::array_if(document, "tmpfs", kRunConfig))) {
+        for (json const& one : *tmpfs) {
+            config.tmpfs.push_back(OBLEA_TRY(decode_tmpfs(one)));
+        }
+    }
     if (document.contains("verify")) {
         config.verify = OBLEA_TRY(fields::flag(document, "verify", kRunConfig));
     }
@@ -446,6 +477,7 @@ Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest requ
     } else if (!config.ports.empty()) {
         config.network = Network::published;
     }
+    OBLEA_TRY(check_mount_points(config));
     if (config.remove_at_end && config.restart.kind != RestartPolicy::Kind::no) {
         return fail(Errno::einval, "", "conflicting options: --restart and --rm");
     }

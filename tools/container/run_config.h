@@ -6,6 +6,7 @@
 #include "store/base/error.h"
 #include "tools/container/bind_mount.h"
 #include "tools/container/build_run.h"
+#include "tools/container/tmpfs_mount.h"
 #include "tools/mount/command_plan.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -50,6 +51,7 @@ struct RunConfig {
     std::string hostname;  // empty: the beginning of the id
     std::map<std::string, std::string> labels;
     std::vector<BindMount> binds;
+    std::vector<TmpfsMount> tmpfs;
     std::vector<PortMapping> ports;
     Network network = Network::host;
     RestartPolicy restart;

@@ -64,7 +64,8 @@ void Clients::write_to(Client& client) {
     }
 }
 
-void Clients::handle(std::span<pollfd const> seen, std::function<void(Frame const&)> const& obey) {
+void Clients::handle(std::span<pollfd const> seen,
+                     std::function<std::optional<Frame>(Frame const&)> const& obey) {
     // New ones are added behind those that were waited for.
     for (std::size_t i = 1; i < seen.size(); ++i) {
         Client& client = clients_[i - 1];
@@ -82,7 +83,9 @@ void Clients::handle(std::span<pollfd const> seen, std::function<void(Frame cons
             if ((*frame)->kind == Frame::Kind::attach) {
                 client.wants = Client::Wants::output;
             }
-            obey(**frame);
+            if (auto const answer = obey(**frame); answer.has_value()) {
+                client.out += encode_frame(answer->kind, answer->payload);
+            }
         }
         write_to(client);
     }

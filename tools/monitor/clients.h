@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,7 +24,9 @@ public:
     enum class Input { read, leave };
     void add_to(std::vector<pollfd>& waiting, Input input) const;
     // `seen` is what add_to() added, after poll(2).
-    void handle(std::span<pollfd const> seen, std::function<void(Frame const&)> const& obey);
+    // What `obey` gives is sent to whoever asked.
+    void handle(std::span<pollfd const> seen,
+                std::function<std::optional<Frame>(Frame const&)> const& obey);
 
     [[nodiscard]] bool has_room() const;
     void send_output(LogStream stream, std::string_view bytes);  // to those who attached

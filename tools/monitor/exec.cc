@@ -117,6 +117,11 @@ int run_command(Runtime const& runtime, Runtime::Exec exec, Prepared const& prep
 Result<ExecResult> exec_in_container(store::Store const& store, Container const& container,
                                      ExecRequest const& request) {
     ContainerState const state = OBLEA_TRY(observe_state(store, container));
+    if (state.status == ContainerState::Status::paused) {
+        return fail(Errno::ebusy, "",
+                    fmt::format("Container {} is paused, unpause the container before exec",
+                                container.name));
+    }
     if (state.status != ContainerState::Status::running) {
         return fail(Errno{ESRCH}, "", fmt::format("container {} is not running", container.name));
     }

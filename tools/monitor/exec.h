@@ -24,7 +24,8 @@ struct ExecResult {
     std::string problem;
 };
 
-// Forks; the caller has one thread. Errors: ESRCH when the container does not run.
+// Forks; the caller has one thread. Errors: ESRCH when the container does not run; EBUSY when
+// it is paused.
 Result<ExecResult> exec_in_container(store::Store const& store, Container const& container,
                                      ExecRequest const& request);
 

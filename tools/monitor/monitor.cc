@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "tools/container/bundle.h"
 #include "tools/container/container_state.h"
+#include "tools/container/frozen.h"
 #include "tools/monitor/build_mounts.h"
 #include "tools/monitor/clients.h"
 #include "tools/monitor/find_command.h"
@@ -376,6 +377,7 @@ private:
     // Notes the end of a run; its exit status.
     int settle_end() {
         int const status = *wait_status_;
+        frozen_.reset();
         int const code = exit_code::of_wait_status(status);
         tidy_run();
         if (output_log_.has_value()) {
@@ -476,7 +478,7 @@ private:
                             clients_->send_output(stream, bytes);
                         });
         }
-        clients_->handle(seen.subspan(clients_at), [&](Frame const& frame) { obey(frame); });
+        clients_->handle(seen.subspan(clients_at), [&](Frame const& frame) { return obey(frame); });
         if (waiting[0].revents != 0) {
             handle_signals();
         }
@@ -503,8 +505,12 @@ private:
         }
     }
 
-    void obey(Frame const& frame) {
+    std::optional<Frame> obey(Frame const& frame) {
         switch (frame.kind) {
+        case Frame::Kind::pause:
+            return Frame{.kind = Frame::Kind::answer, .payload = pause()};
+        case Frame::Kind::unpause:
+            return Frame{.kind = Frame::Kind::answer, .payload = unpause()};
         case Frame::Kind::begin:
             told_to_begin_ = true;
             break;
@@ -537,13 +543,44 @@ private:
         case Frame::Kind::output:
         case Frame::Kind::errors:
         case Frame::Kind::exit:
+        case Frame::Kind::answer:
             break;
         }
+        return std::nullopt;
     }
 
     void stop(int signal) {
         stopped_ = EndOfRun::Stopped::by_user;
         signal_init(signal);
+        static_cast<void>(unpause());  // to take the signal
+    }
+
+    // What is against it, or nothing.
+    std::string pause() {
+        if (!begun_ || init_ <= 0 || wait_status_.has_value()) {
+            return "is not running";
+        }
+        if (frozen_.has_value()) {
+            return "is already paused";
+        }
+        auto frozen = Frozen::freeze(init_);
+        if (!frozen.has_value()) {
+            return "does not stand still: " + frozen.error().message();
+        }
+        frozen_.emplace(*std::move(frozen));
+        state_.status = ContainerState::Status::paused;
+        auto const written = write_state(store_, container_, state_);
+        return written.has_value() ? "" : written.error().message();
+    }
+
+    std::string unpause() {
+        if (!frozen_.has_value()) {
+            return "is not paused";
+        }
+        frozen_.reset();
+        state_.status = ContainerState::Status::running;
+        auto const written = write_state(store_, container_, state_);
+        return written.has_value() ? "" : written.error().message();
     }
 
     void signal_init(int signal) {
@@ -568,6 +605,7 @@ private:
     std::optional<StandardIo> io_;
     std::optional<Guard> guard_;
     std::optional<LogWriter> output_log_;
+    std::optional<Frozen> frozen_;
     pid_t init_ = 0;
     std::optional<PublishedPorts> ports_;
     pid_t pasta_ = 0;

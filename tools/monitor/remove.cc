@@ -17,8 +17,15 @@ constexpr int kGoneWaitMs = 1000;
 
 Status end_run(store::Store const& store, Container const& container, EndFirst end) {
     // What a dead monitor left is put in order by looking.
-    if (!OBLEA_TRY(observe_state(store, container)).is_active() && end == EndFirst::no) {
+    ContainerState const state = OBLEA_TRY(observe_state(store, container));
+    if (!state.is_active() && end == EndFirst::no) {
         return {};
+    }
+    if (state.status == ContainerState::Status::paused && end == EndFirst::no) {
+        return fail(Errno::ebusy, "",
+                    fmt::format("cannot remove container \"{0}\": container is paused and must be "
+                                "unpaused first ('oblea unpause {0}')",
+                                container.name));
     }
     if (end == EndFirst::no) {
         return fail(Errno::ebusy, "",

@@ -61,15 +61,16 @@ SocketAddress SocketAddress::of(sockaddr const* address, std::uint16_t port) {
 Result<SocketAddress> SocketAddress::bound_to(int socket) {
     SocketAddress result;
     socklen_t size = sizeof(result.storage_);
-    if (::getsockname(socket, static_cast<sockaddr*>(static_cast<void*>(&result.storage_)),
-                      &size) != 0) {
+    void* const storage = &result.storage_;
+    if (::getsockname(socket, static_cast<sockaddr*>(storage), &size) != 0) {
         return fail(base::sys::last_errno(), "getsockname");
     }
     return result;
 }
 
 sockaddr const* SocketAddress::get() const {
-    return static_cast<sockaddr const*>(static_cast<void const*>(&storage_));
+    void const* const storage = &storage_;
+    return static_cast<sockaddr const*>(storage);
 }
 
 socklen_t SocketAddress::size() const {

@@ -26,9 +26,10 @@ constexpr int kMonitorEndMs = 15'000;
 
 struct Ended {
     std::optional<int> exit_code;
+    std::optional<std::string> answer;
 };
 
-// Reads until the other side closes, or the time is over (-1: never): then nullopt.
+// Reads until the other side closes or answers, or the time is over (-1: never): then nullopt.
 Result<std::optional<Ended>> wait_for_end(UniqueFd const& monitor, int timeout_ms) {
     auto const until = Clock::now() + std::chrono::milliseconds{timeout_ms};
     std::string received;
@@ -54,6 +55,9 @@ Result<std::optional<Ended>> wait_for_end(UniqueFd const& monitor, int timeout_m
                 std::from_chars(frame->payload.data(),
                                 frame->payload.data() + frame->payload.size(), code);
                 ended.exit_code = code;
+            } else if (frame->kind == Frame::Kind::answer) {
+                ended.answer = frame->payload;
+                return std::optional{ended};
             }
         }
     }
@@ -86,6 +90,21 @@ Status signal_container(store::Store const& store, Container const& container, i
         return fail(Errno{ESRCH}, "", fmt::format("container {} is not running", container.name));
     }
     return send(*monitor, kind, signal);
+}
+
+Status pause_container(store::Store const& store, Container const& container, Pause pause) {
+    OBLEA_TRY(observe_state(store, container));
+    auto const monitor = OBLEA_TRY(connect_monitor(store, container));
+    if (!monitor.has_value()) {
+        return fail(Errno{ESRCH}, "", fmt::format("Container {} is not running", container.name));
+    }
+    OBLEA_TRY(send(*monitor, pause == Pause::begin ? Frame::Kind::pause : Frame::Kind::unpause, 0));
+    auto const ended = OBLEA_TRY(wait_for_end(*monitor, -1));
+    std::string const answer =
+        ended.has_value() ? ended->answer.value_or("is not running") : std::string{};
+    return answer.empty() ? Status{}
+                          : Status{fail(Errno::ebusy, "",
+                                        fmt::format("Container {} {}", container.name, answer))};
 }
 
 Status stop_container(store::Store const& store, Container const& container, int signal,

@@ -10,6 +10,11 @@ namespace oblea::tools {
 Status signal_container(store::Store const& store, Container const& container, int signal,
                         Frame::Kind kind);
 
+// Lets all processes of a container stand still, and go on. Errors: ESRCH when it does not run;
+// EBUSY when it is as asked for already, or does not stand still.
+enum class Pause { begin, end };
+Status pause_container(store::Store const& store, Container const& container, Pause pause);
+
 // Sends `signal`, waits so long, then SIGKILL. One that does not run is left as it is. It is not
 // started again, whatever its policy.
 Status stop_container(store::Store const& store, Container const& container, int signal,

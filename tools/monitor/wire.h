@@ -26,7 +26,10 @@ struct Frame {
         resize = 'W',  // "ROWS COLUMNS"
         signal = 'S',  // "NUMBER", to the first process
         stop = 'K',    // "NUMBER", the same, and the container is not to be started again
+        pause = 'P',   // all of its processes stand still, until it is stopped or
+        unpause = 'U',
         // From the monitor:
+        answer = 'D',  // to pause and unpause: empty, or what is against it
         output = 'O',
         errors = 'R',
         exit = 'X',  // "STATUS", the last of all

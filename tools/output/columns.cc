@@ -12,7 +12,6 @@ namespace oblea::tools {
 
 namespace {
 
-constexpr std::size_t kWidthMin = 10;
 constexpr std::size_t kPadding = 3;
 
 using Cells = std::vector<std::string_view>;  // the last one stands in no column
@@ -27,7 +26,7 @@ bool has_column(Line const& line, std::size_t column) {
 }
 
 // Finds the blocks of lines that have this column, and those of the next one within each.
-void measure(std::span<Line> lines, std::size_t column) {
+void measure(std::span<Line> lines, std::size_t column, std::size_t width_min) {
     while (!lines.empty()) {
         auto const first =
             std::ranges::find_if(lines, [&](Line const& line) { return has_column(line, column); });
@@ -35,7 +34,7 @@ void measure(std::span<Line> lines, std::size_t column) {
         auto const end = std::ranges::find_if_not(
             lines, [&](Line const& line) { return has_column(line, column); });
         auto const block = lines.first(static_cast<std::size_t>(end - lines.begin()));
-        std::size_t width = kWidthMin;
+        std::size_t width = width_min;
         for (Line const& line : block) {
             width = std::max(width, display_width(line.cells[column]) + kPadding);
         }
@@ -43,7 +42,7 @@ void measure(std::span<Line> lines, std::size_t column) {
             line.widths.push_back(width);
         }
         if (!block.empty()) {
-            measure(block, column + 1);
+            measure(block, column + 1, width_min);
         }
         lines = lines.subspan(block.size());
     }
@@ -51,12 +50,12 @@ void measure(std::span<Line> lines, std::size_t column) {
 
 }  // namespace
 
-std::string align_columns(std::string_view text) {
+std::string align_columns(std::string_view text, std::size_t width_min) {
     std::vector<Line> lines;
     for (std::string_view const line : base::split(text, '\n')) {
         lines.push_back({.cells = base::split(line, '\t'), .widths = {}});
     }
-    measure(lines, 0);
+    measure(lines, 0, width_min);
     std::string result;
     for (Line const& line : lines) {
         for (std::size_t i = 0; i < line.cells.size(); ++i) {

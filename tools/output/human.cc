@@ -16,15 +16,21 @@ constexpr std::int64_t kMinute = 60;
 constexpr std::int64_t kHour = 60 * kMinute;
 constexpr std::int64_t kDay = 24 * kHour;
 
-std::string decimal_size(std::uint64_t bytes, int digits) {
-    constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
+using Units = std::array<char const*, 7>;
+
+std::string size_in(Units const& units, double base, std::uint64_t bytes, int digits) {
     auto size = static_cast<double>(bytes);
     std::size_t unit = 0;
-    while (size >= 1000.0 && unit + 1 < kUnits.size()) {
-        size /= 1000.0;
+    while (size >= base && unit + 1 < units.size()) {
+        size /= base;
         ++unit;
     }
-    return fmt::format("{:.{}g}{}", size, digits, kUnits.at(unit));
+    return fmt::format("{:.{}g}{}", size, digits, units.at(unit));
+}
+
+std::string decimal_size(std::uint64_t bytes, int digits) {
+    constexpr Units kUnits{"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    return size_in(kUnits, 1000.0, bytes, digits);
 }
 
 // The number in text[at, at + digits), which must be all digits.
@@ -61,6 +67,11 @@ std::optional<std::int64_t> parse_zone(std::string_view zone) {
 
 std::string human_size(std::uint64_t bytes) {
     return decimal_size(bytes, 3);
+}
+
+std::string human_size_binary(std::uint64_t bytes) {
+    constexpr Units kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    return size_in(kUnits, 1024.0, bytes, 4);
 }
 
 std::string human_size_exact(std::uint64_t bytes) {

@@ -14,7 +14,9 @@ namespace oblea::tools {
 
 // Base 1000 with three digits ("72.9MB", "0B", "1.09GB"): sizes in tables.
 [[nodiscard]] std::string human_size(std::uint64_t bytes);
-// The same with four digits ("2.746MB"): progress and totals.
+// Base 1024 with four digits ("1.953MiB"): memory.
+[[nodiscard]] std::string human_size_binary(std::uint64_t bytes);
+// As human_size() with four digits ("2.746MB"): progress and totals.
 [[nodiscard]] std::string human_size_exact(std::uint64_t bytes);
 
 // "Less than a second", "About a minute", "3 weeks".

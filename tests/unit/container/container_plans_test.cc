@@ -3,7 +3,10 @@
 #include "tests/support/catch.h"
 #include "tools/container/bundle.h"
 #include "tools/container/container_state.h"
+#include "tools/container/container_usage.h"
 #include "tools/container/copy_tree.h"
+#include "tools/container/mount_options.h"
+#include "tools/container/process_table.h"
 #include "tools/container/read_bundle.h"
 #include "tools/container/run_config.h"
 #include "tools/monitor/attach.h"
@@ -202,6 +205,9 @@ TEST_CASE("state is told in docker's words", "[container][state]") {
     state.status = ContainerState::Status::running;
     state.started = "1970-01-01T00:00:00Z";
     CHECK(status_text(state, 4 * 3600) == "Up 4 hours");
+    state.status = ContainerState::Status::paused;
+    CHECK(status_text(state, 4 * 3600) == "Up 4 hours (Paused)");
+    CHECK(parse_state(encode_state(state))->status == ContainerState::Status::paused);
     state.status = ContainerState::Status::exited;
     state.exit_code = 130;
     state.finished = state.started;
@@ -373,6 +379,83 @@ TEST_CASE("a bundle that asks for what is not known is refused", "[container][bu
     CHECK_FALSE(changed("/mounts/6/options", {"rslave"}));
     CHECK_FALSE(changed("/mounts", nullptr));
     CHECK_FALSE(read_bundle("[]").has_value());
+}
+
+TEST_CASE("mounts are described in docker's two forms", "[container][mounts]") {
+    using Words = std::vector<std::string>;
+    CHECK(parse_tmpfs_mount("/run")->options == Words{"noexec", "nosuid", "nodev"});
+    CHECK(parse_tmpfs_mount("/run:rw,exec,size=64k")->options ==
+          Words{"nosuid", "nodev", "size=64k"});
+    auto const bind = parse_mount_option("type=bind,src=/a,dst=/b,readonly");
+    CHECK(std::get<BindMount>(bind.value()) ==
+          BindMount{.source = "/a", .target = "/b", .access = BindMount::Access::read_only});
+    CHECK(std::get<BindMount>(parse_mount_option("type=bind,src=/a,dst=/b,ro=false").value())
+              .access == BindMount::Access::read_write);
+    auto const memory = parse_mount_option("type=tmpfs,target=/m,tmpfs-size=1GB,tmpfs-mode=1777");
+    CHECK(std::get<TmpfsMount>(memory.value()) ==
+          TmpfsMount{.target = "/m",
+                     .options = {"noexec", "nosuid", "nodev", "size=1g", "mode=1777"}});
+    auto const wrong = GENERATE(
+        "", "type=bind", "type=bind,src=/a", "type=bind,dst=/b", "type=tmpfs,target=/",
+        "type=tmpfs,src=/a,target=/m", "type=tmpfs,target=/m,tmpfs-size=much",
+        "type=tmpfs,target=/m,tmpfs-mode=8", "type=nosuch,target=/m", "type=volume,target=/m",
+        "type=bind,src=/a,dst=/b,tmpfs-size=1", "type=bind,src=/a,dst=/b,readonly=perhaps",
+        "type=bind,src=/a,dst=/b,bind-propagation=shared");
+    CAPTURE(wrong);
+    CHECK(parse_mount_option(wrong).error().code == Errno::einval);
+    CHECK(parse_tmpfs_mount("run").error().code == Errno::einval);
+    CHECK(parse_tmpfs_mount("/run:size=").error().code == Errno::einval);
+}
+
+TEST_CASE("folders are mounted before what is in them", "[container][mounts]") {
+    RunRequest request;
+    request.plain.binds = {{.source = "/a", .target = "/srv/x/in"}};
+    request.plain.tmpfs = {{.target = "/srv/x", .options = {"nosuid"}}};
+    RunConfig const config = planned(request).value();
+    CHECK(parse_run_config(encode_run_config(config).dump()).value() == config);
+    auto const document = json::parse(make_bundle_config({.config = config,
+                                                          .root = "/r",
+                                                          .hostname = "",
+                                                          .identity = {},
+                                                          .capabilities = {},
+                                                          .files = {}}));
+    auto const& mounts = document["mounts"];
+    CHECK(mounts[mounts.size() - 2]["destination"] == "/srv/x");
+    CHECK(mounts[mounts.size() - 1]["destination"] == "/srv/x/in");
+    request.plain.tmpfs.push_back({.target = "/srv/x/in/", .options = {}});
+    CHECK(planned(request).error().message() == "Duplicate mount point: /srv/x/in");
+}
+
+TEST_CASE("lines of ps are those of the container", "[container][top]") {
+    constexpr std::string_view kListed = "UID     PID  CMD\nroot      7  sh -c  'a  b'\n"
+                                         "root     71  other\nx       8\n";
+    std::vector<pid_t> const wanted{7, 8};
+    CHECK(select_processes(kListed, wanted).value() ==
+          "UID                 PID                 CMD\n"
+          "root                7                   sh -c  'a  b'\n"
+          "x                   8\n");
+    CHECK(select_processes("CMD\nsh\n", wanted).error().message() ==
+          "Couldn't find PID field in ps output");
+    CHECK_FALSE(select_processes("", wanted).has_value());
+}
+
+TEST_CASE("what containers use is read from /proc", "[container][stats]") {
+    auto const stat =
+        parse_process_stat("7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 30 12 5 6 20 0 3 0 9");
+    CHECK(stat.cpu_ticks == 42);
+    CHECK(stat.threads == 3);
+    CHECK(parse_process_stat("7 (cut").threads == 0);
+    auto const network = parse_network_devices(
+        "Inter-|   Receive  |  Transmit\n face |bytes    packets\n"
+        "    lo:  100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0\n"
+        "  eth0: 2000 1 0 0 0 0 0 0 3000 1 0 0 0 0 0 0\n  bolo: 1 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n");
+    CHECK(network.received_bytes == 2001);
+    CHECK(network.sent_bytes == 3002);
+    ContainerUsage before;
+    before.processes = {{1, {.cpu_ticks = 10}}, {2, {.cpu_ticks = 500}}};
+    ContainerUsage now;
+    now.processes = {{1, {.cpu_ticks = 15}}, {3, {.cpu_ticks = 2}}};
+    CHECK(now.cpu_ticks_since(before) == 7);
 }
 
 TEST_CASE("pasta is told the UDP ports, and nothing else is forwarded", "[container][pasta]") {
