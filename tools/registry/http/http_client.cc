@@ -2,6 +2,7 @@
 #include "tools/registry/http/http_client.h"
 
 #include "store/base/limits.h"
+#include "store/base/scope_exit.h"
 #include "tools/registry/http/curl_on_demand.h"
 
 #include <curl/curl.h>
@@ -9,8 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <span>
+#include <utility>
 
 namespace oblea::registry {
 
@@ -152,8 +155,10 @@ private:
     bool done_ = false;
     CURLcode result_ = CURLE_OK;
     std::size_t header_bytes_ = 0;
-    std::string body_;      // what has come and was not read
-    std::size_t read_ = 0;  // of it
+    base::MutableBytes target_;  // of the read() that is under way
+    std::size_t filled_ = 0;     // of it
+    std::string body_;           // what came beyond it, at most kBufferBytesMax
+    std::size_t read_ = 0;       // of that
     std::unique_ptr<base::ByteSource> sent_;
     std::optional<Error> sent_error_;
     std::array<char, CURL_ERROR_SIZE> error_text_{};
@@ -284,15 +289,30 @@ std::size_t CurlStream::on_header(char* data, std::size_t size, std::size_t coun
     return line.size();
 }
 
+// Into the reader's buffer, then beside it. A pause has libcurl keep, and copy, what it has
+// received and cannot hand out: it is asked for only when a good deal lies here.
 std::size_t CurlStream::on_body(char* data, std::size_t size, std::size_t count, void* self) {
     auto& stream = *static_cast<CurlStream*>(self);
-    if (stream.read_ < stream.body_.size()) {
+    std::string_view came{data, size * count};
+    std::size_t const bytes = came.size();
+    std::size_t const waiting = stream.body_.size() - stream.read_;
+    std::size_t const direct =
+        waiting > 0 ? 0 : std::min(bytes, stream.target_.size() - stream.filled_);
+    if (waiting > 0 && waiting + bytes > kBufferBytesMax) {
         stream.paused_ = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    stream.body_.assign(data, size * count);
-    stream.read_ = 0;
-    return size * count;
+    if (direct > 0) {
+        std::memcpy(&stream.target_[stream.filled_], came.data(), direct);
+        stream.filled_ += direct;
+        came.remove_prefix(direct);
+    }
+    if (waiting == 0) {
+        stream.body_.clear();
+        stream.read_ = 0;
+    }
+    stream.body_ += came;
+    return bytes;
 }
 
 std::size_t CurlStream::on_send(char* data, std::size_t size, std::size_t count, void* self) {
@@ -324,7 +344,7 @@ Status CurlStream::drive() {
             result_ = message->data.result;
         }
     }
-    bool const idle = !done_ && read_ == body_.size();
+    bool const idle = !done_ && filled_ == 0 && read_ == body_.size();
     if (code == CURLM_OK && idle) {
         code = curl_multi_poll(multi_.get(), nullptr, 0, kPollMs, nullptr);
     }
@@ -372,25 +392,29 @@ Status CurlStream::start(HttpRequest const& request, TlsTrust const& trust) {
 }
 
 Result<std::size_t> CurlStream::read(base::MutableBytes buffer) {
-    while (read_ == body_.size()) {
+    if (std::size_t const waiting = body_.size() - read_; waiting > 0) {
+        std::size_t const count = std::min(buffer.size(), waiting);
+        std::memcpy(buffer.data(), &body_[read_], count);
+        read_ += count;
+        return count;
+    }
+    target_ = buffer;
+    filled_ = 0;
+    base::ScopeExit const end{[this] { target_ = {}; }};
+    while (filled_ == 0) {
         if (done_) {
             OBLEA_TRY(outcome());
             return std::size_t{0};
         }
         if (paused_) {
             paused_ = false;
+            // libcurl hands out what it held back within the call.
             curl_easy_pause(easy_.get(), CURLPAUSE_CONT);
-            if (read_ < body_.size()) {
-                break;  // libcurl hands out what it held back within the call
-            }
+            continue;
         }
         OBLEA_TRY(drive());
     }
-    std::size_t const count = std::min(buffer.size(), body_.size() - read_);
-    auto const part = base::bytes_of(std::string_view{body_}.substr(read_, count));
-    std::ranges::copy(part, buffer.begin());
-    read_ += count;
-    return count;
+    return std::exchange(filled_, 0);
 }
 
 bool is_redirect(unsigned status) {
