@@ -51,7 +51,16 @@ struct Bench {
         auto const all = base::bytes_of(std::string_view{content});
         OBLEA_TRY(blob->append(0, all.first(kHalf)));
         OBLEA_TRY(blob->append(1, all.subspan(PartialBlob::kPartBytes)));
-        return blob->append(0, all.subspan(kHalf, kHalf));
+        OBLEA_TRY(blob->make_durable());
+        OBLEA_TRY(blob->append(0, all.subspan(kHalf, kHalf)));
+        return blob->make_durable();
+    }
+
+    // The next boot looks at what is there.
+    [[nodiscard]] Status look() const {
+        auto const root = OBLEA_TRY(base::sys::open(store, O_RDONLY | O_DIRECTORY));
+        OBLEA_TRY(open(root.get(), std::string(36, 'b')));
+        return {};
     }
 
     TraceResult run(TraceOptions options) const {
@@ -94,6 +103,35 @@ TEST_CASE("killed at any system call, a download goes on where it was", "[crash]
         CAPTURE(i, whole.calls[i].name, whole.calls[i].path);
         REQUIRE(bench.run({.kill_at = i}).end == TraceResult::End::killed);
         bench.expect_resumed(bench.boot);
+    }
+}
+
+TEST_CASE("killed while it takes up what another boot has left, a download trusts no more of it",
+          "[crash][kill]") {
+    Bench const bench;
+    // What was noted and not brought to disk before the power went: the end is zeros.
+    copy_tree(bench.base, bench.store);
+    {
+        auto const root = base::sys::open(bench.store, O_RDONLY | O_DIRECTORY).value();
+        auto const blob = bench.open(root.get(), bench.boot).value();
+        auto const all = base::bytes_of(std::string_view{bench.content});
+        REQUIRE(blob->append(0, all.first(kHalf)).has_value());
+        REQUIRE(blob->make_durable().has_value());
+        REQUIRE(blob->append(0, base::Bytes(kRest)).has_value());
+    }
+    copy_tree(bench.store, bench.base);
+    auto const take_up = [&](TraceOptions options) {
+        copy_tree(bench.base, bench.store);
+        options.below = bench.store;
+        return run_traced([&] { return bench.look().has_value() ? 0 : 1; }, options);
+    };
+    auto const whole = take_up({});
+    REQUIRE(whole.status == 0);
+    CHECK(whole.calls.size() >= 5);
+    for (std::size_t i = 0; i < whole.calls.size(); ++i) {
+        CAPTURE(i, whole.calls[i].name, whole.calls[i].path);
+        REQUIRE(take_up({.kill_at = i}).end == TraceResult::End::killed);
+        bench.expect_resumed(std::string(36, 'b'));
     }
 }
 

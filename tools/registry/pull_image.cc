@@ -237,7 +237,7 @@ private:
         store::ProgressBoard board{told};
         auto outcomes = import_from(downloads, board, image, jobs);
         if (outcomes.has_value()) {
-            downloads.discard_all();
+            OBLEA_TRY(downloads.finish());
         } else if (outcomes.error().code == Errno::ebadmsg ||
                    outcomes.error().code == Errno::einval) {
             // Another digest, or what cannot be decompressed.

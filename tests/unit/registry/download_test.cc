@@ -7,8 +7,10 @@
 #include "tests/support/temp_dir.h"
 #include "tests/unit/registry/mock_registry.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <set>
+#include <thread>
 
 using namespace oblea;
 using namespace oblea::registry;
@@ -149,8 +151,9 @@ TEST_CASE("what has come is there for the next process", "[registry][download]")
     std::string const content = blob_of(kPart + 1000);
     {
         auto const blob = root.open(content);
-        append(*blob, 0, content, 5000);
         append(*blob, 1, content, 1000);
+        REQUIRE(blob->make_durable().has_value());
+        append(*blob, 0, content, 5000);
         CHECK(blob->readable_from(4000) == 1000);
         CHECK(blob->readable_from(5000) == 0);
         CHECK(blob->readable_from(kPart + 10) == 990);
@@ -212,8 +215,36 @@ TEST_CASE("a large blob comes in ranges, by several connections", "[registry][do
     CHECK(read_all(*opened->source) == server.content);
     CHECK(server.sent == server.content.size());
     CHECK(std::set<std::string>(server.ranges.begin(), server.ranges.end()).size() == 4);
-    downloads.discard_all();
+    CHECK(downloads.finish().has_value());
     CHECK(root.files() == 0);
+}
+
+TEST_CASE("what has come is brought to disk while nobody waits for it", "[registry][download]") {
+    Root const root;
+    BlobServer server{blob_of(kPart + 7)};
+    auto const clients = server.clients();
+    {
+        Downloads downloads{clients,
+                            {.root = root.fd.get(), .durable_every = std::chrono::milliseconds{1}}};
+        auto const opened = downloads.open(server.digest(), server.content.size());
+        REQUIRE(opened.has_value());
+        CHECK(read_all(*opened->source) == server.content);
+        auto const map =
+            base::sys::open(root.temp / (opened->path + ".map"), O_RDONLY | O_CLOEXEC).value();
+        // The counts of what is durable, behind a header of 64 bytes. FORMAT.md "Downloads".
+        auto const durable = [&] {
+            base::Bytes entries(32);
+            REQUIRE(base::sys::pread_full(map.get(), entries, 64).value() == entries.size());
+            return base::load_le<std::uint64_t>(&entries[8]) +
+                   base::load_le<std::uint64_t>(&entries[24]);
+        };
+        auto const deadline = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+        while (durable() < server.content.size() && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        }
+        CHECK(durable() == server.content.size());
+    }
+    CHECK(root.open(server.content, std::string(36, 'b'))->is_complete());
 }
 
 TEST_CASE("a server without ranges sends a blob once, and the rest of it again after a cut",

@@ -4,7 +4,6 @@
 #include "store/base/boot_id.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -64,6 +63,8 @@ struct Downloads::Impl {
 
     void start_workers();
     void work();
+    void keep_durable(std::stop_token const& stop);
+    void stop_keeping_durable();
     Status fetch(RegistryClient& client, Blob& blob, std::size_t part);
     Status transfer(Blob& blob, std::size_t& part, BlobRange& range);
     [[nodiscard]] std::optional<NextPart> take_part();
@@ -83,6 +84,9 @@ struct Downloads::Impl {
     std::condition_variable arrived;  // bytes, a failure, or work
     std::deque<Blob> blobs;           // never shrinks: references stay
     std::vector<std::jthread> workers;
+    std::optional<Error> disk_failure;  // guarded, too
+    std::condition_variable_any stopped;
+    std::jthread durability;
 };
 
 std::optional<NextPart> Downloads::Impl::take_part() {
@@ -230,7 +234,38 @@ Status Downloads::Impl::fetch(RegistryClient& client, Blob& blob, std::size_t pa
     }
 }
 
+// Until it is stopped.
+void Downloads::Impl::keep_durable(std::stop_token const& stop) {
+    std::unique_lock lock{mutex};
+    for (;;) {
+        stopped.wait_for(lock, stop, options.durable_every, [] { return false; });
+        // Whatever joins the list meanwhile has its turn the next time.
+        std::size_t const count = blobs.size();
+        for (std::size_t i = 0; i < count && !stop.stop_requested(); ++i) {
+            Blob& blob = blobs[i];
+            lock.unlock();
+            Status const done = blob.file->make_durable();
+            lock.lock();
+            if (!done.has_value()) {
+                disk_failure = done.error();
+                blob.failure = blob.failure.value_or(done.error());
+                arrived.notify_all();
+            }
+        }
+        if (stop.stop_requested()) {
+            return;
+        }
+    }
+}
+
+void Downloads::Impl::stop_keeping_durable() {
+    durability = {};  // asks it to stop, and waits for it
+}
+
 void Downloads::Impl::start_workers() {
+    if (!durability.joinable()) {
+        durability = std::jthread{[this](std::stop_token const& stop) { keep_durable(stop); }};
+    }
     while (workers.size() < options.connections) {
         workers.emplace_back([this] { work(); });
     }
@@ -276,6 +311,7 @@ Downloads::~Downloads() {
     }
     impl_->arrived.notify_all();
     impl_->workers.clear();
+    impl_->stop_keeping_durable();
 }
 
 Result<Downloads::Opened> Downloads::open(store::Digest const& digest, std::uint64_t bytes) {
@@ -325,14 +361,20 @@ std::vector<DownloadProgress> Downloads::progress() const {
     return list;
 }
 
-void Downloads::discard_all() {
+Status Downloads::finish() {
+    impl_->stop_keeping_durable();
     std::lock_guard const lock{impl_->mutex};
+    if (impl_->disk_failure.has_value()) {
+        return std::unexpected<Error>(*impl_->disk_failure);
+    }
     for (auto& blob : impl_->blobs) {
         blob.file->remove();
     }
+    return {};
 }
 
 Result<bool> Downloads::discard_wrong() {
+    impl_->stop_keeping_durable();
     std::lock_guard const lock{impl_->mutex};
     bool resumed = false;
     for (auto& blob : impl_->blobs) {

@@ -3,12 +3,15 @@
 //
 // Every blob that is wanted gets a connection first; those that are left over take further parts of
 // large blobs, where the server knows ranges. What has come lies in files that outlive the process
-// (PartialBlob). Which part comes next is decided by plan_part(), which is pure.
+// (PartialBlob), and is brought to disk every few seconds by a thread of its own, so that a power
+// loss costs no more than what came since, and no connection waits for the disk. Which part comes
+// next is decided by plan_part(), which is pure.
 #pragma once
 #include "tools/registry/client/registry_client.h"
 #include "tools/registry/download/partial_blob.h"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -42,6 +45,7 @@ struct DownloadOptions {
     int root = -1;  // of the store, borrowed
     unsigned connections = 6;
     std::atomic<bool> const* cancel = nullptr;
+    std::chrono::milliseconds durable_every{5000};  // as much as a power loss may cost
 };
 
 class Downloads {
@@ -62,8 +66,10 @@ public:
 
     [[nodiscard]] std::vector<DownloadProgress> progress() const;
 
-    // After the store has taken everything in: the files are not needed any more.
-    void discard_all();
+    // After the store has taken everything in: the files are not needed any more. Errors: of the
+    // disk, which were met while bringing them there, so that whoever syncs them now may not see
+    // them again.
+    Status finish();
     // After a digest that did not hold: removes what is wrong. True when that was begun by an
     // earlier process, so that a new download may well be right.
     Result<bool> discard_wrong();

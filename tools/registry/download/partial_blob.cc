@@ -23,7 +23,8 @@ constexpr std::string_view kMagic = "OBLEADL1";
 constexpr std::size_t kHeaderBytes = 64;
 constexpr std::size_t kBootIdOffset = 24;
 constexpr std::size_t kBootIdBytes = 36;
-constexpr std::size_t kEntryBytes = 16;
+constexpr std::size_t kCountBytes = 8;
+constexpr std::size_t kEntryBytes = 2 * kCountBytes;
 
 std::string map_path(std::string const& path) {
     return path + ".map";
@@ -100,18 +101,20 @@ Status PartialBlob::load_map() {
     auto const file_bytes = static_cast<std::uint64_t>(info.st_size);
     for (std::size_t i = 0; fits && i < done_.size(); ++i) {
         std::size_t const at = kHeaderBytes + (i * kEntryBytes);
-        std::uint64_t const durable = base::load_le<std::uint64_t>(&map[at + 8]);
+        std::uint64_t const durable = base::load_le<std::uint64_t>(&map[at + kCountBytes]);
         std::uint64_t const done = same_boot ? base::load_le<std::uint64_t>(&map[at]) : durable;
         bool const possible = done <= part_bytes(i) && part_begin(i) + done <= file_bytes;
         done_[i] = possible ? done : 0;
         durable_[i] = std::min(durable, done_[i].load());
     }
     resumed_ = done_bytes();
-    // Young from now on: gc leaves it alone.
-    OBLEA_TRY(write_header());
+    // Young from now on: gc leaves it alone. The header, which says whose boot's counts these are,
+    // comes last: cut off before it, they are still those of the other boot.
     for (std::size_t i = 0; i < done_.size(); ++i) {
-        OBLEA_TRY(note(i, done_[i], durable_[i]));
+        OBLEA_TRY(note(i, Count::done, done_[i]));
+        OBLEA_TRY(note(i, Count::durable, durable_[i]));
     }
+    OBLEA_TRY(write_header());
     return sys::fchmod(data_.get(), 0600);
 }
 
@@ -124,14 +127,15 @@ Status PartialBlob::write_header() const {
     return sys::pwrite_all(map_.get(), header, 0);
 }
 
-Status PartialBlob::note(std::size_t part, std::uint64_t done, std::uint64_t durable) const {
+// The two counts of a part are written by different threads, and apart.
+Status PartialBlob::note(std::size_t part, Count count, std::uint64_t bytes) const {
     if (!map_.valid()) {
         return {};
     }
-    std::array<std::byte, kEntryBytes> entry{};
-    base::store_le<std::uint64_t>(entry.data(), done);
-    base::store_le<std::uint64_t>(&entry[8], durable);
-    return sys::pwrite_all(map_.get(), entry, kHeaderBytes + (part * kEntryBytes));
+    std::array<std::byte, kCountBytes> number{};
+    base::store_le<std::uint64_t>(number.data(), bytes);
+    std::size_t const at = kHeaderBytes + (part * kEntryBytes);
+    return sys::pwrite_all(map_.get(), number, count == Count::done ? at : at + kCountBytes);
 }
 
 std::uint64_t PartialBlob::part_bytes(std::size_t part) const {
@@ -162,13 +166,29 @@ Status PartialBlob::append(std::size_t part, base::ByteView data) {
     OBLEA_TRY(with_context(sys::pwrite_all(data_.get(), data, part_begin(part) + at),
                            [&] { return path_.empty() ? std::string{"a download"} : path_; }));
     std::uint64_t const done = at + data.size();
-    bool const full = done == part_bytes(part);
-    if (full && done_.size() > 1 && map_.valid()) {
-        OBLEA_TRY(sys::fdatasync(data_.get()));
-        durable_[part] = done;
-    }
-    OBLEA_TRY(note(part, done, durable_[part]));
+    OBLEA_TRY(note(part, Count::done, done));
     done_[part].store(done, std::memory_order_release);
+    return {};
+}
+
+Status PartialBlob::make_durable() {
+    if (!map_.valid()) {
+        return {};  // nobody goes on with it
+    }
+    // What comes while the disk is waited for is left to the next time.
+    std::vector<std::uint64_t> there(done_.size());
+    std::ranges::transform(done_, there.begin(),
+                           [](auto const& done) { return done.load(std::memory_order_acquire); });
+    if (there == durable_) {
+        return {};
+    }
+    OBLEA_TRY(with_context(sys::fdatasync(data_.get()), [&] { return path_; }));
+    for (std::size_t part = 0; part < there.size(); ++part) {
+        if (there[part] != durable_[part]) {
+            OBLEA_TRY(note(part, Count::durable, there[part]));
+        }
+    }
+    durable_ = std::move(there);
     return {};
 }
 

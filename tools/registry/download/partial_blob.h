@@ -7,7 +7,8 @@
 //
 // What the map says is believed while the machine runs on (a part is noted after it was written);
 // after another boot only what was synced counts. The blob's digest is checked by who reads it.
-// Thread-safe: one thread for each part.
+// Nobody who brings bytes waits for the disk: that is left to who calls make_durable().
+// Thread-safe: one thread for each part, and one that makes durable.
 #pragma once
 #include "store/base/unique_fd.h"
 #include "store/index/types.h"
@@ -52,8 +53,11 @@ public:
     [[nodiscard]] std::uint64_t readable_from(std::uint64_t offset) const;
     [[nodiscard]] int fd() const { return data_.get(); }
 
-    // The next bytes of a part. At the end of a part of several it is brought to disk.
+    // The next bytes of a part.
     Status append(std::size_t part, base::ByteView data);
+    // Brings to disk what has come, and notes it as durable. Does nothing when nothing has come
+    // since. Errors: EIO, ENOSPC, EDQUOT, of any write since the last time.
+    Status make_durable();
 
     // Relative to the root; empty for a file without a name.
     [[nodiscard]] std::string const& path() const { return path_; }
@@ -67,14 +71,15 @@ private:
     Result<bool> take(std::string const& path);
     Status load_map();
     Status write_header() const;
-    Status note(std::size_t part, std::uint64_t done, std::uint64_t durable) const;
+    enum class Count { done, durable };
+    Status note(std::size_t part, Count count, std::uint64_t bytes) const;
 
     Place place_;
     std::string path_;
     base::UniqueFd data_;
     base::UniqueFd map_;
     std::vector<std::atomic<std::uint64_t>> done_;
-    std::vector<std::uint64_t> durable_;  // each touched by its part's thread alone
+    std::vector<std::uint64_t> durable_;  // for make_durable() alone
     std::uint64_t resumed_ = 0;
 };
 
