@@ -4,6 +4,7 @@
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "store/layer/layout.h"
+#include "store/sync.h"
 #include "tools/mount/container_lock.h"
 #include "tools/mount/container_name.h"
 #include "tools/mount/rfc3339.h"
@@ -274,6 +275,8 @@ Result<Container> create_container(store::Store const& store, NewContainer const
     std::string const folder = container.folder();
     OBLEA_TRY(sys::mkdirat(store.root(), folder.c_str(), 0700));
     OBLEA_TRY(sys::mkdirat(store.root(), (folder + "/root").c_str(), 0700));
+    // What is a container has its root, after a power loss too.
+    OBLEA_TRY(store::sync_paths(store.root(), {folder}, 1));
     OBLEA_TRY(sys::replace_file(store.root(), (folder + "/" + kFile).c_str(),
                                 encode_container(container), 0600, sys::Sync::yes));
     OBLEA_TRY(sys::fsync(lock.get()));  // the folder of containers: its new name
