@@ -232,8 +232,12 @@ Result<GcReport> collect_garbage(Store const& store, GcMode mode, LayerBlobs blo
     if (mode == GcMode::remove) {
         OBLEA_TRY(remove_with_reserve(store.root(), judged));
         lock.reset();
-        if (blobs == LayerBlobs::drop) {
-            // Images without their blobs leave the list for other tools.
+        bool const any_blob = std::ranges::any_of(judged.report.removed, [](Garbage const& one) {
+            return one.kind == Garbage::Kind::blob;
+        });
+        if (blobs == LayerBlobs::drop || any_blob) {
+            // Images without their blobs leave the list for other tools. One that a power loss kept
+            // out of images.json may be there, too.
             OBLEA_TRY(store.change_images([](Images&) -> Status { return {}; }));
         }
     }

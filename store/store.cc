@@ -9,6 +9,7 @@
 #include "store/publish.h"
 #include "store/shared_store.h"
 #include "store/store_setup.h"
+#include "store/sync.h"
 
 #include <fmt/format.h>
 
@@ -35,13 +36,47 @@ bool is_full(Error const& error) {
     return error.code == Errno::enospc || error.code == Errno::edquot;
 }
 
+std::string unique_name() {
+    static std::atomic<unsigned> counter{0};
+    return fmt::format("{}.{}", ::getpid(), counter.fetch_add(1));
+}
+
+// A file of the root, and what is to be in it.
+struct Replacement {
+    char const* path = nullptr;
+    std::string text;
+};
+using Replacements = std::vector<Replacement>;
+
+// All are brought to disk together, then renamed in their order, then the names synced once.
+Status replace_all(int root, Replacements const& files) {
+    std::vector<std::string> staged;
+    base::ScopeExit const discard{[&] {
+        for (std::string const& path : staged) {
+            static_cast<void>(sys::unlink_if_exists(root, path.c_str()));
+        }
+    }};
+    for (Replacement const& file : files) {
+        staged.push_back(fmt::format("{}.new.{}", file.path, unique_name()));
+        UniqueFd const opened = OBLEA_TRY(sys::openat(
+            root, staged.back().c_str(), O_WRONLY | O_CREAT | O_EXCL, layout::kFileMode));
+        OBLEA_TRY(sys::write_all(opened.get(), base::bytes_of(file.text)));
+    }
+    OBLEA_TRY(sync_paths(root, staged, sync_threads()));
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        OBLEA_TRY(sys::renameat2(root, staged[i].c_str(), root, files[i].path));
+    }
+    staged.clear();
+    return sync_paths(root, {"."}, 1);
+}
+
 // Writes durably; on a full disk the reserve is given up for it, and made again as soon as there is
 // room.
-Status replace_with_reserve(int root, char const* path, std::string_view text) {
-    auto written = sys::replace_file(root, path, text, layout::kFileMode, sys::Sync::yes);
+Status replace_with_reserve(int root, Replacements const& files) {
+    auto written = replace_all(root, files);
     if (!written.has_value() && is_full(written.error())) {
         OBLEA_TRY(drop_reserve(root));
-        written = sys::replace_file(root, path, text, layout::kFileMode, sys::Sync::yes);
+        written = replace_all(root, files);
     }
     OBLEA_TRY(std::move(written));
     auto reserved = make_reserve(root);
@@ -60,18 +95,14 @@ Result<Images> read_images(int root) {
     return Images::parse(OBLEA_TRY(read_images_text(root)));
 }
 
-Status renew_oci_view(int root, Images const& images) {
-    std::string const text = OBLEA_TRY(encode_oci_view(root, images));
+// index.json for these images, when it is another than there is.
+Result<std::optional<Replacement>> plan_oci_view(int root, Images const& images) {
+    std::string text = OBLEA_TRY(encode_oci_view(root, images));
     auto const current = sys::read_file(root, layout::kOciIndex, limits::kImagesFileBytesMax);
     if (current.has_value() && *current == text) {
-        return {};
+        return std::optional<Replacement>{};
     }
-    return replace_with_reserve(root, layout::kOciIndex, text);
-}
-
-std::string unique_name() {
-    static std::atomic<unsigned> counter{0};
-    return fmt::format("{}.{}", ::getpid(), counter.fetch_add(1));
+    return std::optional{Replacement{.path = layout::kOciIndex, .text = std::move(text)}};
 }
 
 Result<std::string> absolute(std::string path) {
@@ -151,13 +182,29 @@ Status Store::change_images(std::function<Status(Images&)> const& change) const 
     std::string const before = OBLEA_TRY(read_images_text(root()));
     Images images = OBLEA_TRY(Images::parse(before));
     OBLEA_TRY(change(images));
-    std::string const after = images.encode();
-    if (after != before) {
-        OBLEA_TRY(with_context(replace_with_reserve(root(), layout::kImages, after),
+    Replacements list;
+    if (std::string after = images.encode(); after != before) {
+        list.push_back({.path = layout::kImages, .text = std::move(after)});
+    }
+    auto view = plan_oci_view(root(), images);
+    bool const both = !list.empty() && view.has_value() && view->has_value();
+    if (both) {
+        // The list first. A crash between the two leaves an old view, which the next change renews.
+        auto const replaced = replace_with_reserve(root(), {list.front(), **view});
+        if (replaced.has_value() || !is_full(replaced.error())) {
+            return with_context(replaced, [&] { return path() + "/" + layout::kImages; });
+        }
+        // There may be room for the one that matters.
+    }
+    if (!list.empty()) {
+        OBLEA_TRY(with_context(replace_with_reserve(root(), list),
                                [&] { return path() + "/" + layout::kImages; }));
     }
-    // A crash here leaves an old view, which the next change renews.
-    return with_context(renew_oci_view(root(), images), [] {
+    auto const renewed = [&]() -> Status {
+        auto const planned = OBLEA_TRY(std::move(view));
+        return planned.has_value() ? replace_with_reserve(root(), {*planned}) : Status{};
+    }();
+    return with_context(renewed, [] {
         return "the images are changed, but index.json, for other tools, is not renewed";
     });
 }
@@ -178,7 +225,8 @@ Result<std::optional<std::string>> Store::read_blob(Digest const& digest,
 Status Store::write_blob(std::string_view bytes, Digest const& digest) const {
     std::string const target = layout::blob(digest);
     if (OBLEA_TRY(refresh_published(root(), target.c_str()))) {
-        return {};
+        // Whoever gave it the name may not have synced that yet, and may never do so.
+        return sync_paths(root(), {layout::kBlobs}, 1);
     }
     return replace_blob(bytes, digest);
 }

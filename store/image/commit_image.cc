@@ -136,7 +136,7 @@ Status publish_committed(Store const& store, LayerImporter const& layers,
         }
     }
     // What is merged is as large as the whole image, and a commit is to cost what was changed.
-    OBLEA_TRY(publish_images(store, images, outcomes, origin, MergeTree::at_first_use));
+    OBLEA_TRY(publish_images(store, layers, images, outcomes, origin, MergeTree::at_first_use));
     return {};
 }
 

@@ -36,9 +36,9 @@ Result<PlannedImage> make_committed_image(CommitParent const& parent,
 // none.
 Result<PlannedImage> plan_with_manifest(Image const& image, std::string_view config_bytes);
 
-// Publishes images that were made so, in one change of images.json. `layers` has published what it
-// imported; layers that are not in `outcomes` must be in the store. Errors: ENOENT for one that is
-// not; as publish_images.
+// Publishes what `layers` has imported and images that were made so, in one change of images.json.
+// Layers that are not in `outcomes` must be in the store. Errors: ENOENT for one that is not; as
+// publish_images.
 Status publish_committed(Store const& store, LayerImporter const& layers,
                          std::vector<PlannedImage> const& images, LayerOutcomes outcomes,
                          std::string const& origin);

@@ -379,13 +379,14 @@ private:
             }
             images.front().names = {*name_};
         }
-        OBLEA_TRY(layers_.publish());
         if (request_.repair != nullptr) {
+            OBLEA_TRY(layers_.publish());
             return restore_documents(images, std::move(recognised));
         }
         ImportReport report;
         report.recognised = std::move(recognised);
-        report.images = OBLEA_TRY(publish_images(store_, images, outcomes, request_.source));
+        report.images =
+            OBLEA_TRY(publish_images(store_, layers_, images, outcomes, request_.source));
         return report;
     }
 

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "store/image/layer_index.h"
+#include "store/image/merged_index.h"
 #include "store/index/index.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
@@ -257,8 +258,36 @@ private:
     std::string path_;
 };
 
+struct LayerImporter::Turns {
+    std::mutex mutex;
+    std::map<Digest, Turn> held;  // guarded
+};
+
+LayerImporter::LayerImporter(Store const& store, std::unique_ptr<ImportStaging> staging,
+                             ProgressBoard& progress, std::atomic<bool> const* cancel)
+    : store_(&store), staging_(std::move(staging)), turns_(std::make_unique<Turns>()),
+      progress_(&progress), cancel_(cancel) {}
+LayerImporter::LayerImporter(LayerImporter&&) noexcept = default;
+LayerImporter::~LayerImporter() = default;
+
+Status LayerImporter::add_documents(PlannedImage const& image) const {
+    OBLEA_TRY(staging_->add_document(image.config_bytes, image.id));
+    if (image.manifest_bytes.has_value()) {
+        std::string const& manifest = *image.manifest_bytes;
+        OBLEA_TRY(staging_->add_document(manifest, base::sha256(manifest)));
+    }
+    return {};
+}
+
+Status LayerImporter::add_merged_tree(PlannedImage const& image) const {
+    return stage_merged_index(*staging_, store_->roots(), image.config.diff_ids);
+}
+
 Status LayerImporter::publish() const {
-    return staging_->publish(sync_threads());
+    OBLEA_TRY(staging_->publish(sync_threads()));
+    std::lock_guard const lock{turns_->mutex};
+    turns_->held.clear();
+    return {};
 }
 
 Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
@@ -271,7 +300,8 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
         }
     }
     // Members of one layer twice: the turn is taken once.
-    std::map<Digest, Turn> turns;
+    std::unique_lock turns_lock{turns_->mutex};
+    std::map<Digest, Turn>& turns = turns_->held;
     std::vector<PlannedLayer> layers;
     std::vector<PlannedLayer> elsewhere;
     for (auto& [member, layer] : wanted) {
@@ -285,6 +315,7 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
         }
         layers.push_back(std::move(layer));
     }
+    turns_lock.unlock();
     LayerOutcomes outcomes;
     std::mutex mutex;
     std::optional<Error> failure;
@@ -308,12 +339,14 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
     if (failure.has_value()) {
         return std::unexpected<Error>(*std::move(failure));
     }
-    OBLEA_TRY(publish());
-    turns.clear();
+    // Whoever waits for another one holds no turn himself.
     for (PlannedLayer const& layer : elsewhere) {
-        Turn const turn = OBLEA_TRY(wait_for_turn(layer.diff_id));
-        outcomes[layer.member] = OBLEA_TRY(import_planned(files, layer, stop));
         OBLEA_TRY(publish());
+        Turn turn = OBLEA_TRY(wait_for_turn(layer.diff_id));
+        outcomes[layer.member] = OBLEA_TRY(import_planned(files, layer, stop));
+        turns_lock.lock();
+        turns.emplace(layer.diff_id, std::move(turn));
+        turns_lock.unlock();
     }
     return outcomes;
 }

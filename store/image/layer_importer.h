@@ -27,13 +27,20 @@ using LayerOutcomes = std::map<std::string, LayerOutcome>;
 
 class LayerImporter {
 public:
+    LayerImporter(LayerImporter&&) noexcept;
+    LayerImporter& operator=(LayerImporter&&) = delete;
+    LayerImporter(LayerImporter const&) = delete;
+    LayerImporter& operator=(LayerImporter const&) = delete;
+    ~LayerImporter();
+
     // `cancel` may be null. What is distrusted counts as not there, and is replaced.
     static Result<LayerImporter> create(Store const& store, ProgressBoard& progress,
                                         std::atomic<bool> const* cancel, Distrust distrust = {});
 
-    // All layers side by side by `jobs` threads (0: one for each processor), and published. The
-    // first failure stops the others. A layer that another process is working on is waited for,
-    // after all others are published, and not read twice.
+    // All layers side by side by `jobs` threads (0: one for each processor), still to be published;
+    // until then no other process works on them. The first failure stops the others. A layer that
+    // another process is working on is waited for, after all others are published, and not read
+    // twice.
     Result<LayerOutcomes> import_all(SeekableFiles const& files,
                                      std::vector<PlannedImage> const& images, unsigned jobs) const;
 
@@ -49,14 +56,19 @@ public:
     Result<std::optional<LayerOutcome>> find_known(std::string const& name,
                                                    LayerClaims const& claims) const;
 
-    // Everything that was imported becomes durable, then visible.
+    // The image's documents, and its merged tree, come along with its layers. To be called when all
+    // of these are imported or found.
+    Status add_documents(PlannedImage const& image) const;
+    Status add_merged_tree(PlannedImage const& image) const;
+
+    // Everything that was imported and added becomes durable, then visible.
     Status publish() const;
 
 private:
     class Turn;
+    struct Turns;
     LayerImporter(Store const& store, std::unique_ptr<ImportStaging> staging,
-                  ProgressBoard& progress, std::atomic<bool> const* cancel)
-        : store_(&store), staging_(std::move(staging)), progress_(&progress), cancel_(cancel) {}
+                  ProgressBoard& progress, std::atomic<bool> const* cancel);
     [[nodiscard]] std::optional<ImageLayer> claimed_layer(LayerClaims const& claims) const;
     Result<std::optional<LayerOutcome>> find_shared(std::string const& name,
                                                     LayerClaims const& claims) const;
@@ -69,6 +81,7 @@ private:
 
     Store const* store_;
     std::unique_ptr<ImportStaging> staging_;
+    std::unique_ptr<Turns> turns_;  // of what is not published yet
     ProgressBoard* progress_;
     std::atomic<bool> const* cancel_;
     // What the images of the store tell of their layers.

@@ -60,15 +60,27 @@ Result<std::optional<Cached>> open_cached(Roots const& roots, std::string const&
     return std::optional{Cached{.index = *std::move(index), .of = part->of}};
 }
 
-Result<base::Bytes> build(Roots const& roots, std::span<Digest const> diff_ids) {
+// Proven before anybody sees it.
+template <typename Open>
+Result<Index> build(std::span<Digest const> diff_ids, std::string const& path, Open const& open) {
     std::vector<Index> layers;
     std::vector<Index const*> pointers;
     layers.reserve(diff_ids.size());
     for (Digest const& layer : diff_ids) {
-        layers.push_back(OBLEA_TRY(open_layer_index(roots, layer)));
+        layers.push_back(OBLEA_TRY(open(layer)));
         pointers.push_back(&layers.back());
     }
-    return merge(pointers);
+    base::Bytes bytes = OBLEA_TRY(merge(pointers));
+    Index index = OBLEA_TRY(Index::from_bytes(std::move(bytes), path));
+    OBLEA_TRY(index.check());
+    return index;
+}
+
+// Tells gc --keep-storage what was used last. Where it cannot be written it is not needed.
+void note_use(Roots const& roots, Cached const& cached, std::string const& path) {
+    if (cached.of == Roots::Part::Of::own) {
+        static_cast<void>(sys::utimensat(roots.own(), path.c_str(), nullptr));
+    }
 }
 
 Status publish(int root, std::string const& path, base::ByteView bytes) {
@@ -100,16 +112,11 @@ Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff
     }
     std::string const path = layout::merged(chain_id(diff_ids));
     if (auto cached = OBLEA_TRY(open_cached(roots, path, diff_ids))) {
-        if (cached->of == Roots::Part::Of::own) {
-            // Tells gc --keep-storage what was used last. Where it cannot be written it is not
-            // needed.
-            static_cast<void>(sys::utimensat(roots.own(), path.c_str(), nullptr));
-        }
+        note_use(roots, *cached, path);
         return std::move(cached->index);
     }
-    base::Bytes bytes = OBLEA_TRY(build(roots, diff_ids));
-    Index index = OBLEA_TRY(Index::from_bytes(std::move(bytes), path));
-    OBLEA_TRY(index.check());
+    Index index = OBLEA_TRY(
+        build(diff_ids, path, [&](Digest const& layer) { return open_layer_index(roots, layer); }));
     auto published = publish(roots.own(), path, index.bytes());
     if (!published.has_value() && is_no_room(published.error())) {
         return index;
@@ -118,6 +125,46 @@ Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff
     // The published file is mapped instead, so that its memory can be given back.
     auto mapped = OBLEA_TRY(open_cached(roots.own(), path, diff_ids));
     return mapped.has_value() ? std::move(mapped->index) : std::move(index);
+}
+
+namespace {
+
+// What an import still needs when its trees are staged is small: names, folders of objects, lists.
+constexpr std::uint64_t kSpareBytes = 16U << 20U;
+
+// A cache does not take the last room, which what it is made of still needs.
+Result<bool> has_room(int root, std::size_t bytes) {
+    struct statfs const info = OBLEA_TRY(sys::fstatfs(root));
+    auto const block_bytes = static_cast<std::uint64_t>(info.f_bsize);
+    return info.f_bavail >= (bytes + kSpareBytes) / block_bytes;
+}
+
+}  // namespace
+
+Status stage_merged_index(ImportStaging& staging, Roots const& roots,
+                          std::span<Digest const> diff_ids) {
+    if (diff_ids.empty()) {
+        return {};
+    }
+    std::string const path = layout::merged(chain_id(diff_ids));
+    if (auto const cached = OBLEA_TRY(open_cached(roots, path, diff_ids))) {
+        note_use(roots, *cached, path);
+        return {};
+    }
+    auto const open = [&](Digest const& layer) -> Result<Index> {
+        auto const staged = staging.find_index(layer);
+        if (!staged.has_value()) {
+            return open_layer_index(roots, layer);
+        }
+        UniqueFd file = OBLEA_TRY(sys::openat(roots.own(), staged->c_str(), O_RDONLY));
+        return Index::open(std::move(file), layout::layer_index(layer));
+    };
+    Index const index = OBLEA_TRY(build(diff_ids, path, open));
+    if (!OBLEA_TRY(has_room(roots.own(), index.bytes().size()))) {
+        return {};
+    }
+    auto added = staging.add_merged(path, index.bytes());
+    return !added.has_value() && is_no_room(added.error()) ? Status{} : std::move(added);
 }
 
 }  // namespace oblea::store

@@ -6,6 +6,7 @@
 #pragma once
 #include "store/index/index.h"
 #include "store/layer/roots.h"
+#include "store/layer/staging.h"
 
 #include <span>
 
@@ -15,5 +16,10 @@ namespace oblea::store {
 // is full or read-only the index is built in memory. Errors: ENOENT naming a missing layer; EUCLEAN
 // naming a damaged one; as merge().
 Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff_ids);
+
+// The same for layers of which some are still in `staging`, into which it goes, unless it is cached
+// already. Where there is no room for it the first mount makes it.
+Status stage_merged_index(ImportStaging& staging, Roots const& roots,
+                          std::span<Digest const> diff_ids);
 
 }  // namespace oblea::store

@@ -3,11 +3,11 @@
 
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
-#include "store/image/merged_index.h"
 #include "store/image/rfc3339.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
+#include "store/sync.h"
 
 #include <fmt/format.h>
 
@@ -64,7 +64,8 @@ private:
 Status write_tar_blob(Store const& store, Digest const& diff_id) {
     std::string const target = layout::blob(diff_id);
     if (OBLEA_TRY(refresh_published(store.root(), target.c_str()))) {
-        return {};
+        // Whoever gave it the name may not have synced that yet.
+        return sync_paths(store.root(), {layout::kBlobs}, 1);
     }
     static std::atomic<unsigned> counter{0};
     std::string const staged =
@@ -89,32 +90,24 @@ Status write_tar_blob(Store const& store, Digest const& diff_id) {
 // An image whose layers are kept as blobs is of use to other tools only when all of them are: where
 // some came compressed, the others are kept as tars too. An image without any compressed layer,
 // such as docker save writes, is not kept twice.
-Status complete_blobs(Store const& store, Image const& image) {
-    bool const any_compressed = std::ranges::any_of(
-        image.layers, [](ImageLayer const& layer) { return layer.blob != layer.diff_id; });
-    if (!image.manifest.has_value() || !any_compressed) {
+Status complete_blobs(Store const& store, PlannedImage const& image,
+                      LayerOutcomes const& outcomes) {
+    auto const layer_of = [&](PlannedLayer const& planned) -> ImageLayer const& {
+        return outcomes.at(planned.member).layer;
+    };
+    bool const any_compressed = std::ranges::any_of(image.layers, [&](PlannedLayer const& planned) {
+        return layer_of(planned).blob != layer_of(planned).diff_id;
+    });
+    if (!image.manifest_bytes.has_value() || !any_compressed) {
         return {};
     }
-    for (ImageLayer const& layer : image.layers) {
+    for (PlannedLayer const& planned : image.layers) {
+        ImageLayer const& layer = layer_of(planned);
         // What a shared store has is not copied.
         bool const here = OBLEA_TRY(has_layer(store.root(), layer.diff_id));
         if (layer.blob == layer.diff_id && here) {
             OBLEA_TRY(write_tar_blob(store, layer.diff_id));
         }
-    }
-    return {};
-}
-
-Status write_parts(Store const& store, PlannedImage const& planned, Image const& image,
-                   MergeTree merge) {
-    OBLEA_TRY(store.write_blob(planned.config_bytes, planned.id));
-    if (planned.manifest_bytes.has_value()) {
-        OBLEA_TRY(store.write_blob(*planned.manifest_bytes, base::sha256(*planned.manifest_bytes)));
-    }
-    OBLEA_TRY(complete_blobs(store, image));
-    if (merge == MergeTree::now) {
-        OBLEA_TRY(with_context(open_merged_index(store.roots(), planned.config.diff_ids),
-                               [&] { return "image " + planned.id.short_hex(); }));
     }
     return {};
 }
@@ -146,16 +139,34 @@ ImportedImage report_of(PlannedImage const& planned, LayerOutcomes const& outcom
 
 }  // namespace
 
-Result<std::vector<ImportedImage>> publish_images(Store const& store,
-                                                  std::vector<PlannedImage> const& planned,
-                                                  LayerOutcomes const& outcomes,
-                                                  std::string const& origin, MergeTree merge) {
+Status publish_parts(Store const& store, LayerImporter const& layers,
+                     std::vector<PlannedImage> const& images, LayerOutcomes const& outcomes,
+                     MergeTree merge) {
+    for (PlannedImage const& image : images) {
+        OBLEA_TRY(verify_outcomes(image, outcomes));
+    }
+    for (PlannedImage const& image : images) {
+        OBLEA_TRY(layers.add_documents(image));
+        if (merge == MergeTree::now) {
+            OBLEA_TRY(with_context(layers.add_merged_tree(image),
+                                   [&] { return "image " + image.id.short_hex(); }));
+        }
+    }
+    OBLEA_TRY(layers.publish());
+    for (PlannedImage const& image : images) {
+        OBLEA_TRY(complete_blobs(store, image, outcomes));
+    }
+    return {};
+}
+
+Result<std::vector<ImportedImage>> list_images(Store const& store,
+                                               std::vector<PlannedImage> const& planned,
+                                               LayerOutcomes const& outcomes,
+                                               std::string const& origin) {
     std::vector<Image> images;
     std::vector<ImportedImage> reports;
     for (PlannedImage const& image : planned) {
-        OBLEA_TRY(verify_outcomes(image, outcomes));
         images.push_back(image_of(image, outcomes, origin));
-        OBLEA_TRY(write_parts(store, image, images.back(), merge));
         reports.push_back(report_of(image, outcomes));
     }
     auto const add = [&](Images& all) -> Status {
@@ -167,6 +178,14 @@ Result<std::vector<ImportedImage>> publish_images(Store const& store,
     };
     OBLEA_TRY(store.change_images(add));
     return reports;
+}
+
+Result<std::vector<ImportedImage>> publish_images(Store const& store, LayerImporter const& layers,
+                                                  std::vector<PlannedImage> const& images,
+                                                  LayerOutcomes const& outcomes,
+                                                  std::string const& origin, MergeTree merge) {
+    OBLEA_TRY(publish_parts(store, layers, images, outcomes, merge));
+    return list_images(store, images, outcomes, origin);
 }
 
 }  // namespace oblea::store

@@ -12,8 +12,8 @@ namespace {
 constexpr std::uint64_t kWritebackStep = 8U << 20U;
 }  // namespace
 
-AppendFile::AppendFile(base::UniqueFd file, std::size_t buffer_bytes)
-    : file_(std::move(file)), buffer_(buffer_bytes) {}
+AppendFile::AppendFile(base::UniqueFd file, Writeback* writeback, std::size_t buffer_bytes)
+    : file_(std::move(file)), writeback_(writeback), buffer_(buffer_bytes) {}
 
 Status AppendFile::append(base::ByteView data) {
     if (data.size() >= buffer_.size()) {
@@ -40,8 +40,8 @@ Status AppendFile::flush() {
 Status AppendFile::write_through(base::ByteView data) {
     OBLEA_TRY(base::sys::pwrite_all(file_.get(), data, written_));
     written_ += data.size();
-    if (written_ - sent_ >= kWritebackStep) {
-        base::sys::start_writeback(file_.get(), sent_, written_ - sent_);
+    if (writeback_ != nullptr && written_ - sent_ >= kWritebackStep) {
+        writeback_->start(file_.get(), sent_, written_ - sent_);
         sent_ = written_;
     }
     return {};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A file that is written from front to back, through a buffer, and sent to disk as it grows.
+// A file that is written from front to back, through a buffer.
 //
 // Not thread-safe. Nothing is durable before sync().
 #pragma once
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/base/unique_fd.h"
+#include "store/layer/writeback.h"
 
 #include <cstdint>
 
@@ -13,7 +14,10 @@ namespace oblea::store {
 
 class AppendFile {
 public:
-    explicit AppendFile(base::UniqueFd file, std::size_t buffer_bytes = 256U << 10U);
+    static constexpr std::size_t kBufferBytes = 256U << 10U;
+    // Given a Writeback, which is borrowed, it is sent to disk as it grows.
+    explicit AppendFile(base::UniqueFd file, Writeback* writeback = nullptr,
+                        std::size_t buffer_bytes = kBufferBytes);
 
     Status append(base::ByteView data);
     Status flush();
@@ -27,6 +31,7 @@ private:
     Status write_through(base::ByteView data);
 
     base::UniqueFd file_;
+    Writeback* writeback_;
     base::Bytes buffer_;
     std::size_t used_ = 0;
     std::uint64_t written_ = 0;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/content_writer.h"
 
-#include "store/base/sys.h"
-
 #include <algorithm>
 
 namespace oblea::store {
@@ -48,7 +46,8 @@ Status ContentWriter::take_packed(TarReader& tar, Content& content) {
 
 Status ContentWriter::take_object(TarReader& tar, Content& content) {
     // Contents come in pieces that are large enough to be written as they are.
-    AppendFile file{OBLEA_TRY(staging_.begin_object()), 1};
+    base::UniqueFd object = OBLEA_TRY(staging_.begin_object());
+    AppendFile file{std::move(object), &staging_.writeback(), 1};
     base::Sha256 hash;
     for (;;) {
         ByteView const piece = OBLEA_TRY(tar.content());
@@ -62,7 +61,7 @@ Status ContentWriter::take_object(TarReader& tar, Content& content) {
     content.kind = ContentKind::object;
     content.object = hash.finish();
     if (OBLEA_TRY(staging_.end_object(content.object)) == LayerStaging::Object::added) {
-        base::sys::start_writeback(file.fd(), 0, content.blob_bytes);
+        staging_.writeback().start(file.fd(), 0, content.blob_bytes);
     }
     return recipe_.object(content.object, content.blob_bytes);
 }

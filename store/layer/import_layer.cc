@@ -45,7 +45,9 @@ public:
         : claims_(claims), progress_(options.progress_bytes),
           hashing_(stream, [this](ByteView passed) { return watch(passed); }) {}
 
-    void keep(base::UniqueFd file) { blob_.emplace(std::move(file)); }
+    void keep(base::UniqueFd file, Writeback& writeback) {
+        blob_.emplace(std::move(file), &writeback);
+    }
     [[nodiscard]] bool kept() const { return blob_.has_value(); }
     base::ByteSource& source() { return hashing_; }
     // How much has come so far; from any thread.
@@ -278,9 +280,10 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     bool const linked = wanted && !have_blob && !options.stream_file.empty() &&
                         OBLEA_TRY(staging.link_blob(options.stream_file.c_str()));
     if (wanted && !have_blob && !linked) {
-        intake.keep(OBLEA_TRY(staging.create_blob()));
+        intake.keep(OBLEA_TRY(staging.create_blob()), staging.writeback());
     }
-    AppendFile pack{OBLEA_TRY(staging.create_file("pack"))};
+    base::UniqueFd pack_file = OBLEA_TRY(staging.create_file("pack"));
+    AppendFile pack{std::move(pack_file), &staging.writeback()};
     base::UniqueFd recipe = OBLEA_TRY(staging.create_file("recipe"));
     LayerSplitter splitter{staging, std::move(pack), std::move(recipe), options};
     OBLEA_TRY(stream_layer(intake, splitter, claims, options.limits, layer));

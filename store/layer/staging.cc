@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/staging.h"
 
+#include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
@@ -10,6 +11,8 @@
 #include <linux/fs.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace oblea::store {
 
@@ -100,6 +103,41 @@ Result<ImportStaging::Object> ImportStaging::take_object(std::string file, Diges
     return Object::known;
 }
 
+Status ImportStaging::add_document(std::string_view bytes, Digest const& digest) {
+    std::string target = layout::blob(digest);
+    if (distrust_.blobs.contains(digest) || !OBLEA_TRY(refresh_published(root_, target.c_str()))) {
+        return add_file(std::move(target), base::bytes_of(bytes));
+    }
+    std::lock_guard const lock{mutex_};
+    relied_on_.insert(layout::kBlobs);
+    return {};
+}
+
+Status ImportStaging::add_merged(std::string const& path, base::ByteView bytes) {
+    return add_file(path, bytes);
+}
+
+Status ImportStaging::add_file(std::string target, base::ByteView bytes) {
+    std::string file = name_ + '/';
+    {
+        std::lock_guard const lock{mutex_};
+        file += std::to_string(numbers_++) + ".file";
+    }
+    UniqueFd const opened = OBLEA_TRY(create_private(root_, file));
+    base::ScopeExit discard{[&] { static_cast<void>(sys::unlink_if_exists(root_, file.c_str())); }};
+    OBLEA_TRY(with_context(sys::write_all(opened.get(), bytes), [&] { return target; }));
+    discard.dismiss();
+    std::lock_guard const lock{mutex_};
+    files_.push_back({.file = std::move(file), .target = std::move(target)});
+    return {};
+}
+
+std::optional<std::string> ImportStaging::find_index(Digest const& diff_id) {
+    std::lock_guard const lock{mutex_};
+    auto const at = std::ranges::find(layers_, diff_id, &Layer::diff_id);
+    return at == layers_.end() ? std::nullopt : std::optional{at->folder + "/index"};
+}
+
 void ImportStaging::take_layer(Layer layer) {
     std::lock_guard const lock{mutex_};
     layers_.push_back(std::move(layer));
@@ -119,16 +157,22 @@ std::vector<std::string> ImportStaging::staged_paths() const {
     for (StagedObject const& object : objects_) {
         paths.push_back(object.file);
     }
+    for (StagedFile const& file : files_) {
+        paths.push_back(file.file);
+    }
     return paths;
 }
 
 // DURABILITY.md "Import" tells what a crash leaves after each step.
 Status ImportStaging::publish(unsigned sync_threads) {
     std::lock_guard const lock{mutex_};
-    if (layers_.empty() && objects_.empty()) {
+    bool const nothing =
+        layers_.empty() && objects_.empty() && files_.empty() && relied_on_.empty();
+    if (nothing) {
         return {};
     }
     // What has its name in the store has its bytes on disk.
+    writeback_.forget();
     OBLEA_TRY(sync_paths(root_, staged_paths(), sync_threads));
     std::set<std::string> folders = std::exchange(relied_on_, {});
     OBLEA_TRY(publish_objects(folders));
@@ -138,6 +182,11 @@ Status ImportStaging::publish(unsigned sync_threads) {
             folders.insert(layout::kBlobs);
         }
     }
+    for (StagedFile const& file : files_) {
+        OBLEA_TRY(rename_into_place(root_, file.file, file.target));
+        folders.insert(folder_of(file.target));
+    }
+    files_.clear();
     for (Layer const& layer : layers_) {
         OBLEA_TRY(publish_layer(layer));
         folders.insert(layout::kLayers);

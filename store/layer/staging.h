@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The folder in tmp/ in which the layers of one import are put together, and the way from there
-// into the store, all of them at once.
+// The folder in tmp/ in which the layers of one import are put together, with the documents and the
+// merged trees of its images, and the way from there into the store, all of it at once.
 //
 //   tmp/import-<pid>-<random>/
 //     <n>/{index,pack,recipe}     becomes layers/<diffID> as a whole
 //     <n>.blob                    becomes blobs/sha256/<digest>
 //     objects/<n>                 become objects/<aa>/<sha256>
+//     <n>.file                    become blobs/sha256/<digest>, merged/<chainID>.index
 //
 // Nothing of it is seen by readers before publish() has everything on disk. The folder is removed
 // when its owner goes, whatever happened; what a crash leaves is removed by gc. DURABILITY.md
@@ -13,6 +14,7 @@
 #pragma once
 #include "store/base/unique_fd.h"
 #include "store/index/types.h"
+#include "store/layer/writeback.h"
 
 #include <memory>
 #include <mutex>
@@ -46,6 +48,15 @@ public:
 
     [[nodiscard]] Distrust const& distrust() const { return distrust_; }
 
+    // A config or a manifest, of that digest. One that the store has is used, and its name made
+    // durable by publish().
+    Status add_document(std::string_view bytes, Digest const& digest);
+    // merged/<chainID>.index, `path`, in place of any that is there.
+    Status add_merged(std::string const& path, base::ByteView bytes);
+    // Where the index of a layer lies that was finished and is not published yet; relative to the
+    // root.
+    [[nodiscard]] std::optional<std::string> find_index(Digest const& diff_id);
+
     // Makes everything that was finished durable, then visible, and those names durable too. A
     // whole layer that is there already, from another process, is left as it is; one that lacks
     // something is replaced. What is not finished is left out. To be called once no layer is being
@@ -66,10 +77,15 @@ private:
         std::string file;
         Digest digest;
     };
+    struct StagedFile {
+        std::string file;
+        std::string target;
+    };
 
     ImportStaging(int root, std::string name, Distrust distrust)
         : root_(root), name_(std::move(name)), distrust_(std::move(distrust)) {}
     std::string next_object_file();
+    Status add_file(std::string target, base::ByteView bytes);
     Result<Object> take_object(std::string file, Digest const& digest);
     void take_layer(Layer layer);
 
@@ -80,13 +96,15 @@ private:
     int root_;
     std::string name_;  // relative to the root
     Distrust const distrust_;
+    Writeback writeback_{threading_by_environment()};
 
     std::mutex mutex_;  // guards all below
     std::size_t numbers_ = 0;
     std::vector<Layer> layers_;
     std::vector<StagedObject> objects_;
+    std::vector<StagedFile> files_;
     std::unordered_set<Digest> known_objects_;
-    std::set<std::string> relied_on_;  // folders of objects that others have published
+    std::set<std::string> relied_on_;  // folders of what others have published
 };
 
 // One layer's part of it. Not thread-safe. Dropped without finish() it leaves nothing but objects,
@@ -111,6 +129,9 @@ public:
     [[nodiscard]] Result<base::UniqueFd> begin_object();
     using Object = ImportStaging::Object;
     Result<Object> end_object(Digest const& digest);
+
+    // Of the import's files, to have them written out.
+    [[nodiscard]] Writeback& writeback() const { return import_.writeback_; }
 
     // Complete: publish() takes it along. `blob` is null when none was written.
     void finish(Digest const& diff_id, Digest const* blob);

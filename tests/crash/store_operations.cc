@@ -27,6 +27,8 @@ namespace sys = oblea::base::sys;
 namespace {
 
 constexpr char kEarlier[] = "docker.io/library/earlier:1";
+constexpr char kOther[] = "docker.io/library/other:1";
+constexpr char kTwin[] = "docker.io/library/twin:1";
 constexpr char kImage[] = "docker.io/library/image:1";
 
 std::string large(char kind) {
@@ -131,6 +133,23 @@ Status empty(std::string const& path) {
 Status drop_merged(std::string const& path) {
     for (auto const& entry : files::directory_iterator{path + "/merged"}) {
         files::remove(entry.path());
+    }
+    return {};
+}
+
+// The blobs of another store, as an import brings them that is killed before it syncs their names.
+Status name_blobs(std::string const& path, std::string const& origin) {
+    auto const root = OBLEA_TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
+    char const* const staged = "tmp/import-of-another";
+    for (auto const& blob : files::directory_iterator{origin + '/' + layout::kBlobs}) {
+        std::string const bytes =
+            OBLEA_TRY(sys::read_file(AT_FDCWD, blob.path().c_str(), 1U << 20U));
+        auto const file =
+            OBLEA_TRY(sys::openat(root.get(), staged, O_WRONLY | O_CREAT, mode_t{0600}));
+        OBLEA_TRY(sys::write_all(file.get(), base::bytes_of(bytes)));
+        OBLEA_TRY(sys::fsync(file.get()));
+        std::string const target = layout::blob(base::sha256(bytes));
+        OBLEA_TRY(sys::renameat2(root.get(), staged, root.get(), target.c_str()));
     }
     return {};
 }
@@ -296,14 +315,24 @@ Archives::Archives(TempDir const& dir) {
         image_of_layers({shared, tar_of(with_objects({{"home/x", "x"}}, "home/big", 'Q', 3))});
     write_file(dir / "other.tar", tar_of(docker_archive(third, {"other:1"})));
     other = dir / "other.tar";
+    TestImage fourth = third;
+    fourth.config.insert(1, R"("author":"another",)");
+    write_file(dir / "twin.tar", tar_of(docker_archive(fourth, {"twin:1"})));
+    twin = dir / "twin.tar";
     source = dir / "source";
+    origin = dir / "origin";
     reader = dir / "reader";
     std::string const said = said_by([&] {
-        int const status = report(import(source, earlier));
-        return status != 0 ? status : report(import(source, image));
+        for (auto const& [store, archive] :
+             {std::pair{source, earlier}, {source, image}, {origin, twin}}) {
+            if (int const status = report(import(store, archive)); status != 0) {
+                return status;
+            }
+        }
+        return 0;
     });
     if (!said.empty()) {
-        throw std::runtime_error("the store to publish from: " + said);
+        throw std::runtime_error("the stores to take from: " + said);
     }
 }
 
@@ -321,9 +350,16 @@ std::vector<Operation> store_operations(Archives const& archives) {
         auto const made = open(store);
         return made.has_value() ? 0 : report(std::unexpected<Error>(made.error()));
     };
+    auto const other = import_of(archives.other);
+    auto const twin = import_of(archives.twin);
+    auto const beside = [&archives, twin](std::string const& store) {
+        int const status = report(name_blobs(store, archives.origin));
+        return status != 0 ? status : twin(store);
+    };
     std::vector<Operation> operations{
         {"import", &nothing, image, image, 200, {kEarlier}, {kImage}},
-        {"import an archive", &nothing, import_of(archives.other), import_of(archives.other), 60},
+        {"import an archive", &nothing, other, other, 60},
+        {"import beside another", other, beside, twin, 20, {kEarlier, kOther}, {kTwin}},
         {"import what is there", image, image, image, 10},
         {"tag", &nothing, as_program(&tag), as_program(&tag), 5},
         {"remove an image", image, as_program(&remove_image), as_program(&remove_image), 5},

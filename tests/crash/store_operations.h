@@ -20,6 +20,8 @@ struct Archives {
         image;  // OCI layout of three compressed layers, "image:1", sharing an object with it
     std::string other;   // docker archive, shares a layer with `image`, "other:1"
     std::string source;  // a store with "earlier:1" and "image:1"
+    std::string twin;    // docker archive with the layers of `other` and another config, "twin:1"
+    std::string origin;  // a store with "twin:1"
     std::string reader;  // a store without images, to look at published ones from
 };
 

@@ -207,7 +207,6 @@ Result<store::Digest> publish_step(store::Store const& store, PublishStep const&
     std::optional<store::ImageLayer> layer;
     if (tar != nullptr) {
         auto outcome = OBLEA_TRY(layers.import(kStepMember, *tar, 0, {}));
-        OBLEA_TRY(layers.publish());
         layer = outcome.layer;
         outcomes.emplace(member_of(layer), std::move(outcome));
     }

@@ -119,7 +119,6 @@ Result<store::Digest> commit_view(ContainerView const& view, CommitRequest const
     auto paused = OBLEA_TRY(pause(view, request));
     auto const changed = OBLEA_TRY(import_changes(view, layers, latest));
     paused.reset();
-    OBLEA_TRY(layers.publish());
     std::optional<store::ImageLayer> layer;
     if (changed.has_value()) {
         layer = changed->layer;

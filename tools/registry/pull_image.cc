@@ -205,6 +205,13 @@ PullProgress joined_progress(store::Manifest const& manifest,
     return progress;
 }
 
+// The documents of an image that is there; its layers have come.
+Status restore(store::Store const& store, store::PlannedImage const& image,
+               store::Distrust const& distrust) {
+    OBLEA_TRY(store::restore_blob(store, image.config_bytes, distrust));
+    return store::restore_blob(store, *image.manifest_bytes, distrust);
+}
+
 // The layers of one image, downloaded and imported.
 class LayerPull {
 public:
@@ -214,6 +221,7 @@ public:
         : store_(store), clients_(clients), manifest_(manifest), request_(request),
           listener_(listener) {}
 
+    // Everything of the image is published afterwards; it is not listed.
     Result<store::LayerOutcomes> run(store::PlannedImage const& image) {
         bool again = false;
         auto outcomes = attempt(image, again);
@@ -251,7 +259,14 @@ private:
         auto const importer =
             OBLEA_TRY(store::LayerImporter::create(store_, board, request_.cancel, distrust()));
         RemoteLayers const layers{downloads, manifest_};
-        return importer.import_all(layers, {image}, jobs);
+        auto outcomes = OBLEA_TRY(importer.import_all(layers, {image}, jobs));
+        if (request_.repair != nullptr) {
+            OBLEA_TRY(importer.publish());
+            OBLEA_TRY(restore(store_, image, *request_.repair));
+        } else {
+            OBLEA_TRY(store::publish_parts(store_, importer, {image}, outcomes));
+        }
+        return outcomes;
     }
 
     [[nodiscard]] store::Distrust distrust() const {
@@ -283,16 +298,9 @@ Status expect_allowed(RegistrySession const& session, RegistryClient& client,
                         [&] { return reference.familiar(); });
 }
 
-// The documents of an image that is there; its layers have come.
-Status restore(store::Store const& store, store::PlannedImage const& image,
-               store::Distrust const& distrust) {
-    OBLEA_TRY(store::restore_blob(store, image.config_bytes, distrust));
-    return store::restore_blob(store, *image.manifest_bytes, distrust);
-}
-
-Status publish(store::Store const& store, store::PlannedImage const& image,
-               store::LayerOutcomes const& outcomes, std::string const& origin) {
-    OBLEA_TRY(store::publish_images(store, {image}, outcomes, origin));
+Status list(store::Store const& store, store::PlannedImage const& image,
+            store::LayerOutcomes const& outcomes, std::string const& origin) {
+    OBLEA_TRY(store::list_images(store, {image}, outcomes, origin));
     return {};
 }
 
@@ -358,8 +366,8 @@ Result<PulledImage> pull_image(store::Store const& store, RegistrySession& sessi
     LayerPull pull{store, clients, found.manifest, request, progress};
     auto const outcomes = pull.run(image);
     Status const done = !outcomes.has_value() ? Status{std::unexpected<Error>(outcomes.error())}
-                        : request.repair != nullptr ? restore(store, image, *request.repair)
-                                                    : publish(store, image, *outcomes, name);
+                        : request.repair != nullptr ? Status{}
+                                                    : list(store, image, *outcomes, name);
     if (!done.has_value()) {
         // What stays behind if this fails too is debris, which gc removes.
         static_cast<void>(store::discard_since(store, lease));
