@@ -75,8 +75,12 @@ oblea start peer >/dev/null
 until_true is_answered
 
 # Nothing of it survives its monitor.
+network=$(container_folder peer)/netns
+pgrep -f "pasta .*--netns $network" >/dev/null || fail "the container has no pasta"
 kill -9 "$(jq .monitor_pid "$(container_folder peer)/state.json")"
 until_true is_closed
+no_pasta() { ! pgrep -f "pasta .*--netns $network"; }
+until_true no_pasta
 oblea rm -f peer >/dev/null
 assert_eq "containers at the end" "" "$(oblea ps -aq)"
 

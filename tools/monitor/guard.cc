@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <thread>
+#include <vector>
 
 namespace oblea::tools {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 namespace sys = base::sys;
 using base::UniqueFd;
 
-// What the monitor sends: the number of the first process, or this when all is in order.
+// What the monitor sends: the number of a process, or this when all is in order.
 constexpr pid_t kInOrder = 0;
 
 // The runtime ends with the monitor, by the kernel's hand, and this process may be faster.
@@ -37,7 +38,7 @@ void end_what_was_made(std::string const& container_id) {
     ::setsid();
     // Whoever reads what the monitor prints must not wait for us.
     static_cast<void>(redirect_standard_streams(-1));
-    UniqueFd process;
+    std::vector<UniqueFd> processes;
     for (;;) {
         pid_t told = kInOrder;
         if (::recv(monitor.get(), &told, sizeof(told), 0) != sizeof(told)) {
@@ -46,12 +47,13 @@ void end_what_was_made(std::string const& container_id) {
         if (told == kInOrder) {
             ::_exit(0);
         }
-        process = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, told, 0U))};
+        processes.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, told, 0U)));
         ::send(monitor.get(), &told, sizeof(told), MSG_NOSIGNAL);
     }
-    if (process.valid()) {
+    for (UniqueFd const& process : processes) {
         ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0U);
-    } else {
+    }
+    if (processes.empty()) {
         end_what_was_made(container_id);
     }
     ::_exit(0);
@@ -78,9 +80,9 @@ Result<Guard> Guard::start(std::string const& container_id) {
 }
 
 // Answered, since its number may be another one's as soon as the monitor goes on.
-Status Guard::watch(pid_t init) {
+Status Guard::watch(pid_t process) {
     pid_t answer = kInOrder;
-    if (::send(monitor_.get(), &init, sizeof(init), MSG_NOSIGNAL) != sizeof(init) ||
+    if (::send(monitor_.get(), &process, sizeof(process), MSG_NOSIGNAL) != sizeof(process) ||
         ::recv(monitor_.get(), &answer, sizeof(answer), 0) != sizeof(answer)) {
         return fail(Errno::eio, "", "the container's guard was lost");
     }

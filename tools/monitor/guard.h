@@ -21,8 +21,9 @@ public:
     Guard& operator=(Guard const&) = delete;
     ~Guard();
 
-    // The first process, a child of the caller. Errors: EIO when the guard is gone.
-    Status watch(pid_t init);
+    // A child of the caller that ends when the caller dies: the container's first process, then
+    // those that serve it. Errors: EIO when the guard is gone.
+    Status watch(pid_t process);
 
 private:
     explicit Guard(base::UniqueFd monitor) : monitor_(std::move(monitor)) {}

@@ -215,6 +215,7 @@ private:
         OBLEA_TRY(io_->attach());
         if (config_.network == Network::published) {
             pasta_ = OBLEA_TRY(start_pasta(config_.ports, init, folder_.get()));
+            OBLEA_TRY(guard_->watch(pasta_));
             OBLEA_TRY(hold_ports());
             if (!ports_->empty()) {
                 forwarder_ = OBLEA_TRY(ports_->forward_to(init));

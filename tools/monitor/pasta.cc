@@ -91,15 +91,17 @@ Result<pid_t> start_pasta(std::vector<PortMapping> const& ports, pid_t init, int
     std::string const space = OBLEA_TRY(name_namespace(init, folder));
     pid_t const pid = OBLEA_TRY(
         spawn(pasta_command(ports, space), folder, {.in = -1, .out = log.get(), .err = log.get()}));
-    for (int waited = 0; waited < kWaitMs; waited += kStepMs) {
-        int status = 0;
-        if (::waitpid(pid, &status, WNOHANG) == pid) {
-            break;
-        }
-        if (is_connected(init)) {
+    bool ended = false;
+    for (int waited = 0; !ended && waited < kWaitMs; waited += kStepMs) {
+        ended = ::waitpid(pid, nullptr, WNOHANG) == pid;
+        if (!ended && is_connected(init)) {
             return pid;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds{kStepMs});
+    }
+    if (!ended) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
     }
     std::string const said = sys::read_file(folder, "pasta.log", 65536).value_or("");
     return fail(Errno::eio, "", "the container's network cannot be made: pasta: " + said);
