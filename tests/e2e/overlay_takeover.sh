@@ -102,6 +102,12 @@ server_of() { # HOLDER: the process that serves its mount now
     cat "/proc/$1/task/$1/children"
 }
 
+# Nobody may be there to wait for it.
+has_ended() {
+    local state
+    state=$(ps -o stat= -p "$1") || return 0
+    [[ $state == Z* ]]
+}
 is_served() { [[ -n $(server_of "$holder") ]]; }
 
 # mount_stack OPTIONS: sets `holder`, the process that keeps the mount, nobody's child and the parent of the one that serves.
@@ -114,7 +120,7 @@ mount_stack() {
 }
 unmount_stack() {
     umount mnt 2>/dev/null || fusermount3 -u mnt
-    until_true sh -c '! kill -0 "$1"' sh "$holder"
+    until_true has_ended "$holder"
 }
 
 course() { # OPTIONS

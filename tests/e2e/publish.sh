@@ -35,7 +35,9 @@ assert_eq "containers" "" "$(oblea ps -aq)"
 # --- connections of every kind
 
 peer() { python3 "$tests/e2e/publish_peer.py" "$@"; }
-inside=(-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v "$tests/e2e:/tests:ro" small:latest python3 /tests/publish_peer.py serve 80)
+# Where ordinary users get at it, too.
+mkdir "$work/tests" && cp "$tests/e2e/publish_peer.py" "$work/tests/"
+inside=(-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v "$work/tests:/tests:ro" small:latest python3 /tests/publish_peer.py serve 80)
 address_of() { oblea port "$1" 80 | head -n 1; }
 is_answered() { [[ $(peer half 127.0.0.1 "$port") == "1000 "* ]]; }
 is_closed() { peer closed 127.0.0.1 "$port"; }
