@@ -19,6 +19,7 @@
 #include <array>
 #include <cctype>
 #include <csignal>
+#include <cstring>
 #include <memory>
 
 namespace oblea::tools {
@@ -70,6 +71,17 @@ bool is_without_ipv6(Error const& error) {
     return error.code == Errno{EAFNOSUPPORT} || error.code == Errno{EADDRNOTAVAIL};
 }
 
+// Such an address is not the container's own for its first second, in which a connection to it gets
+// no answer at all, not even a refusal.
+bool is_link_local(sockaddr const& address) {
+    sockaddr_in6 six{};
+    if (address.sa_family != AF_INET6) {
+        return false;
+    }
+    std::memcpy(&six, &address, sizeof(six));
+    return IN6_IS_ADDR_LINKLOCAL(&six.sin6_addr);
+}
+
 struct FreeAddresses {
     void operator()(ifaddrs* list) const { ::freeifaddrs(list); }
 };
@@ -85,7 +97,7 @@ Result<std::vector<SocketAddress>> addresses_of_this_network(std::uint16_t port)
     std::vector<SocketAddress> addresses;
     for (ifaddrs const* one = found; one != nullptr; one = one->ifa_next) {
         bool const usable = one->ifa_addr != nullptr && (one->ifa_flags & IFF_UP) != 0U &&
-                            (one->ifa_flags & IFF_LOOPBACK) == 0U;
+                            (one->ifa_flags & IFF_LOOPBACK) == 0U && !is_link_local(*one->ifa_addr);
         if (usable &&
             (one->ifa_addr->sa_family == AF_INET || one->ifa_addr->sa_family == AF_INET6)) {
             addresses.push_back(SocketAddress::of(one->ifa_addr, port));
