@@ -110,11 +110,14 @@ has_ended() {
 }
 is_served() { [[ -n $(server_of "$holder") ]]; }
 
+both_run() { # OPTIONS
+    mapfile -t both < <(pgrep -f "^oblea-overlay -o $1 mnt")
+    ((${#both[@]} == 2))
+}
 # mount_stack OPTIONS: sets `holder`, the process that keeps the mount, nobody's child and the parent of the one that serves.
 mount_stack() {
     oblea-overlay -o "$1" mnt
-    mapfile -t both < <(pgrep -f "^oblea-overlay -o $1 mnt")
-    assert_eq "processes of a mount" 2 "${#both[@]}"
+    until_true both_run "$1"  # a mount is there before somebody serves it
     holder=${both[0]}
     [[ -n $(server_of "$holder") ]] || holder=${both[1]}
 }
