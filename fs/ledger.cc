@@ -6,14 +6,8 @@
 namespace oblea::fs {
 
 Result<Ledger> Ledger::make() {
-    // Where address space is limited, or all of it counts as memory, fewer have to do.
-    std::size_t count = kRecordsMax;
-    auto memory = SharedMemory::make("oblea-ledger", count * sizeof(Record));
-    while (!memory.has_value() && count > kRecordsMin) {
-        count /= 4;
-        memory = SharedMemory::make("oblea-ledger", count * sizeof(Record));
-    }
-    return adopt(OBLEA_TRY(std::move(memory)));
+    return adopt(OBLEA_TRY(
+        SharedMemory::make_records("oblea-ledger", sizeof(Record), kRecordsMax, kRecordsMin)));
 }
 
 Ledger Ledger::adopt(SharedMemory memory) {

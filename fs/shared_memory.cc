@@ -20,6 +20,17 @@ Result<SharedMemory> SharedMemory::make(char const* name, std::size_t bytes) {
     return map(std::move(descriptor), bytes);
 }
 
+Result<SharedMemory> SharedMemory::make_records(char const* name, std::size_t record_bytes,
+                                                std::size_t most, std::size_t least) {
+    std::size_t count = most;
+    auto memory = make(name, count * record_bytes);
+    while (!memory.has_value() && count > least) {
+        count /= 4;
+        memory = make(name, count * record_bytes);
+    }
+    return memory;
+}
+
 Result<SharedMemory> SharedMemory::adopt(base::UniqueFd descriptor) {
     struct stat const info = OBLEA_TRY(sys::fstat(descriptor.get()));
     return map(std::move(descriptor), static_cast<std::size_t>(info.st_size));

@@ -16,6 +16,10 @@ class SharedMemory {
 public:
     // `name` shows in /proc/PID/maps. Errors: ENOMEM where so much may not be mapped.
     static Result<SharedMemory> make(char const* name, std::size_t bytes);
+    // For `most` records of so many bytes, or fewer, down to `least`, where address space is
+    // limited or all of it counts as memory.
+    static Result<SharedMemory> make_records(char const* name, std::size_t record_bytes,
+                                             std::size_t most, std::size_t least);
     // What another process made.
     static Result<SharedMemory> adopt(base::UniqueFd descriptor);
 

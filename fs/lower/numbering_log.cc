@@ -19,14 +19,9 @@ constexpr std::size_t kRecordsMin = std::size_t{1} << 16U;
 
 Result<NumberingLog> NumberingLog::make() {
     static_assert(sizeof(Head) <= sizeof(Record));
-    // Where address space is limited, or all of it counts as memory, fewer have to do.
-    std::size_t count = kRecordsMax;
-    auto memory = SharedMemory::make("oblea-numbering", count * sizeof(Record));
-    while (!memory.has_value() && count > kRecordsMin) {
-        count /= 4;
-        memory = SharedMemory::make("oblea-numbering", count * sizeof(Record));
-    }
-    NumberingLog log{OBLEA_TRY(std::move(memory))};
+    auto memory = OBLEA_TRY(
+        SharedMemory::make_records("oblea-numbering", sizeof(Record), kRecordsMax, kRecordsMin));
+    NumberingLog log{std::move(memory)};
     std::uint64_t& session = log.head_->session;
     if (::getrandom(&session, sizeof(session), 0) != sizeof(session)) {
         return fail(base::sys::last_errno(), "getrandom");

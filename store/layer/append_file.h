@@ -3,6 +3,7 @@
 //
 // Not thread-safe. Nothing is durable before sync().
 #pragma once
+#include "store/base/buffer_bytes.h"
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/base/unique_fd.h"
@@ -14,10 +15,9 @@ namespace oblea::store {
 
 class AppendFile {
 public:
-    static constexpr std::size_t kBufferBytes = 256U << 10U;
     // Given a Writeback, which is borrowed, it is sent to disk as it grows.
     explicit AppendFile(base::UniqueFd file, Writeback* writeback = nullptr,
-                        std::size_t buffer_bytes = kBufferBytes);
+                        std::size_t buffer_bytes = base::kBufferBytes);
 
     Status append(base::ByteView data);
     Status flush();

@@ -2,6 +2,7 @@
 #include "tools/container/container_usage.h"
 
 #include "store/base/sys.h"
+#include "store/base/text.h"
 #include "tools/container/processes.h"
 
 #include <fmt/format.h>
@@ -96,10 +97,7 @@ Result<ContainerUsage> measure_usage(pid_t init) {
 NetworkUsage parse_network_devices(std::string_view text) {
     constexpr std::size_t kSentAt = 8;  // behind the eight numbers of what is received
     NetworkUsage usage;
-    while (!text.empty()) {
-        auto const end = text.find('\n');
-        std::string_view const line = text.substr(0, end);
-        text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    for (std::string_view const line : base::split(text, '\n')) {
         auto const colon = line.find(':');
         if (colon == std::string_view::npos) {
             continue;

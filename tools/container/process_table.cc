@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/process_table.h"
 
+#include "store/base/text.h"
 #include "tools/output/columns.h"
 #include "tools/output/plain_text.h"
 
@@ -42,10 +43,7 @@ Result<std::string> select_processes(std::string_view listed, std::span<pid_t co
     std::string text;
     std::size_t columns = 0;
     std::size_t pid_at = 0;
-    while (!listed.empty()) {
-        auto const end = listed.find('\n');
-        std::string_view const line = listed.substr(0, end);
-        listed = end == std::string_view::npos ? std::string_view{} : listed.substr(end + 1);
+    for (std::string_view const line : base::split(listed, '\n')) {
         if (columns == 0) {
             auto const titles = words_of(line, line.size());
             auto const found = std::ranges::find(titles, "PID");
