@@ -20,6 +20,11 @@ assert_eq "a program of the image" "Hello, world!" "$(oblea run --rm small:lates
 assert_eq "standard input" "through a pipe" "$(echo through a pipe | oblea run -i --rm small:latest cat)"
 assert_eq "standard errors" "apart" "$(oblea run --rm small:latest sh -c 'echo apart >&2' 2>&1 >/dev/null)"
 assert_eq "a megabyte of output" 1000000 "$(oblea run --rm small:latest head -c 1000000 /dev/zero | wc -c)"
+# Whoever reads comes back when the container has long ended, as a pager's user may.
+has_exited() { [[ $(status_text "$1") == "Exited (0) "* ]]; }
+assert_eq "a megabyte that is read late" 1000000 \
+    "$(oblea run --name late small:latest head -c 1000000 /dev/zero | (until_true has_exited late; sleep 3; wc -c))"
+oblea rm late >/dev/null
 assert_eq "the command's exit status" 7 "$(status_of oblea run --rm small:latest sh -c 'exit 7')"
 assert_eq "a command that is not found" 127 "$(status_of oblea run --rm small:latest no-such-program)"
 assert_eq "what cannot be executed" 126 "$(status_of oblea run --rm small:latest /etc/issue)"
@@ -59,7 +64,7 @@ assert_eq "wait" 130 "$(oblea wait writer)"
 assert_eq "diff again" "A /file.txt" "$(oblea diff writer)"
 
 # In the background.
-id=$(oblea run -d --name server --label kind=test small:latest sh -c 'echo started; echo trouble >&2; trap "exit 9" TERM; while :; do sleep 0.1; done')
+id=$(oblea run -d --name server --label kind=test small:latest sh -c 'trap "exit 9" TERM; echo started; echo trouble >&2; while :; do sleep 0.1; done')
 assert_eq "the id that run -d prints" "$id" "$(oblea ps --no-trunc -q)"
 assert_contains "status of a running container" "$(status_text server)" "Up "
 until_true sh -c 'oblea logs server 2>&1 | grep -q trouble'
@@ -76,7 +81,7 @@ assert_fails oblea rm server
 assert_contains "rm of a running container" "$message" "stop it first"
 oblea rename server renamed
 assert_eq "ps by label" renamed "$(oblea ps --filter label=kind=test --format '{{.Names}}')"
-oblea stop renamed >/dev/null
+oblea stop -t 60 renamed >/dev/null
 assert_contains "status after stop" "$(status_text renamed)" "Exited (9) "
 assert_fails oblea exec renamed true
 assert_contains "exec in a stopped container" "$message" "is not running"
@@ -111,5 +116,5 @@ oblea container prune -f >/dev/null
 assert_eq "containers after prune" "" "$(oblea ps -aq)"
 assert_eq "folders of containers" "" "$(ls "$OBLEA_ROOT/containers")"
 assert_eq "mounts" "" "$(grep -F "$OBLEA_ROOT" /proc/self/mountinfo || true)"
-left() { ! grep -lsF "$OBLEA_ROOT" /proc/[0-9]*/mountinfo; }
-until_true left
+nobody_sees_mounts() { [[ -z $(grep -lsF "$OBLEA_ROOT" /proc/[0-9]*/mountinfo) ]]; }
+until_true nobody_sees_mounts

@@ -9,13 +9,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 namespace oblea::tools {
 namespace {
 
 namespace sys = base::sys;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kWaitingBytesMax = 4U << 20U;
 
@@ -125,22 +123,23 @@ void Clients::send_to_all(Frame::Kind kind, std::string_view payload) {
     }
 }
 
-void Clients::flush(int timeout_ms) {
-    auto const until = Clock::now() + std::chrono::milliseconds{timeout_ms};
+void Clients::see_off() {
+    listener_.reset();
     for (;;) {
         std::vector<pollfd> waiting;
         for (Client& client : clients_) {
             write_to(client);
-            if (client.socket.valid() && !client.out.empty()) {
+            if (client.out.empty()) {
+                client.socket.reset();
+            }
+            if (client.socket.valid()) {
                 waiting.push_back({.fd = client.socket.get(), .events = POLLOUT, .revents = 0});
             }
         }
-        auto const left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-        if (waiting.empty() || left <= 0) {
+        if (waiting.empty()) {
             return;
         }
-        ::poll(waiting.data(), waiting.size(), static_cast<int>(left));
+        ::poll(waiting.data(), waiting.size(), -1);
     }
 }
 

@@ -31,8 +31,9 @@ public:
     [[nodiscard]] bool has_room() const;
     void send_output(LogStream stream, std::string_view bytes);  // to those who attached
     void send_to_all(Frame::Kind kind, std::string_view payload);
-    // Until everything is taken, or the time is over.
-    void flush(int timeout_ms);
+    // Until everybody has taken what waits for them, or has gone; nobody else is let in. Whoever
+    // has all is told by the end of the connection.
+    void see_off();
 
 private:
     struct Client {

@@ -42,6 +42,8 @@ using base::UniqueFd;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kDrainMs = 2000;
+// Each reads as much of a stream as most pipes hold; the largest hold sixteen times that.
+constexpr int kLateTurns = 20;
 constexpr int kKillWaitMs = 10'000;
 constexpr int kRestartFirstMs = 100;
 constexpr int kRestartMaxMs = 60'000;
@@ -170,18 +172,32 @@ private:
 
     [[nodiscard]] bool is_orphan() const { return caller_ != 0 && ::getppid() != caller_; }
 
-    static Result<UniqueFd> block_signals() {
+    static sigset_t signals_for_us() {
         sigset_t wanted;
         ::sigemptyset(&wanted);
         for (int const signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) {
             ::sigaddset(&wanted, signal);
         }
+        return wanted;
+    }
+
+    static Result<UniqueFd> block_signals() {
+        sigset_t const wanted = signals_for_us();
         ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
         UniqueFd signals{::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK)};
         if (!signals.valid()) {
             return fail(sys::last_errno(), "signalfd");
         }
         return signals;
+    }
+
+    // But for those that came before.
+    void let_signals_end_us() {
+        signalfd_siginfo info{};
+        while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+        }
+        sigset_t const wanted = signals_for_us();
+        ::sigprocmask(SIG_UNBLOCK, &wanted, nullptr);
     }
 
     // --- for each run
@@ -312,7 +328,6 @@ private:
     // release_container(), or the end of who would read it.
     void keep_mounted(int code) {
         clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
-        clients_->flush(kDrainMs);
         while (stopped_ == EndOfRun::Stopped::by_itself && !server_lost_) {
             turn(-1);
         }
@@ -367,11 +382,14 @@ private:
         return again;
     }
 
-    // What is left to read when the first process has ended.
+    // What is left to read when the first process has ended: no more than its pipes hold, so all of
+    // it, however much waits for clients already. Who outlives it and has the pipes open is not
+    // waited for; but what is there is read, also where the time went by without us.
     void drain() {
         auto const until = Clock::now() + std::chrono::milliseconds{kDrainMs};
-        while (io_->has_output() && Clock::now() < until) {
-            turn(50);
+        for (int late = 0; io_->has_output() && late < kLateTurns;
+             late += Clock::now() < until ? 0 : 1) {
+            turn(50, Output::all);
         }
     }
 
@@ -449,16 +467,20 @@ private:
         lock_.reset();
         if (clients_.has_value()) {
             clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
-            clients_->flush(kDrainMs);
+            // Who reads by a pager may take hours. Nothing is left to be tidied up by then, so that
+            // any signal may end it.
+            let_signals_end_us();
+            clients_->see_off();
         }
     }
 
     // --- one turn of the loop
 
-    void turn(int timeout_ms) {
+    enum class Output { as_clients_have_room, all };
+    void turn(int timeout_ms, Output output = Output::as_clients_have_room) {
         std::vector<pollfd> waiting;
         waiting.push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
-        bool const room = clients_->has_room();
+        bool const room = output == Output::all || clients_->has_room();
         std::size_t const io_at = waiting.size();
         if (io_.has_value()) {
             io_->add_to(waiting, room ? StandardIo::Output::read : StandardIo::Output::leave);
