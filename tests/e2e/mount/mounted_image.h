@@ -77,11 +77,14 @@ inline bool is_alive(std::int64_t pid) {
     return !gone && std::distance(begin(threads), end(threads)) > 1;
 }
 
+// How often to look, with 10 ms between, for what a busy machine may bring late.
+inline constexpr int kMinuteInPauses = 6000;
+
 // The process that serves at the moment, a child of the one that holds the mount; waits a moment
 // for one that is about to be started.
 inline std::optional<pid_t> server_of(std::int64_t holder) {
     std::string const number = std::to_string(holder);
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < kMinuteInPauses; ++i) {
         std::ifstream children{"/proc/" + number + "/task/" + number + "/children"};
         if (pid_t server = 0; children >> server) {
             return server;
@@ -93,7 +96,7 @@ inline std::optional<pid_t> server_of(std::int64_t holder) {
 
 // Bounded: the kernel takes a moment to end a killed process.
 inline bool ends_soon(std::int64_t pid) {
-    for (int i = 0; i < 500 && is_alive(pid); ++i) {
+    for (int i = 0; i < kMinuteInPauses && is_alive(pid); ++i) {
         ::usleep(10'000);
     }
     return !is_alive(pid);

@@ -56,7 +56,7 @@ bool remove_for_room(std::string const& path, std::string const& beneath, std::u
         struct statvfs info{};
         return ::statvfs(beneath.c_str(), &info) == 0 && info.f_bavail * info.f_frsize >= bytes;
     };
-    for (int i = 0; i < 6000 && !has_room(); ++i) {
+    for (int i = 0; i < kMinuteInPauses && !has_room(); ++i) {
         ::usleep(10'000);
     }
     return has_room();
@@ -106,12 +106,12 @@ TEST_CASE("what runs is not written, and what is written does not run", "[e2e][s
     }
     // Until the child runs it.
     std::string const exe = "/proc/" + std::to_string(child) + "/exe";
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < kMinuteInPauses; ++i) {
         std::error_code none;
         if (std::filesystem::read_symlink(exe, none) == path) {
             break;
         }
-        ::usleep(2000);
+        ::usleep(10'000);
     }
     CHECK(open_errno(path, O_WRONLY) == ETXTBSY);
     ::kill(child, SIGKILL);

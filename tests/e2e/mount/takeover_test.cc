@@ -301,7 +301,7 @@ TEST_CASE("a mount whose holder was killed goes on with its server", "[e2e][moun
     CHECK(read_text(image / "new") == "before\n");
     REQUIRE(::unlink((image / "new").c_str()) == 0);
     std::vector<tools::MountInfo> mounts;
-    for (int i = 0; i < 500 && mounts.empty(); ++i) {
+    for (int i = 0; i < kMinuteInPauses && mounts.empty(); ++i) {
         ::usleep(10'000);
         mounts = value_of(tools::list_mounts(image.store()));
     }

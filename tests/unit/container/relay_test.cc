@@ -21,10 +21,15 @@ using base::UniqueFd;
 
 namespace {
 
-UniqueFd listening() {
+UniqueFd bound() {
     UniqueFd socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     SocketAddress const any = SocketAddress::parse("127.0.0.1", 0).value();
     REQUIRE(::bind(socket.get(), any.get(), any.size()) == 0);
+    return socket;
+}
+
+UniqueFd listening() {
+    UniqueFd socket = bound();
     REQUIRE(::listen(socket.get(), 16) == 0);
     return socket;
 }
@@ -44,10 +49,11 @@ std::string read_to_end(UniqueFd const& socket) {
     return text;
 }
 
-// An address that nobody listens on.
-SocketAddress closed_address() {
-    return SocketAddress::bound_to(listening().get()).value();
-}
+// An address that nobody listens on, and that nobody else can have as long as this is here.
+struct Closed {
+    UniqueFd socket = bound();
+    SocketAddress address = SocketAddress::bound_to(socket.get()).value();
+};
 
 // A relay in a thread, to whoever accepts from `server`.
 struct Running {
@@ -114,7 +120,8 @@ TEST_CASE("one direction of a relayed connection ends while the other goes on",
 
 TEST_CASE("a connection goes to the first target that takes it", "[container][ports]") {
     UniqueFd const server = listening();
-    Running const relay{{closed_address(), SocketAddress::bound_to(server.get()).value()}};
+    Closed const closed;
+    Running const relay{{closed.address, SocketAddress::bound_to(server.get()).value()}};
     UniqueFd const client = connected_to(relay.address);
     UniqueFd const inside{::accept(server.get(), nullptr, nullptr)};
     REQUIRE(::send(inside.get(), "here", 4, 0) == 4);
@@ -123,7 +130,8 @@ TEST_CASE("a connection goes to the first target that takes it", "[container][po
 }
 
 TEST_CASE("a connection that nobody takes is reset", "[container][ports]") {
-    Running const relay{{closed_address()}};
+    Closed const closed;
+    Running const relay{{closed.address}};
     UniqueFd const client = connected_to(relay.address);
     char byte = 0;
     CHECK(::recv(client.get(), &byte, 1, 0) < 0);

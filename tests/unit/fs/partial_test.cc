@@ -382,7 +382,7 @@ TEST_CASE_METHOD(PartialFixture, "parts become whole in the background", "[fs][p
     u.remount();  // the next mount goes on with it
     value_of(u->start_background());
     auto const way = value_of(u.walk("d/f"));
-    for (int i = 0; i < 3000 && !u->is_settled(way.ino); ++i) {
+    for (int i = 0; i < 6000 && !u->is_settled(way.ino); ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds{10});
     }
     CHECK(u->is_settled(way.ino));

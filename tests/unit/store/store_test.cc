@@ -139,10 +139,14 @@ TEST_CASE("changes of many writers are all kept", "[store]") {
     if (child == 0) {
         ::_exit(add("child") ? 0 : 1);
     }
+    bool one_added = false;
+    bool two_added = false;
     {
-        std::jthread const one{[&] { CHECK(add("one")); }};
-        std::jthread const two{[&] { CHECK(add("two")); }};
+        std::jthread const one{[&] { one_added = add("one"); }};
+        std::jthread const two{[&] { two_added = add("two"); }};
     }
+    CHECK(one_added);
+    CHECK(two_added);
     int status = -1;
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(status == 0);
