@@ -37,14 +37,10 @@ family() {
     done
 }
 
-# quiet_within SECONDS: no container of a build is left, once gc has run where nobody was there any more to tidy up.
-quiet_within() {
-    local i
-    for ((i = 0; i < $1 * 5; ++i)); do
-        [[ -n $(oblea ps -aq) ]] || return 0
-        sleep 0.2
-        [[ $way == TERM ]] || oblea gc -q >/dev/null
-    done
+# No container of a build is left, once gc has run where nobody was there any more to tidy up.
+is_quiet() {
+    [[ -n $(oblea ps -aq) ]] || return 0
+    [[ $way == TERM ]] || oblea gc -q
     return 1
 }
 
@@ -88,7 +84,7 @@ for way in monitor all; do
     wait "$builder" 2>/dev/null || true
     [[ $way == monitor ]] || oblea gc -q >/dev/null
     until_true none_survives
-    quiet_within 20 || fail "$way: $(oblea ps -a)"
+    until_true is_quiet
 done
 
 for ((round = 1; round <= rounds; ++round)); do
@@ -105,7 +101,8 @@ for ((round = 1; round <= rounds; ++round)); do
     all) family "$builder" | xargs -r kill -KILL 2>/dev/null || true ;;
     esac
     wait "$builder" 2>/dev/null || true
-    quiet_within 20 || fail "round $round ($way after $delay s): $(oblea ps -a)"
+    echo "round $round: $way after $delay s"
+    until_true is_quiet
     until_true none_survives
 done
 

@@ -128,7 +128,8 @@ wait $builder || status=$?
 assert_eq "exit status" 130 "$status"
 assert_eq "what is said" "oblea: interrupted" "$(cat "$work/err")"
 assert_eq "containers" "" "$(oblea ps -aq)"
-assert_eq "processes" "" "$(grep -lsz "^MY_TOKEN=$token" /proc/[0-9]*/environ || true)"
+no_process() { [[ -z $(grep -lsz "^MY_TOKEN=$token" /proc/[0-9]*/environ) ]]; }
+until_true no_process
 assert_eq "mounts" 0 "$(grep -c "$OBLEA_ROOT" /proc/self/mountinfo || true)"
 assert_eq "leases" "" "$(find "$OBLEA_ROOT/leases" -type f)"
 printf 'FROM debian\nRUN echo kept >/kept\n' >Dockerfile

@@ -53,11 +53,11 @@ socket=$work/tmux
 test_cleanup() { tmux -S "$socket" kill-server 2>/dev/null; }
 ZDOTDIR=$work tmux -S "$socket" -f /dev/null new-session -d -x 100 -y 20 zsh -i
 await_screen() { # TEXT WHAT
-    local screen i
-    for ((i = 0; i < 200; i++)); do
+    local screen end=$((SECONDS + 60))
+    while ((SECONDS <= end)); do
         screen=$(tmux -S "$socket" capture-pane -p)
         [[ $screen != *"$1"* ]] || return 0
-        read -rt 0.1 <> <(:) || true
+        sleep 0.1
     done
     fail "$2: '$1' is missing in: $screen"
 }

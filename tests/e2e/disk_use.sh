@@ -48,7 +48,8 @@ oblea verify -q
 oblea import -q --as rootfs "$work/root" two
 touch -d "40 days ago" "$OBLEA_ROOT"/merged/* "$OBLEA_ROOT"/blobs/sha256/*
 oblea cat two etc/large >/dev/null
-oblea gc --older-than 720h --dry-run | grep -q '^image .*one\|^image .*small' || fail "nothing is older than 720h"
+oblea gc --older-than 720h --dry-run >"$work/old"
+grep -q '^image .*one\|^image .*small' "$work/old" || fail "nothing is older than 720h"
 assert_eq "images before" 2 "$(oblea images -q | sort -u | wc -l)"
 oblea gc --older-than 720h -q >/dev/null
 assert_eq "images that were used lately" "two" "$(oblea images --format '{{.Repository}}')"

@@ -25,7 +25,7 @@ for archive in "$work"/bad/* "$work/no-such-file"; do
     name=$(basename "$archive")
     count=$((count + 1))
     status=0
-    timeout 60 "$oblea" import --progress none "$archive" bad:latest >"$work/out" 2>"$work/err" || status=$?
+    timeout 120 "$oblea" import --progress none "$archive" bad:latest >"$work/out" 2>"$work/err" || status=$?
     case $status in
     0) complain "$name: was imported" ;;
     124) complain "$name: import did not end" ;;

@@ -59,6 +59,6 @@ def layered():
 
 
 layered()
-image("new", "debian:12", ago(minutes=3), [80_000])
+image("new", "debian:12", ago(hours=2), [80_000])
 END
 python3 "$tests/e2e/run_readme.py" "$tests/e2e/image_commands.md" "$work/tour" || fail "the commands do otherwise"

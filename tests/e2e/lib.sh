@@ -27,7 +27,7 @@ end_containers() {
     local pid
     find "$work" -path '*/containers/*/state.json' -exec cat {} + 2>/dev/null |
         grep -o '"monitor_pid": *[0-9]*' | grep -o '[0-9]*$' | while read -r pid; do
-        ! find "/proc/$pid/fd" -lname "$work/*" 2>/dev/null | grep -q . || kill -9 "$pid"
+        [[ -z $(find "/proc/$pid/fd" -lname "$work/*" 2>/dev/null) ]] || kill -9 "$pid"
     done
 }
 
@@ -104,14 +104,37 @@ assert_fails() {
     [[ $(wc -l <"$work/fails.err") == 1 ]] || fail "'$*' said not one line but: $message"
 }
 
-# until_true COMMAND...: for what another process does soon.
+# until_true COMMAND...: for what another process does soon; on a busy machine soon may be a minute.
 until_true() {
-    local try
-    for ((try = 0; try < 200; ++try)); do
-        ! "$@" >/dev/null 2>&1 || return 0
+    local end=$((SECONDS + 60))
+    while ! "$@" >/dev/null 2>&1; do
+        ((SECONDS <= end)) || fail "never true: $*"
         sleep 0.05
     done
-    fail "never true: $*"
+}
+
+# own_processes PATTERN: those with such a command line that this test has started.
+own_processes() {
+    local pid
+    for pid in $(pgrep -f "$1"); do
+        ! grep -qsz "^OBLEA_ROOT=$work/" "/proc/$pid/environ" || echo "$pid"
+    done
+}
+
+# For servers that cannot be given port 0: one of those that the kernel gives to nobody who asks for any port.
+free_port() {
+    python3 -c '
+import random, socket
+given = range(*map(int, open("/proc/sys/net/ipv4/ip_local_port_range").read().split()))
+ports = [port for port in range(10000, 65536) if port not in given] or given
+while True:
+    port = random.choice(ports)
+    try:
+        socket.socket().bind(("", port))
+    except OSError:
+        continue
+    print(port)
+    break'
 }
 
 # assert_same_tree A B [OPTIONS of list_tree.py]

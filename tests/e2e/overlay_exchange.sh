@@ -71,11 +71,7 @@ mount_fuse() { fuse-overlayfs -o "lowerdir=$lowers,upperdir=$1,workdir=$2" mnt 2
 gone() {
     umount mnt
     # The server seals before it ends.
-    for ((i = 0; i < 200; ++i)); do
-        [[ -d ${1:-none}/oblea ]] || return 0
-        sleep 0.05
-    done
-    fail "the server did not end"
+    until_true test ! -d "${1:-none}/oblea"
 }
 # Link counts of folders, and of files that were linked below, are each program's own.
 same_trees() { assert_same_tree "$1" "$2" --omit "nlink${4:-}" --skip "${3:-none}"; }
@@ -131,9 +127,12 @@ mv mnt/etc/links mnt/etc/moved
 gone work
 mount_ours up work
 echo more >>mnt/etc/moved/a
-# The one that holds the mount, which would start another server, and the one that serves.
-mapfile -t servers < <(pgrep -f "lowerdir=$lowers,upperdir=up,workdir=work mnt")
-assert_eq "processes of a mount" 2 "${#servers[@]}"
+# The one that holds the mount, which would start another server, and the one that serves. Those before may still be about to end.
+both_run() {
+    mapfile -t servers < <(own_processes "^oblea-overlay -o lowerdir=$lowers,upperdir=up,workdir=work mnt")
+    ((${#servers[@]} == 2))
+}
+until_true both_run
 kill -9 "${servers[@]}"
 umount -l mnt
 assert_fails oblea-overlay -o lowerdir=up mnt

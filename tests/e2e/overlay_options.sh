@@ -16,12 +16,13 @@ with() {
     oblea-overlay -o "lowerdir=low,upperdir=up,workdir=work${1:+,$1}" mnt
 }
 done_with() {
-    umount mnt
-    for ((i = 0; i < 200; ++i)); do
-        [[ -d work/oblea ]] || break
-        sleep 0.05
-    done
+    unmount
     rm -rf up work && mkdir up work
+}
+# The server seals before it ends.
+unmount() {
+    umount mnt
+    until_true test ! -d work/oblea
 }
 owner() { stat -c %u:%g "$1"; }
 
@@ -98,7 +99,7 @@ assert_eq "record" 21:22:4750 "$(getfattr --only-values -n user.containers.overr
 assert_eq "stored owner" 0:0 "$(owner up/new)"
 assert_eq "recorded, copied up" "5:6 600" "$(stat -c '%u:%g %a' mnt/f)"
 assert_eq "hidden" "" "$(getfattr -d -m - mnt/new 2>/dev/null)"
-umount mnt && sleep 0.2
+unmount
 with xattr_permissions=2
 assert_eq "recorded, mounted again" "21:22 4750" "$(stat -c '%u:%g %a' mnt/new)"
 assert_eq "recorded folder" "23:24 700" "$(stat -c '%u:%g %a' mnt/folder)"
@@ -114,7 +115,7 @@ assert_eq "number" "$(stat -c %i low/f)" "$(stat -c %i mnt/f)"
 echo more >>mnt/f
 assert_eq "number after copy-up" "$(stat -c %i low/f)" "$(stat -c %i mnt/f)"
 mv mnt/f mnt/g
-umount mnt && sleep 0.2
+unmount
 with xino=on
 assert_eq "number after rename and remount" "$(stat -c %i low/f)" "$(stat -c %i mnt/g)"
 done_with
@@ -153,13 +154,13 @@ assert_exists mnt/e/sub
 done_with
 oblea-overlay -f -o lowerdir=low mnt &
 server=$!
-for ((i = 0; i < 200; ++i)); do mountpoint -q mnt && break; sleep 0.05; done
+until_true mountpoint -q mnt
 assert_eq "text" text "$(cat mnt/f)"
 umount mnt
 wait "$server"
 oblea-overlay -o lowerdir=low -o debug mnt 2>"$work/debug" &
 server=$!
-for ((i = 0; i < 200; ++i)); do mountpoint -q mnt && break; sleep 0.05; done
+until_true mountpoint -q mnt
 cat mnt/f >/dev/null
 umount mnt
 wait "$server"

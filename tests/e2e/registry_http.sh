@@ -9,17 +9,8 @@ start_registry plain
 plain=$host
 skopeo copy -q --dest-tls-verify=false "oci:$small/oci" "docker://$plain/demo:1"
 
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-wait_for() { # PORT
-    for ((i = 0; i < 300; ++i)); do
-        if (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
-            return
-        fi
-        sleep 0.1
-    done
-    fail "nobody listens at port $1"
+is_listened_at() { # PORT
+    (: <>"/dev/tcp/127.0.0.1/$1")
 }
 
 # A server that speaks TLS and HTTP/2, and lets in who has a certificate.
@@ -59,7 +50,7 @@ CONF
 chmod 755 "$work"
 nginx -c "$work/nginx.conf" -e "$work/nginx.err" 2>/dev/null &
 servers+=($!)
-wait_for "$tls_port"
+until_true is_listened_at "$tls_port"
 secure=127.0.0.1:$tls_port
 folder=$HOME/.config/containers/certs.d/$secure
 mkdir -p "$folder"
@@ -94,7 +85,7 @@ CONF
 echo "127.0.0.1 registry.test" >"$work/hosts"
 unshare --mount sh -c 'mount --bind "$1/hosts" /etc/hosts && exec tinyproxy -d -c "$1/proxy.conf"' sh "$work" >/dev/null 2>&1 &
 servers+=($!)
-wait_for "$proxy_port"
+until_true is_listened_at "$proxy_port"
 proxy=http://127.0.0.1:$proxy_port
 cp -r "$folder" "$HOME/.config/containers/certs.d/registry.test:$tls_port"
 export OBLEA_ROOT=$work/by_proxy
@@ -108,7 +99,6 @@ printf '[[registry]]\nlocation = "registry.test:%s"\ninsecure = true\n' "$port" 
 export OBLEA_ROOT=$work/by_plain_proxy
 HTTP_PROXY=$proxy oblea pull -q "registry.test:$port/demo:1" >/dev/null
 assert_contains "what the proxy says" "$(cat "$work/proxy.log")" "GET http://registry.test:$port/v2/"
-lines=$(wc -l <"$work/proxy.log")
 HTTP_PROXY=$proxy HTTPS_PROXY=$proxy oblea pull -q "$plain/demo:1" >/dev/null
-assert_eq "lines of the proxy's log" "$lines" "$(wc -l <"$work/proxy.log")"
+assert_eq "what the proxy was asked of this machine" "" "$(grep -F "$plain" "$work/proxy.log" || true)"
 expect_failure "no such host" env HTTP_PROXY=http://proxy.invalid:1 oblea pull "registry.test:$port/demo:2"

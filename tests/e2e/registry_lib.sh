@@ -37,16 +37,22 @@ YAML
     : >"$log"  # before it is looked into: the shell in the background may come to it later
     docker-registry serve "$work/$name.yml" >"$log" 2>&1 &
     servers+=($!)
-    local port=
+    until_true registry_has_spoken "$log"
     # It says which port it has got once it listens.
-    for ((i = 0; i < 300; ++i)); do
-        port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$log" | head -n 1)
-        [[ -z $port ]] || break
-        kill -0 "${servers[-1]}" 2>/dev/null || fail "docker-registry ended: $(tail -n 3 "$log")"
-        sleep 0.1
-    done
-    [[ -n $port ]] || fail "docker-registry does not listen: $(tail -n 3 "$log")"
-    host=127.0.0.1:$port
+    host=$(sed -n 's/.*listening on \(127\.0\.0\.1:[0-9]*\).*/\1/p' "$log")
+    [[ -n $host ]] || fail "docker-registry ended: $(tail -n 3 "$log")"
+}
+registry_has_spoken() { # LOG
+    grep -q 'listening on 127\.0\.0\.1:[0-9]' "$1" || ! kill -0 "${servers[-1]}"
+}
+
+# start_server COMMAND...: a server of the test's own, which prints its port first; sets $host.
+start_server() {
+    local port=$work/port.${#servers[@]}
+    "$@" >"$port" &
+    servers+=($!)
+    until_true test -s "$port"
+    host=127.0.0.1:$(cat "$port")
 }
 
 # make_certificate NAME: $work/NAME.key and a self-signed $work/NAME.crt for 127.0.0.1.

@@ -47,13 +47,8 @@ rm "$HOME/.config/containers/auth.json"
 DOCKER_AUTH_CONFIG="{\"auths\": {\"$host\": {\"auth\": \"$auth\"}}}" oblea pull -q "$host/demo:1" >/dev/null
 
 make_certificate tokens
-"$tests/e2e/registry_token_server.py" "$work/tokens.key" "$work/tokens.crt" ann "$secret" >"$work/token.port" &
-servers+=($!)
-for ((i = 0; i < 300; ++i)); do
-    [[ ! -s $work/token.port ]] || break
-    sleep 0.1
-done
-start_registry token "auth: {token: {realm: 'http://127.0.0.1:$(cat "$work/token.port")/token', service: s, issuer: test, rootcertbundle: $work/tokens.crt}}"
+start_server "$tests/e2e/registry_token_server.py" "$work/tokens.key" "$work/tokens.crt" ann "$secret"
+start_registry token "auth: {token: {realm: 'http://$host/token', service: s, issuer: test, rootcertbundle: $work/tokens.crt}}"
 check_login "pull access denied for $host/demo, repository does not exist or may require"
 
 # The same behind TLS. Without a certificate for it, this machine's own registry needs none that is known.

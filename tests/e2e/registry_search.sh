@@ -32,13 +32,7 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print(server.server_address[1], flush=True)
 server.serve_forever()
 PYTHON
-python3 "$work/search.py" >"$work/port" &
-servers+=($!)
-for ((i = 0; i < 300; ++i)); do
-    [[ ! -s $work/port ]] || break
-    sleep 0.1
-done
-host=127.0.0.1:$(cat "$work/port")
+start_server python3 "$work/search.py"
 names() {
     oblea search --format '{{.Name}}' "$@" | sed "s|$host/||" | xargs
 }

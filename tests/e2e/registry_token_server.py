@@ -30,7 +30,7 @@ def token(service, scopes):
         kind, name, actions = scope.split(":")
         access.append({"type": kind, "name": name, "actions": actions.split(",")})
     now = int(time.time())
-    claims = {"iss": "test", "sub": "", "aud": service, "exp": now + 60, "nbf": now - 10, "iat": now, "jti": str(now), "access": access}
+    claims = {"iss": "test", "sub": "", "aud": service, "exp": now + 3600, "nbf": now - 10, "iat": now, "jti": str(now), "access": access}
     text = encoded(json.dumps(header).encode()) + "." + encoded(json.dumps(claims).encode())
     signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), stdout=subprocess.PIPE, check=True)
     return text + "." + encoded(signature.stdout)
@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if given is not None and given != right:
             self.answer(401, {"details": "incorrect username or password"})
         else:
-            self.answer(200, {"token": token(query["service"][0], scopes if given else []), "expires_in": 60})
+            self.answer(200, {"token": token(query["service"][0], scopes if given else []), "expires_in": 3600})
 
     def answer(self, status, document):
         body = json.dumps(document).encode()

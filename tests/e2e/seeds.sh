@@ -48,9 +48,6 @@ export PATH=$work/bin:$PATH
 is_free() {
     python3 -c 'import socket, sys; socket.socket().bind(("", int(sys.argv[1])))' "$1" 2>/dev/null
 }
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
-}
 cp "$tests/seeds/course.md" "$work/course.md"
 is_free 8080 || sed -i "s/8080/$(free_port)/g" "$work/course.md"
 is_free 5000 || sed -i -E "s/(localhost:|-p )5000/\\1$(free_port)/g" "$work/course.md"

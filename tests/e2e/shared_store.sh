@@ -53,10 +53,7 @@ for ((i = 0; i < count; ++i)); do
     tracers+=($!)
 done
 for ((i = 0; i < count; ++i)); do
-    for ((try = 0; try < 600; ++try)); do
-        ! mountpoint -q "$work/root$i" || break
-        sleep 0.1
-    done
+    until_true mountpoint -q "$work/root$i"
     find "$work/root$i" -type f -exec cat {} + >/dev/null
     echo mine >"$work/root$i/etc/issue"
     [[ $(cat "$work/root$i/etc/issue") == mine ]] || fail "mount $i is not writable"

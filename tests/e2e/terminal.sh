@@ -11,12 +11,13 @@ test_cleanup() { screen kill-server 2>/dev/null; }
 type_in() { screen send-keys -t 0 "$@"; }
 # shows TEXT: a line of the screen ends so, soon.
 shows() {
-    local try
-    for ((try = 0; try < 200; ++try)); do
-        ! screen capture-pane -p -t 0 | grep -q -- "$1\$" || return 0
+    local end=$((SECONDS + 60))
+    while ((SECONDS <= end)); do
+        screen capture-pane -p -t 0 >"$work/shown"
+        ! grep -q -- "$1\$" "$work/shown" || return 0
         sleep 0.05
     done
-    screen capture-pane -p -t 0 >&2
+    cat "$work/shown" >&2
     fail "not on the screen: $1"
 }
 
@@ -31,10 +32,12 @@ shows '25 90'
 type_in 'tty' Enter
 shows '/dev/pts/[0-9]*'
 screen resize-window -t 0 -x 100 -y 30
-type_in 'stty size' Enter
+# The new size is told to the container a moment later.
+type_in 'until [ "$(stty size)" != "25 90" ]; do sleep 0.1; done; stty size' Enter
 shows '30 100'
-type_in 'sleep 1000' Enter
-sleep 0.3
+# Once it runs: what waits to be read goes with Ctrl-C.
+type_in 'sh -c "echo runs; exec sleep 1000"' Enter
+shows '^runs'
 type_in C-c
 type_in 'echo status $?' Enter
 shows 'status 130'

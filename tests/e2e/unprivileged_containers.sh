@@ -10,7 +10,7 @@ status_of() {
     user "$@" >/dev/null || status=$?
     echo "$status"
 }
-is_logged() { user oblea logs server | grep -q "$1"; }
+is_logged() { [[ $(user oblea logs server) == *"$1"* ]]; }
 
 use_containers() {
     local said
@@ -27,7 +27,7 @@ use_containers() {
     assert_eq "a volume" mine "$(user oblea run --rm -v "$home/shared:/mnt" small:latest sh -c 'echo mine >/mnt/file; cat /mnt/file')"
     assert_eq "owner of a file in a volume" "$(stat -c %u "$home")" "$(stat -c %u "$home/shared/file")"
 
-    user oblea run -d --name server small:latest sh -c 'echo started; trap "exit 9" TERM; while :; do sleep 0.1; done' >/dev/null
+    user oblea run -d --name server small:latest sh -c 'trap "exit 9" TERM; echo started; while :; do sleep 0.1; done' >/dev/null
     until_true is_logged started
     said=$(user oblea exec -e V=inside server sh -c 'echo $V; echo changed >/srv/changed') || fail "exec: $(cat "$work/err")"
     assert_eq "exec" inside "$said"
@@ -37,7 +37,7 @@ use_containers() {
     assert_eq "what was copied into it" copied "$(user oblea exec server cat /srv/copied)"
     user oblea commit server "changed:${runtime:+own}1" >/dev/null
     assert_eq "commit" changed "$(user oblea run --rm "changed:${runtime:+own}1" cat /srv/changed)"
-    user oblea stop server >/dev/null
+    user oblea stop -t 60 server >/dev/null
     assert_contains "status after stop" "$(user oblea ps -a --format '{{.Status}}')" "Exited (9) "
     assert_contains "size" "$(user oblea ps -a -s --format '{{.Size}}')" "15B (virtual "
     user oblea rm server >/dev/null
@@ -54,8 +54,8 @@ use_containers() {
     assert_contains "status of a lost container" "$(user oblea ps -a --format '{{.Status}}')" "Exited (255) "
     user oblea rm lost >/dev/null
     assert_eq "containers at the end" "" "$(ls "$OBLEA_ROOT/containers")"
-    is_free_of_mounts() { ! grep -lsF "$OBLEA_ROOT" /proc/[0-9]*/mountinfo; }
-    until_true is_free_of_mounts
+    nobody_sees_mounts() { [[ -z $(grep -lsF "$OBLEA_ROOT" /proc/[0-9]*/mountinfo) ]]; }
+    until_true nobody_sees_mounts
 }
 
 # Their own files in the user's home, and no limits, which need a cgroup of the user's.

@@ -134,10 +134,12 @@ assert_contains "the refusal" "$message" "nothing of this store is mounted there
 
 # Work goes on while it happens, many times; not all the time, since each one looks through the whole upper layer.
 install_program
-python3 - "$work/root/folder/log" <<'END' &
-import os, sys
+python3 - "$work/root/folder/log" "$work/exchanged" <<'END' &
+import os, sys, time
 with open(sys.argv[1], "wb", buffering=0) as log:
     for number in range(2000):
+        while number == 1500 and not os.path.exists(sys.argv[2]):
+            time.sleep(0.01)  # who works may be much faster than who exchanges
         log.write(b"%d\n" % number)
         os.mkdir(f"{sys.argv[1]}-{number}")
         os.rename(f"{sys.argv[1]}-{number}", f"{sys.argv[1]}+{number}")
@@ -148,6 +150,7 @@ load=$!
 for ((upgrades = 0; upgrades < 30; ++upgrades)); do
     kill -0 $load 2>/dev/null || break
     oblea upgrade-server "$work/root" >/dev/null
+    ((upgrades < 2)) || touch "$work/exchanged"
 done
 wait $load || fail "the work failed"
 ((upgrades > 1)) || fail "too few upgrades to tell"
@@ -165,11 +168,8 @@ oblea umount "$work/root" >/dev/null
 holder=$(holder_of "$work/look")
 kill -USR2 "$holder"
 kill -TERM "$holder"
-for ((tries = 0; tries < 200; tries++)); do
-    mountpoint -q "$work/look" || break
-    sleep 0.1
-done
-! mountpoint -q "$work/look" || fail "the mount outlived the signal that ends it"
+is_unmounted() { ! mountpoint -q "$work/look"; }
+until_true is_unmounted
 oblea mount --name "$name" small:latest "$work/root" >/dev/null
 assert_eq "what was written, after a remount" round "$(tail -n 1 "$work/root/etc/issue")"
 assert_missing "$work/root/usr/bin/hello"

@@ -23,6 +23,9 @@ end_processes_of() {
     done
 }
 
+# accounts COMMAND...: changes users or groups, one test at a time.
+accounts() { flock /etc "$@"; }
+
 users=()
 test_cleanup() {
     umount /dev/fuse
@@ -33,7 +36,7 @@ test_cleanup() {
             # What podman leaves outside of the home.
             rm -rf "/tmp/podman-run-$id" "/tmp/containers-user-$id"
         fi
-        userdel -f "$user" 2>/dev/null
+        accounts userdel -f "$user" 2>/dev/null
     done
 }
 
@@ -41,8 +44,8 @@ test_cleanup() {
 add_user() {
     local user=$1
     home=$work/home-$user
-    useradd --no-log-init --create-home --home-dir "$home" --shell /bin/sh "$user"
     users+=("$user")
+    accounts useradd --no-log-init --create-home --home-dir "$home" --shell /bin/sh "$user"
     as_user=(setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --init-groups
         env -i PATH="$work:$PATH" HOME="$home" USER="$user" LANG=C.UTF-8 sh -c 'cd && exec "$@"' sh)
 }
@@ -50,10 +53,11 @@ add_user() {
 # Two kinds of them.
 add_user_without_ids() {
     add_user "oblea-one-$$"
-    sed -i "/^oblea-one-$$:/d" /etc/subuid /etc/subgid
+    accounts sed -i "/^oblea-one-$$:/d" /etc/subuid /etc/subgid
 }
 
 add_user_with_ids() {
     add_user "oblea-many-$$"
-    grep -q "^oblea-many-$$:" /etc/subuid || usermod --add-subuids 700000-765535 --add-subgids 700000-765535 "oblea-many-$$"
+    grep -q "^oblea-many-$$:" /etc/subuid ||
+        accounts usermod --add-subuids 700000-765535 --add-subgids 700000-765535 "oblea-many-$$"
 }
