@@ -79,5 +79,7 @@ Status set_container_run(store::Store const& store, Container const& container,
 // Removes the container and all that was written to it. Errors: EBUSY while it is mounted.
 // Files of other ids are removed in a user namespace where that is needed.
 Status remove_container(store::Store const& store, Container const& container);
+// The same, unless something was written to it. Errors: also those of looking into it.
+Status drop_untouched(store::Store const& store, Container const& container);
 
 }  // namespace oblea::tools

@@ -26,14 +26,11 @@ Result<std::unique_ptr<fs::UpperDir>> hold_upper(store::Store const& store,
         return fail(Errno::ebusy, "",
                     fmt::format("container {} is mounted; unmount it first", container.name));
     }
-    return std::unique_ptr<fs::UpperDir>{};  // whatever is wrong with it, it can be removed
+    return std::unexpected<Error>(std::move(upper).error());
 }
 
-}  // namespace
-
-Status remove_container(store::Store const& store, Container const& container) {
-    auto const lock = OBLEA_TRY(lock_containers(store));
-    auto const held = OBLEA_TRY(hold_upper(store, container));
+// By who holds both the list of containers and this one.
+Status bury(store::Store const& store, Container const& container) {
     // From the rename on nobody takes it for a container; what a crash leaves is in the store's
     // folder for such things.
     std::string const grave = fmt::format("{}/container-{}", layout::kTmp, container.id);
@@ -46,6 +43,23 @@ Status remove_container(store::Store const& store, Container const& container) {
         return remove_tree_as_root_of_namespace(store.root(), grave);
     }
     return removed;
+}
+
+}  // namespace
+
+Status remove_container(store::Store const& store, Container const& container) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    auto const held = hold_upper(store, container);
+    if (!held.has_value() && held.error().code == Errno::ebusy) {
+        return std::unexpected<Error>(held.error());
+    }
+    return bury(store, container);  // whatever else is wrong with it
+}
+
+Status drop_untouched(store::Store const& store, Container const& container) {
+    auto const lock = OBLEA_TRY(lock_containers(store));
+    auto const held = OBLEA_TRY(hold_upper(store, container));
+    return OBLEA_TRY(held->empty()) ? bury(store, container) : Status{};
 }
 
 }  // namespace oblea::tools

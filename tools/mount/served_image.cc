@@ -56,21 +56,36 @@ Status check_owner_ids(Container const& container, OwnerIds here) {
 Result<std::unique_ptr<ServedImage>> ServedImage::open(store::Store const& store,
                                                        MountRequest const& request) {
     OBLEA_TRY(check_request(request));
-    store::Lease lease = OBLEA_TRY(store.take_lease("mount"));
-    std::unique_ptr<ServedImage> served{
-        new ServedImage(store, request, std::move(lease))};  // NOLINT: private constructor
-    auto const opened = [&]() -> Status {
-        OBLEA_TRY(served->resolve());
-        OBLEA_TRY(served->settle_container());
-        OBLEA_TRY(served->open_log());
-        OBLEA_TRY(served->mount());
-        return served->describe();
-    }();
-    if (!opened.has_value()) {
+    for (;;) {
+        store::Lease lease = OBLEA_TRY(store.take_lease("mount"));
+        std::unique_ptr<ServedImage> served{
+            new ServedImage(store, request, std::move(lease))};  // NOLINT: private constructor
+        auto const opened = served->set_up();
+        if (opened.has_value()) {
+            return served;
+        }
+        bool const again = served->has_lost_container();
         static_cast<void>(served->finish());  // the first error is the one to report
-        return std::unexpected<Error>(opened.error());
+        if (!again) {
+            return std::unexpected<Error>(opened.error());
+        }
     }
-    return served;
+}
+
+Status ServedImage::set_up() {
+    OBLEA_TRY(resolve());
+    OBLEA_TRY(settle_container());
+    OBLEA_TRY(open_log());
+    OBLEA_TRY(mount());
+    return describe();
+}
+
+bool ServedImage::has_lost_container() const {
+    if (!container_ || made_ != Made::before) {
+        return false;
+    }
+    auto const found = find_container(store_, container_->id);
+    return found.has_value() && !found->has_value();
 }
 
 Status ServedImage::resolve() {
@@ -132,6 +147,10 @@ Result<std::unique_ptr<fs::UnionFs>> ServedImage::open_union() {
         return fs::UnionFs::mount(std::move(lower), union_options());
     }
     auto upper = OBLEA_TRY(fs::UpperDir::open(upper_path(), work_path()));
+    if (container_) {
+        // Whoever held the layer before may have removed it. From now on nobody can.
+        OBLEA_TRY(need_container(store_, container_->id));
+    }
     return fs::UnionFs::mount(std::move(lower), std::move(upper), union_options());
 }
 
@@ -331,19 +350,15 @@ Status ServedImage::run(StopSignals& signals) {
                          .upgrade = [this] { load_program(); }});
 }
 
-Result<bool> ServedImage::is_untouched() const {
-    auto const upper = OBLEA_TRY(fs::UpperDir::open(upper_path(), work_path()));
-    return upper->empty();
-}
-
 Status ServedImage::finish() {
     server_.reset();  // unmounts what is still mounted, and gives the upper layer free
     if (!container_) {
         return sys::unlink_if_exists(store_.root(), (lease_.path() + ".log").c_str());
     }
-    bool const due = request_.remove == RemoveAtUnmount::always ||
-                     (made_ == Made::by_this_mount && OBLEA_TRY(is_untouched()));
-    return due ? remove_container(store_, *container_) : Status{};
+    if (request_.remove == RemoveAtUnmount::always) {
+        return remove_container(store_, *container_);
+    }
+    return made_ == Made::by_this_mount ? drop_untouched(store_, *container_) : Status{};
 }
 
 }  // namespace oblea::tools

@@ -44,6 +44,9 @@ private:
     explicit ServedImage(store::Store const& store, MountRequest request, store::Lease lease)
         : store_(store), request_(std::move(request)), lease_(std::move(lease)) {}
 
+    Status set_up();
+    // Whether the container that was asked for was removed meanwhile.
+    [[nodiscard]] bool has_lost_container() const;
     Status resolve();
     Status settle_container();
     Status open_log();
@@ -62,7 +65,6 @@ private:
     [[nodiscard]] MountHandover handover() const;
     [[nodiscard]] std::string upper_path() const;
     [[nodiscard]] std::string work_path() const;
-    Result<bool> is_untouched() const;
 
     store::Store const& store_;
     MountRequest request_;

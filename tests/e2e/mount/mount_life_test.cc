@@ -274,6 +274,31 @@ TEST_CASE("a server that ends leaves what was mounted in its place since", "[e2e
     }
 }
 
+TEST_CASE("what is mounted while the mount before drops its container has one of its own",
+          "[e2e][mount]") {
+    MountedImage image;
+    auto request = image.request();
+    request.source.container = "kept";
+    for (int i = 0; i < 3; ++i) {
+        auto const before = image.mount(request);
+        // umount(8) does not wait for whoever tidies up.
+        REQUIRE(::kill(static_cast<pid_t>(before.pid), SIGSTOP) == 0);
+        REQUIRE(fs::unmount(image.mount_point(), fs::Lazy::no).has_value());
+        std::optional<Result<tools::MountInfo>> after;
+        std::thread next{[&] { after = tools::mount_image(image.store(), request); }};
+        ::usleep(100'000);  // it waits by now, or comes later: both must go well
+        CHECK(::kill(static_cast<pid_t>(before.pid), SIGCONT) == 0);
+        next.join();
+        CAPTURE(after->has_value() ? "" : after->error().message());
+        REQUIRE(after->has_value());
+        CHECK(ends_soon(before.pid));
+        auto const listed = tools::list_containers(image.store());
+        REQUIRE(listed->all.size() == 1);
+        CHECK(listed->all.front().id == (*after)->container_id);
+        image.unmount();
+    }
+}
+
 TEST_CASE("a foreground server ends when it is told to", "[e2e][mount]") {
     MountedImage image;
     std::array<int, 2> ends{};
