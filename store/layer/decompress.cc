@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/decompress.h"
 
-#include "store/base/limits.h"
+#include "store/layer/decompressor.h"
 #include "store/layer/gzip_header.h"
+#include "store/layer/zstd_source.h"
 
 #include <isa-l/igzip_lib.h>
-#include <zstd.h>
-#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <new>
-#include <optional>
-#include <string>
 
 namespace oblea::store {
 
@@ -32,52 +28,6 @@ bool is_zstd(ByteView head) {
                            starts_with(head.subspan(1), "\x2a\x4d\x18");
     return skippable || starts_with(head, "\x28\xb5\x2f\xfd");
 }
-
-// What all kinds share: the input in views, its position for messages, and errors that stick.
-class Decompressor : public base::ByteSource {
-public:
-    explicit Decompressor(base::ChunkSource& input) : input_(input) {}
-
-    Result<std::size_t> read(MutableBytes buffer) final {
-        if (failure_.has_value()) {
-            return std::unexpected<Error>(*failure_);
-        }
-        auto produced = produce(buffer);
-        if (!produced.has_value()) {
-            failure_ = produced.error();
-        }
-        return produced;
-    }
-
-protected:
-    virtual Result<std::size_t> produce(MutableBytes buffer) = 0;
-
-    // Makes rest_ hold at least one byte; false at the end of the input.
-    Result<bool> refill() {
-        if (rest_.empty()) {
-            rest_ = OBLEA_TRY(input_.next());
-            position_ += rest_.size();
-        }
-        return !rest_.empty();
-    }
-
-    [[nodiscard]] std::unexpected<Error> damaged(char const* kind, std::string_view why,
-                                                 Errno code = Errno::einval) const {
-        std::string text{kind};
-        text += ": ";
-        text += why;
-        text +=
-            " near byte " + std::to_string(position_ - rest_.size()) + " of the compressed stream";
-        return fail(code, "", std::move(text));
-    }
-
-    ByteView rest_;
-
-private:
-    base::ChunkSource& input_;
-    std::uint64_t position_ = 0;  // of the input that refill has fetched
-    std::optional<Error> failure_;
-};
 
 class PlainSource final : public Decompressor {
 public:
@@ -117,7 +67,7 @@ private:
             }
             if (!more) {
                 if (place_ == Place::in_header || place_ == Place::in_data) {
-                    return damaged(kKind, "it ends in the middle of a member");
+                    return damaged(kKind, "it ends in the middle of a member", position());
                 }
                 return 0;
             }
@@ -143,7 +93,7 @@ private:
                                         [](std::byte byte) { return byte != std::byte{0}; });
         rest_ = rest_.subspan(static_cast<std::size_t>(other - rest_.begin()));
         if (!rest_.empty()) {
-            return damaged(kKind, "something follows the padding after its end");
+            return damaged(kKind, "something follows the padding after its end", position());
         }
         return {};
     }
@@ -153,7 +103,7 @@ private:
             GzipHeader::State const state = header_.feed(rest_[0]);
             rest_ = rest_.subspan(1);
             if (state == GzipHeader::State::wrong) {
-                return damaged(kKind, header_.fault());
+                return damaged(kKind, header_.fault(), position());
             }
             if (state == GzipHeader::State::complete) {
                 place_ = Place::in_data;
@@ -178,7 +128,8 @@ private:
         state_->avail_out = 0;
         int const outcome = isal_inflate(state_.get());
         bool const taken = outcome == ISAL_DECOMP_OK || outcome == ISAL_END_INPUT;
-        return taken && state_->avail_in == 0 ? Status{} : Status{damaged(kKind, "no header")};
+        return taken && state_->avail_in == 0 ? Status{}
+                                              : Status{damaged(kKind, "no header", position())};
     }
 
     Result<std::size_t> inflate(MutableBytes buffer) {
@@ -194,8 +145,10 @@ private:
         bool const failed =
             (outcome != ISAL_DECOMP_OK && outcome != ISAL_END_INPUT) || state_->avail_in > input;
         if (failed) {
-            return damaged(kKind, outcome == ISAL_INCORRECT_CHECKSUM ? "wrong checksum or length"
-                                                                     : "bad deflate data");
+            return damaged(kKind,
+                           outcome == ISAL_INCORRECT_CHECKSUM ? "wrong checksum or length"
+                                                              : "bad deflate data",
+                           position());
         }
         rest_ = rest_.subspan(input - state_->avail_in);
         if (state_->block_state == ISAL_BLOCK_FINISH) {
@@ -208,59 +161,6 @@ private:
     GzipHeader header_;
     Place place_ = Place::before_member;
     bool first_ = true;
-};
-
-struct FreeDctx {
-    void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
-};
-
-class ZstdSource final : public Decompressor {
-public:
-    explicit ZstdSource(base::ChunkSource& input)
-        : Decompressor(input), context_(ZSTD_createDCtx()) {
-        if (context_ == nullptr ||
-            ZSTD_isError(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax,
-                                                limits::kZstdWindowLogMax)) != 0) {
-            throw std::bad_alloc();
-        }
-    }
-
-private:
-    static constexpr char const* kKind = "zstd data is damaged";
-
-    Result<std::size_t> produce(MutableBytes buffer) override {
-        for (;;) {
-            bool const more = OBLEA_TRY(refill());
-            if (!more && !in_frame_) {
-                return 0;
-            }
-            ZSTD_inBuffer input{rest_.data(), rest_.size(), 0};
-            ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
-            std::size_t const hint = ZSTD_decompressStream(context_.get(), &output, &input);
-            rest_ = rest_.subspan(input.pos);
-            if (ZSTD_isError(hint) != 0) {
-                return failed(hint);
-            }
-            in_frame_ = hint != 0;
-            if (output.pos > 0) {
-                return output.pos;
-            }
-            if (!more && in_frame_) {
-                return damaged(kKind, "it ends in the middle of a frame");
-            }
-        }
-    }
-
-    std::unexpected<Error> failed(std::size_t outcome) const {
-        if (ZSTD_getErrorCode(outcome) == ZSTD_error_frameParameter_windowTooLarge) {
-            return damaged("zstd data needs too much memory",
-                           "a window of more than 128 MiB is asked for", Errno::e2big);
-        }
-        return damaged(kKind, ZSTD_getErrorName(outcome));
-    }
-
-    std::unique_ptr<ZSTD_DCtx, FreeDctx> context_;
-    bool in_frame_ = false;
 };
 
 }  // namespace
@@ -308,13 +208,13 @@ Result<std::size_t> PeekedSource::read(MutableBytes buffer) {
     return count;
 }
 
-std::unique_ptr<base::ByteSource> make_decompressor(Compression compression,
-                                                    base::ChunkSource& compressed) {
+std::unique_ptr<base::ByteSource>
+make_decompressor(Compression compression, base::ChunkSource& compressed, Threading threading) {
     switch (compression) {
     case Compression::gzip:
         return std::make_unique<GzipSource>(compressed);
     case Compression::zstd:
-        return std::make_unique<ZstdSource>(compressed);
+        return make_zstd_source(compressed, threading);
     case Compression::none:
         break;
     }

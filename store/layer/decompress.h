@@ -7,6 +7,7 @@
 // Spec: RFC 1952 2.2 "several members"; RFC 8878 3.1 "frames"; OCI image-spec layer.md.
 #pragma once
 #include "store/base/byte_source.h"
+#include "store/layer/read_ahead.h"
 
 #include <cstdint>
 #include <memory>
@@ -41,9 +42,11 @@ private:
     std::size_t taken_ = 0;
 };
 
-// Borrows `compressed`, and reads it to its end before it reports its own. Errors: EINVAL for
-// damaged data; E2BIG for a zstd window past limits::kZstdWindowLogMax.
+// Borrows `compressed`, and reads it to its end before it reports its own. With Threading::own,
+// small frames of zstd are decompressed side by side, in the threads of oneTBB. Errors: EINVAL for
+// damaged data; E2BIG for a zstd frame that takes a window past limits::kZstdWindowLogMax.
 std::unique_ptr<base::ByteSource> make_decompressor(Compression compression,
-                                                    base::ChunkSource& compressed);
+                                                    base::ChunkSource& compressed,
+                                                    Threading threading = Threading::caller);
 
 }  // namespace oblea::store

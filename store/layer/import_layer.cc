@@ -27,8 +27,9 @@ namespace sys = base::sys;
 using base::ByteView;
 
 // Each stage reads into a ring of its own, so that a layer in flight takes at most
-// 4 * (256 + 512) KiB for the rings, beside what parser, pack and recipe buffer (below 2 MiB), one
-// small content, and the tree of its entries.
+// 4 * (256 + 512) KiB for the rings (and with small frames of zstd 4 batches of them, mostly of
+// some 1.5 MiB each), beside what parser, pack and recipe buffer (below 2 MiB), one small content,
+// and the tree of its entries.
 constexpr std::size_t kTarChunkBytes = 512U << 10U;
 
 // A small layer of zeros may well be compressed by more than LayerLimits::ratio.
@@ -245,7 +246,7 @@ Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& 
         return {};
     }
     TarHash tar_hash;
-    auto const plain = make_decompressor(layer.compression, *compressed);
+    auto const plain = make_decompressor(layer.compression, *compressed, threading);
     BoundedSource bounded{*plain, intake, limits};
     auto const tar =
         ReadAhead::make(bounded, {.threading = threading, .chunk_bytes = kTarChunkBytes},

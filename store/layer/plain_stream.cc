@@ -20,7 +20,7 @@ public:
         : compressed_(ReadAhead::make(
               source, {.threading = threading_by_environment(), .chunk_bytes = base::kBufferBytes},
               {})),
-          decompressor_(make_decompressor(compression, *compressed_)),
+          decompressor_(make_decompressor(compression, *compressed_, threading_by_environment())),
           plain_(ReadAhead::make(
               *decompressor_,
               {.threading = threading_by_environment(), .chunk_bytes = kPlainChunkBytes}, {})) {}
