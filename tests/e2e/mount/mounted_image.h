@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <iterator>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +38,14 @@ inline void need_fuse() {
         std::_Exit(77);
     }
     ::close(fd);
+}
+
+// As tests/e2e/lib.sh has it for root: a namespace that another test makes meanwhile would copy
+// the mounts of this one, and keep them and their servers alive. Before any other thread starts.
+inline void leave_common_namespace() {
+    static bool const left = ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
+                             ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    static_cast<void>(left);  // who has no right to it shares mounts with nobody's tests
 }
 
 inline std::string read_text(std::string const& path) {
@@ -124,6 +134,7 @@ public:
     explicit MountedImage(std::map<std::string, std::string> const& objects = {})
         : store_(open_store(dir_of_test_ / "store")), mount_point_(dir_of_test_ / "root") {
         need_fuse();
+        leave_common_namespace();
         REQUIRE(::mkdir(mount_point_.c_str(), 0755) == 0);
         std::string const pack = "hello\nsecond\n";
         put_object(store_, large_text());
