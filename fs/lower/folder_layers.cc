@@ -38,15 +38,15 @@ UniqueFd without_mounts(UniqueFd folder) {
     return cloned < 0 ? std::move(folder) : UniqueFd{static_cast<int>(cloned)};
 }
 
-Result<SharedFd> open_layer(std::string const& path) {
+Result<UniqueFd> open_layer(std::string const& path) {
     auto opened = sys::open(path, O_PATH | O_DIRECTORY);
     if (!opened.has_value()) {
         return std::unexpected<Error>(
             with_context(std::move(opened).error(), "lower folder " + path));
     }
-    auto const root = std::make_shared<UniqueFd const>(without_mounts(*std::move(opened)));
+    UniqueFd root = without_mounts(*std::move(opened));
     for (char const* xattr : kFormatXattrs) {
-        auto const format = layer_xattr(root->get(), ".", xattr);
+        auto const format = layer_xattr(root.get(), ".", xattr);
         if (format.has_value() && format->has_value() && (*format)->ends_with("private")) {
             return fail(Errno::ebusy, "",
                         "lower folder " + path +
@@ -54,7 +54,7 @@ Result<SharedFd> open_layer(std::string const& path) {
                             "unmount it, or complete it with `oblea seal`");
         }
     }
-    return SharedFd{root};
+    return root;
 }
 
 }  // namespace
@@ -79,17 +79,27 @@ Result<std::vector<std::string>> layer_xattr_names(int folder, std::string_view 
 Result<std::unique_ptr<FolderLayers>> FolderLayers::open(std::vector<std::string> const& paths,
                                                          FolderLowerOptions::Redirects redirects,
                                                          NumberingLog& numbering) {
-    if (paths.empty()) {
-        return fail(Errno::einval, "", "no lower folder");
-    }
     if (paths.size() > limits::kLayersMax) {
         return fail(Errno::einval, "",
                     "more than " + std::to_string(limits::kLayersMax) + " lower folders");
     }
+    std::vector<UniqueFd> roots;
+    for (std::string const& path : paths) {
+        roots.push_back(OBLEA_TRY(open_layer(path)));
+    }
+    return adopt(std::move(roots), redirects, numbering);
+}
+
+Result<std::unique_ptr<FolderLayers>> FolderLayers::adopt(std::vector<UniqueFd> roots,
+                                                          FolderLowerOptions::Redirects redirects,
+                                                          NumberingLog& numbering) {
+    if (roots.empty()) {
+        return fail(Errno::einval, "", "no lower folder");
+    }
     std::unique_ptr<FolderLayers> layers{
         new FolderLayers(redirects, numbering)};  // NOLINT: private
-    for (std::string const& path : paths) {
-        SharedFd root = OBLEA_TRY(open_layer(path));
+    for (UniqueFd& opened : roots) {
+        auto root = std::make_shared<UniqueFd const>(std::move(opened));
         static_cast<void>(layers->device(OBLEA_TRY(sys::fstat(root->get())).st_dev));
         char const* recorded = nullptr;
         for (char const* xattr : kOverrideXattrs) {

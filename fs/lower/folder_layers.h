@@ -33,6 +33,10 @@ public:
     static Result<std::unique_ptr<FolderLayers>> open(std::vector<std::string> const& paths,
                                                       FolderLowerOptions::Redirects redirects,
                                                       NumberingLog& numbering);
+    // The same of roots that are open (O_PATH).
+    static Result<std::unique_ptr<FolderLayers>> adopt(std::vector<base::UniqueFd> roots,
+                                                       FolderLowerOptions::Redirects redirects,
+                                                       NumberingLog& numbering);
 
     [[nodiscard]] std::uint16_t count() const { return static_cast<std::uint16_t>(roots_.size()); }
     [[nodiscard]] SharedFd const& root(std::uint16_t layer) const { return roots_[layer]; }

@@ -184,13 +184,36 @@ Status FolderLower::resume() const {
     return numbering_->is_same();
 }
 
-Result<std::shared_ptr<LowerTree const>> folder_lower(std::vector<std::string> const& layers,
-                                                      FolderLowerOptions const& options) {
+FolderStack::Descriptors FolderLower::descriptors() const {
+    Descriptors all{.numbering = numbering_->memory().descriptor()};
+    for (std::uint16_t layer = 0; layer < layers_->count(); ++layer) {
+        all.roots.push_back(layers_->root(layer)->get());
+    }
+    return all;
+}
+
+Result<std::shared_ptr<FolderStack const>> FolderLower::make(
+    std::unique_ptr<NumberingLog> numbering, std::unique_ptr<FolderLayers> layers,
+    FolderLowerOptions const& options) {
+    auto tree = std::make_shared<FolderLower>(std::move(numbering), std::move(layers), options);
+    OBLEA_TRY(tree->start());
+    return std::shared_ptr<FolderStack const>{std::move(tree)};
+}
+
+Result<std::shared_ptr<FolderStack const>> folder_lower(std::vector<std::string> const& layers,
+                                                        FolderLowerOptions const& options) {
     auto numbering = std::make_unique<NumberingLog>(OBLEA_TRY(NumberingLog::make()));
     auto opened = OBLEA_TRY(FolderLayers::open(layers, options.redirects, *numbering));
-    auto tree = std::make_shared<FolderLower>(std::move(numbering), std::move(opened), options);
-    OBLEA_TRY(tree->start());
-    return std::shared_ptr<LowerTree const>{std::move(tree)};
+    return FolderLower::make(std::move(numbering), std::move(opened), options);
+}
+
+Result<std::shared_ptr<FolderStack const>> adopt_folder_lower(FolderStackMemory memory,
+                                                              FolderLowerOptions const& options) {
+    auto numbering = std::make_unique<NumberingLog>(
+        OBLEA_TRY(NumberingLog::adopt(std::move(memory.numbering))));
+    auto adopted =
+        OBLEA_TRY(FolderLayers::adopt(std::move(memory.roots), options.redirects, *numbering));
+    return FolderLower::make(std::move(numbering), std::move(adopted), options);
 }
 
 }  // namespace oblea::fs

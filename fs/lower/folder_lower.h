@@ -16,6 +16,7 @@
 // in which owners, modes and kinds of files were recorded so, and is shown as recorded.
 #pragma once
 #include "fs/lower/lower_tree.h"
+#include "fs/shared_memory.h"
 
 #include <memory>
 #include <string>
@@ -32,11 +33,30 @@ struct FolderLowerOptions {
     enum class FolderLinks { counted, one } folder_links = FolderLinks::counted;
 };
 
+class FolderStack : public LowerTree {
+public:
+    // What another program needs to go on with the tree; they stay ours.
+    struct Descriptors {
+        std::vector<int> roots{};  // of the layers, the bottom first
+        int numbering = -1;
+    };
+    [[nodiscard]] virtual Descriptors descriptors() const = 0;
+};
+
 // `layers`: paths of folders, the bottom first.
 // Errors: EINVAL for no layer, or more than kLayersMax; ENOENT, ENOTDIR, EACCES naming the layer;
 // EBUSY for the upper layer of an image's container, or of a mount that was not taken down: only
 // oblea knows what of it is meant (`oblea seal`).
-Result<std::shared_ptr<LowerTree const>> folder_lower(std::vector<std::string> const& layers,
-                                                      FolderLowerOptions const& options);
+Result<std::shared_ptr<FolderStack const>> folder_lower(std::vector<std::string> const& layers,
+                                                        FolderLowerOptions const& options);
+
+// In a program that takes over from the one that called folder_lower(), with the same options: what
+// that one's descriptors() are. resume() must follow.
+struct FolderStackMemory {
+    std::vector<base::UniqueFd> roots;
+    SharedMemory numbering;
+};
+Result<std::shared_ptr<FolderStack const>> adopt_folder_lower(FolderStackMemory memory,
+                                                              FolderLowerOptions const& options);
 
 }  // namespace oblea::fs

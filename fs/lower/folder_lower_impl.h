@@ -39,12 +39,15 @@ struct FileKey {
     FileType type = FileType::regular;
 };
 
-class FolderLower final : public LowerTree {
+class FolderLower final : public FolderStack {
 public:
     FolderLower(std::unique_ptr<NumberingLog> numbering, std::unique_ptr<FolderLayers> layers,
                 FolderLowerOptions options)
         : numbering_(std::move(numbering)), layers_(std::move(layers)), options_(options) {}
-    Status start();
+    static Result<std::shared_ptr<FolderStack const>> make(std::unique_ptr<NumberingLog> numbering,
+                                                           std::unique_ptr<FolderLayers> layers,
+                                                           FolderLowerOptions const& options);
+    [[nodiscard]] Descriptors descriptors() const override;
 
     [[nodiscard]] std::uint32_t inode_count() const override { return InodeRecords::kCountMax; }
     [[nodiscard]] std::uint64_t st_ino(InodeNo ino) const override;
@@ -71,6 +74,8 @@ public:
     Status resume() const override;
 
 private:
+    Status start();
+
     // A file by the folder that it is in and its name there.
     struct At {
         SharedFd folder{};

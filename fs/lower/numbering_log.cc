@@ -29,6 +29,14 @@ Result<NumberingLog> NumberingLog::make() {
     return log;
 }
 
+Result<NumberingLog> NumberingLog::adopt(SharedMemory memory) {
+    auto const records = memory.as<Record>();
+    if (records.size() < 2 || memory.as<Head>().front().count.load() >= records.size()) {
+        return fail(Errno::einval, "", "the memory in which inodes are numbered is none");
+    }
+    return NumberingLog{std::move(memory)};
+}
+
 NumberingLog::NumberingLog(SharedMemory memory)
     : memory_(std::move(memory)), head_(memory_.as<Head>().data()), records_(memory_.as<Record>()) {
 }

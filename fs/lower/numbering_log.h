@@ -34,6 +34,8 @@ public:
     };
 
     static Result<NumberingLog> make();
+    // A predecessor's, in another program. Errors: EINVAL for memory that is none.
+    static Result<NumberingLog> adopt(SharedMemory memory);
     NumberingLog(NumberingLog&& other) noexcept;
     NumberingLog& operator=(NumberingLog&&) = delete;
     ~NumberingLog() = default;
@@ -47,6 +49,7 @@ public:
     // meanwhile; ENOMEM: there were more events than there was room for.
     [[nodiscard]] Status is_same();
 
+    [[nodiscard]] SharedMemory const& memory() const { return memory_; }
     // Tells this series of processes from any other.
     [[nodiscard]] std::uint64_t session() const { return head_->session; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A stack of real folders as a lower tree.
 #include "fs/lower/folder_lower.h"
+#include "store/base/sys.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree_builder.h"
@@ -26,13 +27,14 @@ using namespace fs;
 using store::InodeNo;
 using Names = std::vector<std::string>;
 namespace stdfs = std::filesystem;
+namespace sys = base::sys;
 
 namespace {
 
 struct Stack {
     TempDir temp;
     std::vector<std::string> layers;  // bottom first
-    std::shared_ptr<LowerTree const> tree;
+    std::shared_ptr<FolderStack const> tree;
 
     // What follows goes to a new layer on top.
     Stack& layer() {
@@ -63,6 +65,17 @@ struct Stack {
     }
     void open(FolderLowerOptions const& options = {}) {
         tree = value_of(folder_lower(layers, options));
+    }
+    // As another program that was given what this one has.
+    void adopt() {
+        auto const own = tree->descriptors();
+        FolderStackMemory memory{
+            .roots = {},
+            .numbering = value_of(SharedMemory::adopt(value_of(sys::duplicate(own.numbering))))};
+        for (int const root : own.roots) {
+            memory.roots.push_back(value_of(sys::duplicate(root)));
+        }
+        tree = value_of(adopt_folder_lower(std::move(memory), {}));
     }
 
     [[nodiscard]] InodeNo ino(std::string_view path) const {
@@ -404,6 +417,25 @@ TEST_CASE("who takes over from a killed process gives the same numbers", "[fs][l
     CHECK(value_of(stack.tree->find_origin(of_upper)) == stack.ino("e/f"));
     CHECK(stack.ino("b/above") == stack.ino("n/m/again"));
     value_of(stack.tree->resume());
+
+    // In another program, wherever the layers lie by now.
+    for (std::string& layer : stack.layers) {
+        stdfs::rename(layer, layer + ".moved");
+    }
+    stack.adopt();
+    value_of(stack.tree->resume());
+    CHECK(stack.shows("e/f"));
+    CHECK(numbers(met.size()) + "found" == second);
+    CHECK(value_of(stack.tree->find_origin(of_upper)) == stack.ino("e/f"));
+}
+
+TEST_CASE("what is no memory of a stack is not adopted", "[fs][lower]") {
+    auto numbering = value_of(SharedMemory::make("oblea-test", 8));
+    auto const adopted = adopt_folder_lower({.roots = {}, .numbering = std::move(numbering)}, {});
+    CHECK(adopted.error().code == Errno::einval);
+    auto log = value_of(SharedMemory::make("oblea-test", 4096));
+    auto const rootless = adopt_folder_lower({.roots = {}, .numbering = std::move(log)}, {});
+    CHECK(rootless.error().code == Errno::einval);
 }
 
 TEST_CASE("a key that is for one session means nothing in another", "[fs][lower]") {
