@@ -25,19 +25,19 @@ std::size_t cache_capacity() {
 
 UnionFs::Impl::Impl(std::shared_ptr<LowerTree const> lower_tree,
                     std::unique_ptr<UpperDir> upper_dir, UnionOptions union_options)
-    : lower(std::move(lower_tree)), upper(std::move(upper_dir)), options(union_options),
+    : lower(std::move(lower_tree)), upper(std::move(upper_dir)), options(std::move(union_options)),
       folders(cache_capacity()), files(cache_capacity()) {}
 
-Status UnionFs::Impl::start(std::optional<UnionMemory> memory) {
+Status UnionFs::Impl::start(std::optional<MemoryDescriptors> memory) {
     OBLEA_TRY(lower->attr(InodeNo::root));
     if (upper == nullptr) {
         return {};
     }
     bool const adopts = memory.has_value();
     if (adopts) {
-        counts =
-            OBLEA_TRY(LowerCounts::adopt(std::move(memory->lower_counts), lower->inode_count()));
-        ledger = Ledger::adopt(std::move(memory->ledger));
+        auto given_counts = OBLEA_TRY(SharedMemory::adopt(UniqueFd{memory->lower_counts}));
+        counts = OBLEA_TRY(LowerCounts::adopt(std::move(given_counts), lower->inode_count()));
+        ledger = Ledger::adopt(OBLEA_TRY(SharedMemory::adopt(UniqueFd{memory->ledger})));
     } else {
         counts = OBLEA_TRY(LowerCounts::make(lower->inode_count()));
         ledger = OBLEA_TRY(Ledger::make());
@@ -81,13 +81,13 @@ UnionFs::~UnionFs() {
 
 Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const> lower,
                                                 UnionOptions options) {
-    return mount(std::move(lower), nullptr, options);
+    return mount(std::move(lower), nullptr, std::move(options));
 }
 
 Result<std::unique_ptr<UnionFs>> UnionFs::mount(std::shared_ptr<LowerTree const> lower,
                                                 std::unique_ptr<UpperDir> upper,
                                                 UnionOptions options) {
-    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
+    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), std::move(options));
     OBLEA_TRY(impl->start(std::nullopt));
     return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
 }
@@ -102,9 +102,10 @@ void UnionFs::on_copy(std::function<void(std::uint64_t bytes)> listener) {
 
 Result<std::unique_ptr<UnionFs>> UnionFs::adopt(std::shared_ptr<LowerTree const> lower,
                                                 std::unique_ptr<UpperDir> upper,
-                                                UnionOptions options, UnionMemory memory) {
-    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), options);
-    OBLEA_TRY(impl->start(std::move(memory)));
+                                                UnionOptions options,
+                                                MemoryDescriptors const& memory) {
+    auto impl = std::make_unique<Impl>(std::move(lower), std::move(upper), std::move(options));
+    OBLEA_TRY(impl->start(memory));
     return std::unique_ptr<UnionFs>{new UnionFs(std::move(impl))};
 }
 

@@ -16,7 +16,6 @@
 #pragma once
 #include "fs/lower/lower_tree.h"
 #include "fs/owner_map.h"
-#include "fs/shared_memory.h"
 #include "fs/types.h"
 #include "store/base/unique_fd.h"
 
@@ -105,12 +104,6 @@ struct ReadResult {
     }
 };
 
-// What a union knows that the upper does not say: of the process that takes over from it.
-struct UnionMemory {
-    SharedMemory lower_counts;
-    SharedMemory ledger;
-};
-
 class UnionFs {
 public:
     // Read-only. For an image: image_lower(view), see fs/lower/image_lower.h.
@@ -122,24 +115,27 @@ public:
                                                   UnionOptions options);
     ~UnionFs();
 
-    // Writable, in a program that takes over from another one: what that one had in memory() and
-    // UpperDir::adopt_locked(). resume() must follow.
+    // What a writable union knows that neither its upper nor its lower tree says, as descriptors.
+    struct MemoryDescriptors {
+        int lower_counts = -1;
+        int ledger = -1;
+        int upper_lock = -1;
+    };
+    // Writable, in a program that takes over from another one: takes the descriptors that were that
+    // one's memory(), but for the lock, which the upper has (UpperDir::adopt_locked()). resume()
+    // must follow.
     static Result<std::unique_ptr<UnionFs>> adopt(std::shared_ptr<LowerTree const> lower,
                                                   std::unique_ptr<UpperDir> upper,
-                                                  UnionOptions options, UnionMemory memory);
+                                                  UnionOptions options,
+                                                  MemoryDescriptors const& memory);
 
     // Takes over in a process that was forked from the one that called mount(), before that served
     // anything, when another such process served and died: what the kernel knows goes on to exist,
     // and the tree is as the last operation left it. Not while another method runs.
     Status resume();
 
-    // The descriptors of what another program needs to take over; none for a read-only union, of
-    // which nothing is remembered.
-    struct MemoryDescriptors {
-        int lower_counts = -1;
-        int ledger = -1;
-        int upper_lock = -1;
-    };
+    // For another program to take over; they stay ours. None for a read-only union, of which
+    // nothing is remembered.
     [[nodiscard]] std::optional<MemoryDescriptors> memory() const;
 
     [[nodiscard]] bool writable() const;

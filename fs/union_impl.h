@@ -107,7 +107,7 @@ inline constexpr ChangeAhead kContents{.what = CopyUpNeed::Change::contents};
 struct UnionFs::Impl {
     Impl(std::shared_ptr<LowerTree const> lower_tree, std::unique_ptr<UpperDir> upper_dir,
          UnionOptions union_options);
-    Status start(std::optional<UnionMemory> memory);
+    Status start(std::optional<MemoryDescriptors> memory);
     Status load_upper();  // what the upper says of the root, of anchors and of link counts
 
     // --- resume.cc: taking over from a process that served and died ---

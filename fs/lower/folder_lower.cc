@@ -192,9 +192,9 @@ FolderStack::Descriptors FolderLower::descriptors() const {
     return all;
 }
 
-Result<std::shared_ptr<FolderStack const>> FolderLower::make(
-    std::unique_ptr<NumberingLog> numbering, std::unique_ptr<FolderLayers> layers,
-    FolderLowerOptions const& options) {
+Result<std::shared_ptr<FolderStack const>>
+FolderLower::make(std::unique_ptr<NumberingLog> numbering, std::unique_ptr<FolderLayers> layers,
+                  FolderLowerOptions const& options) {
     auto tree = std::make_shared<FolderLower>(std::move(numbering), std::move(layers), options);
     OBLEA_TRY(tree->start());
     return std::shared_ptr<FolderStack const>{std::move(tree)};
@@ -209,8 +209,8 @@ Result<std::shared_ptr<FolderStack const>> folder_lower(std::vector<std::string>
 
 Result<std::shared_ptr<FolderStack const>> adopt_folder_lower(FolderStackMemory memory,
                                                               FolderLowerOptions const& options) {
-    auto numbering = std::make_unique<NumberingLog>(
-        OBLEA_TRY(NumberingLog::adopt(std::move(memory.numbering))));
+    auto numbering =
+        std::make_unique<NumberingLog>(OBLEA_TRY(NumberingLog::adopt(std::move(memory.numbering))));
     auto adopted =
         OBLEA_TRY(FolderLayers::adopt(std::move(memory.roots), options.redirects, *numbering));
     return FolderLower::make(std::move(numbering), std::move(adopted), options);

@@ -6,6 +6,7 @@
 #include "tools/cli/mount_helper.h"
 #include "tools/commands/commands.h"
 #include "tools/mount/successor.h"
+#include "tools/overlay/served_overlay.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -164,7 +165,7 @@ int run_program(std::vector<std::string> words, Streams streams) {
     fill_standard_descriptors();
     Context context{streams};
     if (is_successor(words)) {
-        return run_successor(words);
+        return run_successor(words, ServedOverlay::adopt);
     }
     std::string const name = program_name(words);
     if (name == "mount.oblea" || name == "mount.fuse.oblea") {

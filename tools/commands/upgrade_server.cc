@@ -46,11 +46,12 @@ Command upgrade_server_command() {
         .description =
             "Programs that use a mount wait a moment and go on, with all that they have open. When "
             "the new program cannot go on with a mount, the old one does, and the reason is told.",
-        .operands = {{.name = "DIR|NAME",
-                      .help =
-                          "Mount points, or names of mounted containers; none: all of the store",
-                      .target = mounts.get(),
-                      .least = 0}},
+        .operands =
+            {{.name = "DIR|NAME",
+              .help = "Mount points, or names of mounted containers; none: all of the store, and "
+                      "the stacks of folders of this program's oblea-overlay",
+              .target = mounts.get(),
+              .least = 0}},
         .options = {},
         .examples = {{"oblea upgrade-server", "After a new version was installed"},
                      {"oblea upgrade-server ./root", "One mount"}},

@@ -29,6 +29,7 @@ fs::Placeholders::Added placeholder_of(json const& one) {
 
 json json_of(fs::Handover const& server) {
     std::vector<unsigned> init;
+    init.reserve(server.init.size());
     for (std::byte const byte : server.init) {
         init.push_back(std::to_integer<unsigned>(byte));
     }
@@ -72,17 +73,15 @@ fs::Handover server_of(json const& object) {
     return server;
 }
 
-MountHandover handover_of(json const& object) {
-    MountHandover handover{
+ImageHandover image_of(json const& object) {
+    ImageHandover image{
         .store = {.path = object.at("store").get<std::string>(),
                   .shared = object.at("shared_stores").get<std::vector<std::string>>()},
         .lease = object.at("lease").get<std::string>(),
         .lease_file = object.at("lease_file").get<int>(),
         .image_name = object.at("image_name").get<std::string>(),
-        .container_id = object.at("container").get<std::string>(),
-        .description = object.at("description").get<std::string>(),
-        .server = server_of(object.at("server"))};
-    MountRequest& request = handover.request;
+        .container_id = object.at("container").get<std::string>()};
+    MountRequest& request = image.request;
     request.mode = object.at("writable").get<bool>() ? MountMode::writable : MountMode::read_only;
     request.upper_dir = object.at("upper_dir").get<std::string>();
     request.contents =
@@ -90,9 +89,57 @@ MountHandover handover_of(json const& object) {
     request.remove =
         object.at("remove").get<bool>() ? RemoveAtUnmount::always : RemoveAtUnmount::when_untouched;
     request.options.threads = object.at("threads").get<unsigned>();
-    handover.made = object.at("made_by_this_mount").get<bool>() ? MountHandover::Made::by_this_mount
-                                                                : MountHandover::Made::before;
-    handover.owner_ids = object.at("squashed").get<bool>() ? OwnerIds::squashed : OwnerIds::real;
+    image.made = object.at("made_by_this_mount").get<bool>() ? ImageHandover::Made::by_this_mount
+                                                             : ImageHandover::Made::before;
+    image.owner_ids = object.at("squashed").get<bool>() ? OwnerIds::squashed : OwnerIds::real;
+    return image;
+}
+
+void add(json& object, ImageHandover const& image) {
+    json layers = json::array();
+    for (store::Digest const& layer : image.layers) {
+        layers.push_back(layer.to_string());
+    }
+    object.update({{"store", image.store.path},
+                   {"shared_stores", image.store.shared},
+                   {"lease", image.lease},
+                   {"lease_file", image.lease_file},
+                   {"writable", image.request.mode == MountMode::writable},
+                   {"upper_dir", image.request.upper_dir},
+                   {"verified", image.request.contents == store::Contents::verified},
+                   {"remove", image.request.remove == RemoveAtUnmount::always},
+                   {"threads", image.request.options.threads},
+                   {"image_name", image.image_name},
+                   {"layers", layers},
+                   {"container", image.container_id},
+                   {"made_by_this_mount", image.made == ImageHandover::Made::by_this_mount},
+                   {"squashed", image.owner_ids == OwnerIds::squashed}});
+}
+
+StackHandover stack_of(json const& object) {
+    return {.options = object.at("options").get<std::vector<std::string>>(),
+            .layers = object.at("layers").get<std::vector<int>>(),
+            .numbering = object.at("numbering").get<int>(),
+            .upper = object.at("upper").get<int>(),
+            .work = object.at("work").get<int>()};
+}
+
+void add(json& object, StackHandover const& stack) {
+    object["stack"] = {{"options", stack.options},
+                       {"layers", stack.layers},
+                       {"numbering", stack.numbering},
+                       {"upper", stack.upper},
+                       {"work", stack.work}};
+}
+
+MountHandover handover_of(json const& object) {
+    MountHandover handover{.description = object.at("description").get<std::string>(),
+                           .server = server_of(object.at("server"))};
+    if (object.contains("stack")) {
+        handover.mounted = stack_of(object.at("stack"));
+    } else {
+        handover.mounted = image_of(object);
+    }
     if (json const& memory = object.at("memory"); memory.is_object()) {
         handover.memory = {.lower_counts = memory.at("lower_counts").get<int>(),
                            .ledger = memory.at("ledger").get<int>(),
@@ -101,38 +148,33 @@ MountHandover handover_of(json const& object) {
     return handover;
 }
 
+std::vector<int> own_descriptors(ImageHandover const& image) {
+    return {image.lease_file};
+}
+
+std::vector<int> own_descriptors(StackHandover const& stack) {
+    std::vector<int> all = stack.layers;
+    all.push_back(stack.numbering);
+    if (stack.upper >= 0) {
+        all.insert(all.end(), {stack.upper, stack.work});
+    }
+    return all;
+}
+
 }  // namespace
 
 std::string encode_handover(MountHandover const& handover) {
-    json layers = json::array();
-    for (store::Digest const& layer : handover.layers) {
-        layers.push_back(layer.to_string());
-    }
     json memory;
     if (handover.memory.has_value()) {
         memory = {{"lower_counts", handover.memory->lower_counts},
                   {"ledger", handover.memory->ledger},
                   {"upper_lock", handover.memory->upper_lock}};
     }
-    json const object = {
-        {"generation", kGeneration},
-        {"store", handover.store.path},
-        {"shared_stores", handover.store.shared},
-        {"lease", handover.lease},
-        {"lease_file", handover.lease_file},
-        {"writable", handover.request.mode == MountMode::writable},
-        {"upper_dir", handover.request.upper_dir},
-        {"verified", handover.request.contents == store::Contents::verified},
-        {"remove", handover.request.remove == RemoveAtUnmount::always},
-        {"threads", handover.request.options.threads},
-        {"image_name", handover.image_name},
-        {"layers", layers},
-        {"container", handover.container_id},
-        {"made_by_this_mount", handover.made == MountHandover::Made::by_this_mount},
-        {"squashed", handover.owner_ids == OwnerIds::squashed},
-        {"description", handover.description},
-        {"memory", memory},
-        {"server", json_of(handover.server)}};
+    json object = {{"generation", kGeneration},
+                   {"description", handover.description},
+                   {"memory", memory},
+                   {"server", json_of(handover.server)}};
+    std::visit([&](auto const& mounted) { add(object, mounted); }, handover.mounted);
     // Paths may be any bytes; a byte that is no UTF-8 cannot be told, and then the path is not
     // found.
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -147,8 +189,10 @@ Result<MountHandover> parse_handover(std::string_view text) {
     }
     try {
         MountHandover handover = handover_of(object);
-        for (json const& layer : object.at("layers")) {
-            handover.layers.push_back(OBLEA_TRY(store::Digest::parse(layer.get<std::string>())));
+        if (auto* const image = std::get_if<ImageHandover>(&handover.mounted)) {
+            for (json const& layer : object.at("layers")) {
+                image->layers.push_back(OBLEA_TRY(store::Digest::parse(layer.get<std::string>())));
+            }
         }
         return handover;
     } catch (json::exception const& wrong) {
@@ -158,8 +202,10 @@ Result<MountHandover> parse_handover(std::string_view text) {
 }
 
 std::vector<int> descriptors_of(MountHandover const& handover) {
-    std::vector<int> all{handover.lease_file, handover.server.device, handover.server.counters,
-                         handover.server.in_hand};
+    std::vector<int> all =
+        std::visit([](auto const& mounted) { return own_descriptors(mounted); }, handover.mounted);
+    all.insert(all.end(),
+               {handover.server.device, handover.server.counters, handover.server.in_hand});
     if (handover.server.backing >= 0) {
         all.push_back(handover.server.backing);
     }

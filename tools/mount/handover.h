@@ -10,23 +10,39 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace oblea::tools {
 
-struct MountHandover {
+// Of a mount of an image.
+struct ImageHandover {
     store::StoreOptions store;  // without limits, which are for layers that come in
     std::string lease;          // path in the store, and its locked file
     int lease_file = -1;
-    MountRequest request{};  // without `options`
+    MountRequest request{};  // without `options`, but for the threads
     std::string image_name;
     std::vector<store::Digest> layers{};
     std::string container_id;  // empty: none
     enum class Made { before, by_this_mount } made = Made::before;
     OwnerIds owner_ids = OwnerIds::real;
-    std::string description;                                 // encode_mount()
+};
+
+// Of a stack of plain folders. Its folders are told by descriptors: their paths may lie below the
+// mount point, or lead elsewhere by now.
+struct StackHandover {
+    std::vector<std::string> options{};  // the arguments of all -o
+    std::vector<int> layers{};           // the bottom first
+    int numbering = -1;
+    int upper = -1;  // locked; -1: the mount is read-only
+    int work = -1;
+};
+
+struct MountHandover {
+    std::string description{};                               // encode_mount()
     std::optional<fs::UnionFs::MemoryDescriptors> memory{};  // writable mounts only
-    fs::Handover server;
+    fs::Handover server{};
+    std::variant<ImageHandover, StackHandover> mounted{};
 };
 
 // Pure. Errors of parse: EOPNOTSUPP for what a program of another generation wrote.

@@ -91,8 +91,8 @@ Result<std::vector<MountInfo>> list_mounts(store::Store const& store);
 
 // Has a mount served by the program that is now in the file from which its holder was started;
 // programs that use the mount only wait a moment. `typed` is a mount point, or the name or id
-// prefix of a mounted container; empty: all mounts of this store, in whatever namespace. Returns
-// when that is so.
+// prefix of a mounted container; empty: all mounts of this store, in whatever namespace, and all
+// stacks of folders that are seen here and came from this program. Returns when that is so.
 struct Upgraded {
     MountInfo mount;
     // What kept the new program from it; the old one goes on then. EOPNOTSUPP for a mount whose

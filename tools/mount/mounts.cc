@@ -6,7 +6,9 @@
 #include "store/lease_files.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/mount_info.h"
+#include "tools/mount/mount_notice.h"
 #include "tools/mount/stop_signals.h"
+#include "tools/mount/successor.h"
 
 #include <fmt/core.h>
 #include <poll.h>
@@ -16,6 +18,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 #include <thread>
 
 namespace oblea::tools {
@@ -55,7 +58,7 @@ Ended wait_for_end(base::UniqueFd const& process, int timeout_ms) {
 // The server's descriptor is open before anything is asked of it, so that the number cannot have
 // been given to another process meanwhile.
 struct LiveMount {
-    std::string lease;  // name of the description's file
+    std::string lease;  // name of the description's file; empty: it has a notice (MountNotice)
     DescribedMount mount;
     base::UniqueFd process;
 };
@@ -85,6 +88,36 @@ Result<std::vector<LiveMount>> served_mounts(store::Store const& store) {
     return live;
 }
 
+// Stacks of folders that this mount namespace shows, of those whose processes we may look into.
+Result<std::vector<LiveMount>> served_stacks() {
+    std::vector<LiveMount> live;
+    auto const table = OBLEA_TRY(fs::read_mountinfo());
+    for (pid_t const pid : OBLEA_TRY(processes_with_notice())) {
+        auto process = open_process(pid);
+        auto const notice = read_notice(pid);
+        auto mount = notice.has_value() ? parse_encoded_mount(notice->text) : std::nullopt;
+        // Its children have the same notice.
+        if (!process.has_value() || !mount.has_value() || mount->info.pid != notice->own_pid ||
+            !is_shown(*mount, table) || wait_for_end(*process, 0) == Ended::in_time) {
+            continue;
+        }
+        mount->info.pid = pid;
+        live.push_back({.lease = {}, .mount = *std::move(mount), .process = *std::move(process)});
+    }
+    return live;
+}
+
+// As it describes itself now.
+std::optional<DescribedMount> described_now(store::Store const& store, LiveMount const& mount) {
+    if (mount.lease.empty()) {
+        auto const notice = read_notice(static_cast<pid_t>(mount.mount.info.pid));
+        return notice.has_value() ? parse_encoded_mount(notice->text) : std::nullopt;
+    }
+    std::string const path = std::string{layout::kLeases} + '/' + mount.lease;
+    auto const text = sys::read_file(store.root(), path.c_str(), kDescriptionBytesMax);
+    return text.has_value() ? parse_mount(*text) : std::nullopt;
+}
+
 // Only who may look into the server's process sees them.
 std::optional<fs::RequestCounts> requests_of(LiveMount const& live) {
     auto const memory = sys::open(
@@ -103,8 +136,12 @@ Result<std::vector<LiveMount>> live_mounts(store::Store const& store) {
     return live;
 }
 
-// A dead server's number may have been given to another process; its lease is free.
+// A dead server's number may have been given to another process; its lease is free. A notice goes
+// with its process.
 Result<bool> is_held(store::Store const& store, LiveMount const& mount) {
+    if (mount.lease.empty()) {
+        return true;
+    }
     std::string const lease =
         store::lease_files::lease_of(std::string{layout::kLeases} + '/' + mount.lease);
     auto const file = sys::openat(store.root(), lease.c_str(), O_RDWR);
@@ -167,11 +204,9 @@ namespace {
 
 // The mount's description once its holder has tried.
 Result<MountInfo> wait_for_upgrade(store::Store const& store, LiveMount const& mount) {
-    std::string const path = std::string{layout::kLeases} + '/' + mount.lease;
     auto const end = std::chrono::steady_clock::now() + kUpgradeWait;
     while (std::chrono::steady_clock::now() < end) {
-        auto const text = sys::read_file(store.root(), path.c_str(), kDescriptionBytesMax);
-        auto now = text.has_value() ? parse_mount(*text) : std::nullopt;
+        auto now = described_now(store, mount);
         if (now.has_value() && now->info.upgrades > mount.mount.info.upgrades) {
             return std::move(now->info);
         }
@@ -182,6 +217,16 @@ Result<MountInfo> wait_for_upgrade(store::Store const& store, LiveMount const& m
     }
     return fail(Errno::eagain, "",
                 fmt::format("its holder (process {}) does not answer", mount.mount.info.pid));
+}
+
+// All of the store, and the stacks that came from this program.
+bool is_meant_by_all(LiveMount const& mount) {
+    if (!mount.lease.empty()) {
+        return true;
+    }
+    auto const theirs = program_of(std::to_string(mount.mount.info.pid));
+    auto const ours = program_of("self");
+    return theirs.has_value() && ours.has_value() && *theirs == *ours;
 }
 
 Upgraded upgrade(store::Store const& store, LiveMount const& mount) {
@@ -208,14 +253,18 @@ Upgraded upgrade(store::Store const& store, LiveMount const& mount) {
 
 Result<std::vector<Upgraded>> upgrade_servers(store::Store const& store, std::string const& typed) {
     auto served = OBLEA_TRY(served_mounts(store));
+    auto stacks = OBLEA_TRY(served_stacks());
+    std::ranges::move(stacks, std::back_inserter(served));
     LiveMount const* const only = typed.empty() ? nullptr : find_mount(served, typed);
     if (!typed.empty() && only == nullptr) {
-        return fail(Errno::einval, "", typed + ": nothing of this store is mounted there");
+        return fail(Errno::einval, "",
+                    typed + ": nothing of this store is mounted there, and no stack of folders");
     }
     std::vector<Upgraded> all;
     for (LiveMount const& one : served) {
         // A number that another process has got meanwhile must not be sent a signal.
-        if ((only == nullptr || &one == only) && OBLEA_TRY(is_held(store, one))) {
+        bool const is_meant = only == nullptr ? is_meant_by_all(one) : &one == only;
+        if (is_meant && OBLEA_TRY(is_held(store, one))) {
             all.push_back(upgrade(store, one));
         }
     }

@@ -2,19 +2,12 @@
 #include "tools/mount/served_image.h"
 
 #include "fs/lower/image_lower.h"
-#include "fs/mountinfo.h"
 #include "fs/upper/upper_dir.h"
 #include "store/base/sys.h"
 #include "store/image/image_view.h"
-#include "tools/mount/rfc3339.h"
-#include "tools/mount/successor.h"
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
 
 namespace oblea::tools {
 namespace {
@@ -77,6 +70,7 @@ Status ServedImage::set_up() {
     OBLEA_TRY(settle_container());
     OBLEA_TRY(open_log());
     OBLEA_TRY(mount());
+    describe_image();
     return describe();
 }
 
@@ -172,20 +166,10 @@ Status ServedImage::mount() {
     return {};
 }
 
-Status ServedImage::describe() {
-    fs::MountTerms const terms = server_->terms();
+void ServedImage::describe_image() {
     MountInfo& info = description_.info;
-    info.mount_point = server_->mount_point();
-    info.pid = ::getpid();
     info.image_name = image_name_;
     info.mode = request_.mode == MountMode::read_only ? "read-only" : "writable";
-    info.protocol =
-        fmt::format("{}.{}, {}", terms.protocol_major, terms.protocol_minor, terms.mode);
-    info.data = terms.mode;
-    info.reason = terms.reason;
-    description_.counters = server_->counters();
-    info.started = rfc3339_now();
-    info.program = server_->can_resume() ? OBLEA_VERSION : "";
     info.upper_dir = request_.upper_dir;
     if (container_) {
         info.container = container_->name;
@@ -195,97 +179,55 @@ Status ServedImage::describe() {
         info.notes.emplace_back("every file shows as yours; `oblea chroot` shows the owners that "
                                 "the image has, where subordinate ids are granted");
     }
-    auto const table = OBLEA_TRY(fs::read_mountinfo());
-    if (auto const entry = fs::top_mount_at(table, info.mount_point)) {
-        description_.device = entry->device;
-    }
-    return lease_.describe(encode_mount(description_));
 }
 
-void ServedImage::serve(StopSignals& signals, First first, fs::Server::Crashed crashed) {
-    serve_until_unmounted(signals, first == First::yes ? Status{} : server_->resume(crashed));
+Status ServedImage::publish(std::string const& description) {
+    return lease_.describe(description);
 }
 
-void ServedImage::serve_adopted(StopSignals& signals) {
-    serve_until_unmounted(signals, {});
-}
-
-void ServedImage::serve_until_unmounted(StopSignals& signals, Status resumed) {
-    pid_t const holder = ::getppid();
-    Status ended = std::move(resumed);
-    if (ended.has_value()) {
-        ended = signals.run(*server_, [this] {
-            // The one who holds the mount is gone: this is the process to name and to wait for.
-            description_.info.pid = ::getpid();
-            description_.info.program.clear();
-            description_.counters = server_->counters();
-            log_end(lease_.describe(encode_mount(description_)));
-        });
-    }
-    log_end(ended);
-    if (::getppid() != holder) {
-        log_end(finish());  // nobody else is left to tidy up
-    }
-    std::fflush(nullptr);
-    ::_exit(ended.has_value() ? 0 : 1);
-}
-
-// From the file that this program came from, whatever is there now. Why there is none is told when
-// the next server starts.
-void ServedImage::load_program() {
-    ++description_.info.upgrades;
-    description_.info.upgrade_error.clear();
-    auto const path = own_program();
-    auto opened = path.has_value() ? sys::open(path->c_str(), O_RDONLY)
-                                   : Result<base::UniqueFd>{std::unexpected<Error>(path.error())};
-    if (opened.has_value()) {
-        program_ = *std::move(opened);
-    } else {
-        description_.info.upgrade_error = opened.error().message();
-        log_end(lease_.describe(encode_mount(description_)));
-    }
+Status ServedImage::end_serving(Holder holder) {
+    return holder == Holder::gone ? finish() : Status{};
 }
 
 MountHandover ServedImage::handover() const {
-    return {.store = store_.options(),
-            .lease = lease_.path(),
-            .lease_file = lease_.fd(),
-            .request = request_,
-            .image_name = image_name_,
-            .layers = layers_,
-            .container_id = container_ ? container_->id : "",
-            .made = made_,
-            .owner_ids = owner_ids_,
-            .description = encode_mount(description_),
-            .memory = memory_,
-            .server = server_->handover()};
+    return {.memory = memory_,
+            .mounted = ImageHandover{.store = store_.options(),
+                                     .lease = lease_.path(),
+                                     .lease_file = lease_.fd(),
+                                     .request = request_,
+                                     .image_name = image_name_,
+                                     .layers = layers_,
+                                     .container_id = container_ ? container_->id : "",
+                                     .made = made_,
+                                     .owner_ids = owner_ids_}};
 }
 
-Result<std::unique_ptr<ServedImage>> ServedImage::adopt(store::Store const& store,
+Result<std::unique_ptr<ServedMount>> ServedImage::adopt(store::Store const& store,
                                                         MountHandover const& handover,
                                                         fs::Server::Crashed crashed) {
-    auto lease = OBLEA_TRY(store.adopt_lease(handover.lease, base::UniqueFd{handover.lease_file},
-                                             "mount", handover.layers));
+    auto const& image = std::get<ImageHandover>(handover.mounted);
+    auto lease = OBLEA_TRY(
+        store.adopt_lease(image.lease, base::UniqueFd{image.lease_file}, "mount", image.layers));
     std::unique_ptr<ServedImage> served{
-        new ServedImage(store, handover.request, std::move(lease))};  // NOLINT: private constructor
-    served->image_name_ = handover.image_name;
-    served->layers_ = handover.layers;
-    served->made_ = handover.made;
-    served->owner_ids_ = handover.owner_ids;
+        new ServedImage(store, image.request, std::move(lease))};  // NOLINT: private constructor
+    served->image_name_ = image.image_name;
+    served->layers_ = image.layers;
+    served->made_ = image.made;
+    served->owner_ids_ = image.owner_ids;
     served->memory_ = handover.memory;
-    if (!handover.container_id.empty()) {
-        served->container_ = OBLEA_TRY(need_container(store, handover.container_id));
+    if (!image.container_id.empty()) {
+        served->container_ = OBLEA_TRY(need_container(store, image.container_id));
     }
-    auto description = parse_encoded_mount(handover.description);
-    if (!description.has_value()) {
-        return fail(Errno::eio, "", "the mount's description cannot be read");
-    }
-    served->description_ = *std::move(description);
+    OBLEA_TRY(served->adopt_description(handover.description));
     auto file_system = OBLEA_TRY(served->adopt_union());
-    served->server_ = OBLEA_TRY(fs::Server::adopt(std::move(file_system), handover.server,
-                                                  handover.request.options.threads));
+    served->server_ = OBLEA_TRY(
+        fs::Server::adopt(std::move(file_system), handover.server, image.request.options.threads));
     OBLEA_TRY(served->server_->resume(crashed));
-    return served;
+    return std::unique_ptr<ServedMount>{std::move(served)};
+}
+
+ServedImage::~ServedImage() {
+    server_.reset();  // before the lease goes
 }
 
 Result<std::unique_ptr<fs::UnionFs>> ServedImage::adopt_union() {
@@ -293,61 +235,9 @@ Result<std::unique_ptr<fs::UnionFs>> ServedImage::adopt_union() {
     if (!memory_.has_value()) {
         return fs::UnionFs::mount(std::move(lower), union_options());
     }
-    auto counts = OBLEA_TRY(fs::SharedMemory::adopt(base::UniqueFd{memory_->lower_counts}));
-    auto ledger = OBLEA_TRY(fs::SharedMemory::adopt(base::UniqueFd{memory_->ledger}));
     auto upper = OBLEA_TRY(
         fs::UpperDir::adopt_locked(upper_path(), work_path(), base::UniqueFd{memory_->upper_lock}));
-    return fs::UnionFs::adopt(std::move(lower), std::move(upper), union_options(),
-                              {.lower_counts = std::move(counts), .ledger = std::move(ledger)});
-}
-
-Result<Child> ServedImage::start_successor(fs::Server::Crashed crashed) {
-    MountHandover const what = handover();
-    std::string const encoded = encode_handover(what);
-    auto const text = OBLEA_TRY(fs::SharedMemory::make("oblea-handover", encoded.size()));
-    std::ranges::copy(encoded, text.as<char>().begin());
-    std::vector<int> kept = descriptors_of(what);
-    kept.insert(kept.end(), {text.descriptor(), program_.get()});
-    EndOfHolder const end;
-    return start_child(Parentage::own, kept, [&](Report& report) {
-        end.inherit();
-        kept.back() = report.fd();  // the program's own descriptor closes when it runs
-        for (int const descriptor : kept) {
-            ::fcntl(descriptor, F_SETFD, 0);
-        }
-        report.failure(exec_successor(program_.get(), text.descriptor(), report.fd(), crashed));
-        return 1;
-    });
-}
-
-Result<pid_t> ServedImage::start_server(StopSignals& signals, First first,
-                                        fs::Server::Crashed crashed) {
-    if (program_.valid()) {
-        auto const child = start_successor(crashed);
-        if (child.has_value()) {
-            description_.info.program = child->report;
-        } else {
-            // What served before goes on: its memory is as it was.
-            description_.info.upgrade_error = child.error().message();
-            description_.info.program = OBLEA_VERSION;
-            program_.reset();
-            log_end(Status{std::unexpected<Error>(child.error())});
-        }
-        log_end(lease_.describe(encode_mount(description_)));
-        if (child.has_value()) {
-            return child->pid;
-        }
-    }
-    return fork_server([&] { serve(signals, first, crashed); });
-}
-
-Status ServedImage::run(StopSignals& signals) {
-    return keep_serving(*server_, signals,
-                        {.start =
-                             [&](First first, fs::Server::Crashed crashed) {
-                                 return start_server(signals, first, crashed);
-                             },
-                         .upgrade = [this] { load_program(); }});
+    return fs::UnionFs::adopt(std::move(lower), std::move(upper), union_options(), *memory_);
 }
 
 Status ServedImage::finish() {

@@ -11,6 +11,7 @@
 #include <array>
 #include <charconv>
 #include <csignal>
+#include <optional>
 
 namespace oblea::tools {
 namespace {
@@ -36,9 +37,9 @@ Result<MountHandover> read_handover(int document) {
 
 }  // namespace
 
-Result<std::string> own_program() {
+Result<std::string> program_of(std::string const& process) {
     constexpr std::string_view kDeleted = " (deleted)";
-    std::string path = OBLEA_TRY(sys::readlinkat(AT_FDCWD, "/proc/self/exe"));
+    std::string path = OBLEA_TRY(sys::readlinkat(AT_FDCWD, ("/proc/" + process + "/exe").c_str()));
     if (path.ends_with(kDeleted)) {
         path.resize(path.size() - kDeleted.size());
     }
@@ -63,17 +64,22 @@ bool is_successor(std::vector<std::string> const& words) {
            number_of(words[3]).has_value();
 }
 
-int run_successor(std::vector<std::string> const& words) {
-    Report report{base::UniqueFd{*number_of(words[3])}};
+int run_successor(std::vector<std::string> const& words, AdoptStack const& adopt_stack) {
+    Report report{base::UniqueFd{number_of(words[3]).value_or(-1)}};
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     StopSignals signals{Hangup::is_ignored};
     std::optional<store::Store> store;
-    auto const adopted = [&]() -> Result<std::unique_ptr<ServedImage>> {
-        MountHandover const handover = OBLEA_TRY(read_handover(*number_of(words[2])));
-        store.emplace(OBLEA_TRY(store::Store::open(handover.store, store::Store::Create::no)));
-        bool const crashed = words.size() > 4 && words[4] == kCrashed;
-        return ServedImage::adopt(*store, handover,
-                                  crashed ? fs::Server::Crashed::yes : fs::Server::Crashed::no);
+    auto const adopted = [&]() -> Result<std::unique_ptr<ServedMount>> {
+        MountHandover const handover = OBLEA_TRY(read_handover(number_of(words[2]).value_or(-1)));
+        auto const crashed = words.size() > 4 && words[4] == kCrashed ? fs::Server::Crashed::yes
+                                                                      : fs::Server::Crashed::no;
+        auto const* const image = std::get_if<ImageHandover>(&handover.mounted);
+        if (image == nullptr) {
+            return adopt_stack(handover, crashed);
+        }
+        auto opened = OBLEA_TRY(store::Store::open(image->store, store::Store::Create::no));
+        store.emplace(std::move(opened));
+        return ServedImage::adopt(*store, handover, crashed);
     }();
     if (!adopted.has_value()) {
         report.failure(adopted.error());

@@ -7,15 +7,19 @@
 #pragma once
 #include "fs/fuse/server.h"
 #include "store/base/error.h"
+#include "tools/mount/handover.h"
+#include "tools/mount/served_mount.h"
 
-#include <optional>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace oblea::tools {
 
-// The path of the file that this process was started from, where there may be another one now.
-Result<std::string> own_program();
+// The path of the file that a process was started from ("self", "17"), where there may be another
+// one now.
+Result<std::string> program_of(std::string const& process);
 
 // In a child of the holder: becomes `program`, which reads a MountHandover from `document` (memory)
 // and reports to `report`. Returns only to say why that failed.
@@ -25,6 +29,9 @@ Result<std::string> own_program();
 // The other side: whether these words of a command line are those of exec_successor(), and what
 // happens then. Does not return but for the exit status of a failure, after the report.
 [[nodiscard]] bool is_successor(std::vector<std::string> const& words);
-int run_successor(std::vector<std::string> const& words);
+// Stacks of folders are `adopt_stack`'s, as they are no part of this one.
+using AdoptStack =
+    std::function<Result<std::unique_ptr<ServedMount>>(MountHandover const&, fs::Server::Crashed)>;
+int run_successor(std::vector<std::string> const& words, AdoptStack const& adopt_stack);
 
 }  // namespace oblea::tools

@@ -399,6 +399,7 @@ Result<std::vector<fs::OwnerRange>> parse_owner_ranges(std::string_view text) {
 
 Result<OverlayOptions> parse_overlay_options(std::vector<std::string> const& arguments) {
     OverlayOptions options;
+    options.typed = arguments;
     for (std::string const& argument : arguments) {
         for (std::string const& option : split_options(argument)) {
             OBLEA_TRY(apply_option(options, option));

@@ -38,6 +38,7 @@ struct OverlayOptions {
     enum class Debug { no, yes } debug = Debug::no;
     std::string context;  // SELinux
     unsigned threads = 0;
+    std::vector<std::string> typed{};  // what all that was read from
 };
 
 // `arguments`: those of all -o. Errors: EINVAL, naming the option, why it is refused, and for an

@@ -11,16 +11,25 @@ using oblea::test::value_of;
 
 namespace {
 
+ImageHandover example_image() {
+    ImageHandover image{.store = {.path = "/a store", .shared = {"/one", "/two"}},
+                        .lease = "leases/7.0",
+                        .lease_file = 5,
+                        .image_name = "debian:latest",
+                        .layers = {store::Digest{}, store::Digest{}},
+                        .container_id = "0123",
+                        .made = ImageHandover::Made::by_this_mount,
+                        .owner_ids = OwnerIds::squashed};
+    image.request.mode = MountMode::writable;
+    image.request.remove = RemoveAtUnmount::always;
+    image.request.upper_dir = "/upper";
+    image.request.contents = store::Contents::verified;
+    image.request.options.threads = 3;
+    return image;
+}
+
 MountHandover example() {
-    MountHandover handover{.store = {.path = "/a store", .shared = {"/one", "/two"}},
-                           .lease = "leases/7.0",
-                           .lease_file = 5,
-                           .image_name = "debian:latest",
-                           .layers = {store::Digest{}, store::Digest{}},
-                           .container_id = "0123",
-                           .made = MountHandover::Made::by_this_mount,
-                           .owner_ids = OwnerIds::squashed,
-                           .description = R"({"kind":"mount"})",
+    MountHandover handover{.description = R"({"kind":"mount"})",
                            .memory = {{.lower_counts = 6, .ledger = 7, .upper_lock = 8}},
                            .server = {.device = 9,
                                       .counters = 10,
@@ -33,12 +42,8 @@ MountHandover example() {
                                       .reason = "a \"reason\"",
                                       .mount_point = "/mnt/a\nb",
                                       .mount_device = "0:57",
-                                      .mount_id = 4294967297}};
-    handover.request.mode = MountMode::writable;
-    handover.request.remove = RemoveAtUnmount::always;
-    handover.request.upper_dir = "/upper";
-    handover.request.contents = store::Contents::verified;
-    handover.request.options.threads = 3;
+                                      .mount_id = 4294967297},
+                           .mounted = example_image()};
     handover.server.placeholders.push_back({.parent = fs::Ino{42},
                                             .name = "proc",
                                             .type = fs::FileType::directory,
@@ -53,16 +58,7 @@ TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
     std::string const text = encode_handover(sent);
     MountHandover const got = value_of(parse_handover(text));
     CHECK(encode_handover(got) == text);
-    CHECK(got.store.path == sent.store.path);
-    CHECK(got.store.shared == sent.store.shared);
-    CHECK(got.layers == sent.layers);
-    CHECK(got.made == sent.made);
-    CHECK(got.owner_ids == sent.owner_ids);
-    CHECK(got.request.mode == MountMode::writable);
-    CHECK(got.request.remove == RemoveAtUnmount::always);
-    CHECK(got.request.upper_dir == "/upper");
-    CHECK(got.request.contents == store::Contents::verified);
-    CHECK(got.request.options.threads == 3);
+    CHECK(got.description == sent.description);
     CHECK(got.memory->upper_lock == 8);
     CHECK(got.server.init == sent.server.init);
     CHECK(got.server.agreed == sent.server.agreed);
@@ -73,17 +69,50 @@ TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
     CHECK(got.server.placeholders[0].type == fs::FileType::directory);
     CHECK(got.server.placeholders[0].time == fs::TimePoint{.seconds = -1, .nanoseconds = 5});
     CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 6, 7, 8});
+
+    ImageHandover const image = std::get<ImageHandover>(got.mounted);
+    CHECK(image.store.path == "/a store");
+    CHECK(image.store.shared == std::vector<std::string>{"/one", "/two"});
+    CHECK(image.layers == example_image().layers);
+    CHECK(image.made == ImageHandover::Made::by_this_mount);
+    CHECK(image.owner_ids == OwnerIds::squashed);
+    CHECK(image.request.mode == MountMode::writable);
+    CHECK(image.request.remove == RemoveAtUnmount::always);
+    CHECK(image.request.upper_dir == "/upper");
+    CHECK(image.request.contents == store::Contents::verified);
+    CHECK(image.request.options.threads == 3);
 }
 
 TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
     MountHandover sent = example();
     sent.memory.reset();
     sent.server.backing = -1;
-    sent.request.mode = MountMode::read_only;
+    std::get<ImageHandover>(sent.mounted).request.mode = MountMode::read_only;
     MountHandover const got = value_of(parse_handover(encode_handover(sent)));
     CHECK_FALSE(got.memory.has_value());
-    CHECK(got.request.mode == MountMode::read_only);
+    CHECK(std::get<ImageHandover>(got.mounted).request.mode == MountMode::read_only);
     CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11});
+}
+
+TEST_CASE("what a stack of folders hands over arrives", "[mount][handover]") {
+    MountHandover sent = example();
+    StackHandover stack{.options = {"lowerdir=a\\:b:c", "upperdir=\"u\",workdir=w"},
+                        .layers = {20, 21},
+                        .numbering = 22,
+                        .upper = 23,
+                        .work = 24};
+    sent.mounted = stack;
+    MountHandover const got = value_of(parse_handover(encode_handover(sent)));
+    auto const& arrived = std::get<StackHandover>(got.mounted);
+    CHECK(arrived.options == stack.options);
+    CHECK(arrived.layers == stack.layers);
+    CHECK(descriptors_of(got) == std::vector{20, 21, 22, 23, 24, 9, 10, 11, 12, 6, 7, 8});
+
+    stack.upper = stack.work = -1;
+    sent.mounted = stack;
+    sent.memory.reset();
+    CHECK(descriptors_of(value_of(parse_handover(encode_handover(sent)))) ==
+          std::vector{20, 21, 22, 9, 10, 11, 12});
 }
 
 TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
