@@ -20,8 +20,8 @@ constexpr char const* kEnds = " ends";
 constexpr std::size_t kTextBytesMax = 8192;
 constexpr std::chrono::milliseconds kPause{20};
 
-std::optional<LockHolder> read_holder(int work_folder) {
-    auto const text = sys::read_file(work_folder, kLockFile, kTextBytesMax);
+std::optional<LockHolder> read_holder(int folder, char const* path) {
+    auto const text = sys::read_file(folder, path, kTextBytesMax);
     return text.has_value() ? parse_holder(*text) : std::nullopt;
 }
 
@@ -117,14 +117,13 @@ std::chrono::seconds patience_with(HolderState state) {
     return std::chrono::seconds{2};
 }
 
-Result<base::UniqueFd> take_upper_lock(int work_folder) {
-    base::UniqueFd lock = OBLEA_TRY(sys::openat(work_folder, kLockFile, O_RDWR | O_CREAT, 0644));
+Status wait_for_lock(int descriptor, int folder, char const* path) {
     auto since = std::chrono::steady_clock::now();
     std::optional<LockHolder> seen;
-    while (!OBLEA_TRY(sys::try_lock(lock.get(), sys::LockKind::exclusive))) {
+    while (!OBLEA_TRY(sys::try_lock(descriptor, sys::LockKind::exclusive))) {
         // Asked anew each time: whoever has it may mount, unmount, or be followed by another one,
         // for whom the wait begins anew.
-        auto const holder = read_holder(work_folder);
+        auto const holder = read_holder(folder, path);
         HolderState const state =
             state_of(holder, holder.has_value() ? mounts_of(*holder) : std::vector<MountEntry>{});
         auto const now = std::chrono::steady_clock::now();
@@ -137,6 +136,12 @@ Result<base::UniqueFd> take_upper_lock(int work_folder) {
         }
         std::this_thread::sleep_for(kPause);
     }
+    return {};
+}
+
+Result<base::UniqueFd> take_upper_lock(int work_folder) {
+    base::UniqueFd lock = OBLEA_TRY(sys::openat(work_folder, kLockFile, O_RDWR | O_CREAT, 0644));
+    OBLEA_TRY(wait_for_lock(lock.get(), work_folder, kLockFile));
     OBLEA_TRY(sys::ftruncate(lock.get(), 0));
     std::string const text = encode_holder({.pid = ::getpid()});
     OBLEA_TRY(sys::pwrite_all(lock.get(), base::bytes_of(text), 0));

@@ -46,6 +46,9 @@ std::chrono::seconds patience_with(HolderState state);
 // Makes the file where it is missing. Errors: EBUSY, naming the holder and where it has mounted, at
 // once if it is mounted.
 Result<base::UniqueFd> take_upper_lock(int work_folder);
+// For what else one mount at a time has, another file or folder of the layer: its lock, with the
+// same patience with the holder of the one that lies at `path`. Errors: the same.
+Status wait_for_lock(int descriptor, int folder, char const* path);
 
 // Says where the holder, this process, has mounted.
 Status note_mount(int lock, MountPlace const& mount);

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/overlay/upper_folders.h"
 
+#include "fs/upper/upper_lock.h"
 #include "store/base/sys.h"
-
-#include <fmt/format.h>
-
-#include <chrono>
-#include <thread>
 
 namespace oblea::tools {
 namespace {
@@ -15,11 +11,10 @@ namespace sys = base::sys;
 using base::UniqueFd;
 using fs::UpperDir;
 
-constexpr char const* kWorkName = "oblea";      // in the work folder
-constexpr char const* kOtherWorkName = "work";  // of overlayfs and fuse-overlayfs there
+constexpr char const* kWorkName = "oblea";       // in the work folder
+constexpr char const* kOtherWorkName = "work";   // of overlayfs and fuse-overlayfs there
+constexpr char const* kLockFile = "oblea/lock";  // of the layer that is open
 constexpr char const* kStamp = "user.overlay.oblea.format";
-constexpr std::chrono::milliseconds kLockPoll{20};
-constexpr int kLockPolls = 500;  // a server that was unmounted seals and ends
 
 }  // namespace
 
@@ -29,14 +24,9 @@ Result<UpperFolders> UpperFolders::take(std::string const& upper, std::string co
     folders.work_path_ = work + '/' + kWorkName;
     folders.upper_ = OBLEA_TRY(sys::open(upper, O_RDONLY | O_DIRECTORY));
     folders.work_ = OBLEA_TRY(sys::open(work, O_RDONLY | O_DIRECTORY));
-    for (int poll = 0; !OBLEA_TRY(sys::try_lock(folders.upper_.get(), sys::LockKind::exclusive));
-         ++poll) {
-        if (poll == kLockPolls) {
-            return fail(Errno::ebusy, "",
-                        fmt::format("upper folder {} belongs to another mount", upper));
-        }
-        std::this_thread::sleep_for(kLockPoll);
-    }
+    // A lock of its own, as another work folder may be named beside the same upper one.
+    OBLEA_TRY(with_context(fs::wait_for_lock(folders.upper_.get(), folders.work_.get(), kLockFile),
+                           [&] { return "upper folder " + upper; }));
     return folders;
 }
 

@@ -74,6 +74,17 @@ TEST_CASE("the lock of a mounted layer is refused, that of an ending one is wait
         CHECK(second.error().message().find("mounted already at " + here.path + " by process " +
                                             std::to_string(::getpid())) != std::string::npos);
     }
+    SECTION("another file of it") {
+        auto const other = value_of(base::sys::open(temp / "other", O_RDWR | O_CREAT));
+        auto const theirs = value_of(base::sys::open(temp / "other", O_RDWR));
+        REQUIRE(value_of(base::sys::try_lock(theirs.get(), base::sys::LockKind::exclusive)));
+        auto const waited = wait_for_lock(other.get(), work.get(), "lock");
+        CHECK(waited.error().message().find(std::to_string(::getpid())) != std::string::npos);
+        value_of(note_end(held.get()));
+        std::thread server{[&] { static_cast<void>(::flock(theirs.get(), LOCK_UN)); }};
+        CHECK(wait_for_lock(other.get(), work.get(), "lock").has_value());
+        server.join();
+    }
     SECTION("ending") {
         value_of(note_mount(held.get(), {.device = "0:0", .path = temp.path()}));
         value_of(note_end(held.get()));
