@@ -16,8 +16,10 @@ std::uint64_t CutTails::tail_begin(std::uint64_t size) {
 
 void CutTails::keep(Ino ino, std::uint64_t size, base::ByteView bytes) {
     base::LockGuard const lock{mutex_};
-    take(ino);  // the kernel drops the pages of an earlier tail with this one's
-    tails_.push_back({.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}});
+    // The kernel drops the pages of an earlier tail with this one's, but only if the file is cut.
+    auto const given = take(ino);
+    tails_.push_back(
+        {.ino = ino, .size = size, .bytes = {bytes.begin(), bytes.end()}, .given = given});
     by_ino_[ino] = std::prev(tails_.end());
     bytes_ += bytes.size();
     while (bytes_ > kBytesMax) {

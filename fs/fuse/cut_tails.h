@@ -36,11 +36,12 @@ public:
     // Where the pages begin that are no longer part of a file of this size.
     [[nodiscard]] static std::uint64_t tail_begin(std::uint64_t size);
 
-    // Before the file is cut to `size`; the bytes, not none, were at tail_begin(size), at most
-    // kFileBytesMax.
+    // Before the file is cut to `size`, which may fail; the bytes, not none, were at
+    // tail_begin(size), at most kFileBytesMax.
     void keep(Ino ino, std::uint64_t size, base::ByteView bytes);
     // Before the file grows, and when the kernel has forgotten it. Returns what was given of the
-    // tail: the kernel may still have it in its pages, and must drop them before the file grows.
+    // tail, and of earlier ones: the kernel may still have it in its pages, and must drop them
+    // before the file grows.
     std::optional<Stretch> drop(Ino ino);
     // How many bytes of the buffer answer a READ of `offset`, in which the file gave `filled`:
     // more, when a tail continues them.
@@ -52,7 +53,7 @@ private:
         Ino ino;
         std::uint64_t size;  // of the file, cut
         base::Bytes bytes;
-        std::optional<Stretch> given{};
+        std::optional<Stretch> given;  // of this and earlier tails
     };
     using Tails = std::list<Tail>;
     void erase(Tails::iterator tail) OBLEA_REQUIRES(mutex_);
