@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Programs that use a stack of plain folders do not notice when its server is killed: what they have open, where they stand and what
-# they have changed stay, and the upper folder is what it would have been.
+# Programs that use a stack of plain folders do not notice when its server is killed, or its program exchanged: what they have open,
+# where they stand and what they have changed stay, and the upper folder is what it would have been.
 source "$(dirname "$0")/lib.sh"
 need_fuse
 need python3
@@ -136,15 +136,17 @@ unmount_stack() {
     until_true has_ended "$holder"
 }
 
+wanted_kills=${OBLEA_TEST_KILLS:-50}
 course() { # OPTIONS
     rm -rf up work && mkdir up work
     mount_stack "lowerdir=three:two:one,upperdir=up,workdir=work$1"
     rm -f stop
     python3 worker.py "$work/mnt" "$work/stop" 7 &
     worker=$!
-    for ((kills = 0; kills < 50; ++kills)); do
+    for ((kills = 1; kills <= wanted_kills; ++kills)); do
         sleep 0.1
         kill_server
+        ((kills % 10 != 0)) || oblea upgrade-server "$work/mnt" >/dev/null
     done
     touch stop
     wait "$worker" || fail "what a program saw after $kills kills (options: $1)"

@@ -161,10 +161,12 @@ exchange_programs() { # WRITABLE READ_ONLY
 
 # Work goes on while it happens, many times; not all the time, since each one looks through the whole upper layer.
 exchange_under_load() { # DIR
-    python3 - "$1/folder/log" <<'END' &
-import os, sys
+    python3 - "$1/folder/log" "$work/exchanged" <<'END' &
+import os, sys, time
 with open(sys.argv[1], "wb", buffering=0) as log:
     for number in range(2000):
+        while number == 1500 and not os.path.exists(sys.argv[2]):
+            time.sleep(0.01)  # who works may be much faster than who exchanges
         log.write(b"%d\n" % number)
         os.mkdir(f"{sys.argv[1]}-{number}")
         os.rename(f"{sys.argv[1]}-{number}", f"{sys.argv[1]}+{number}")
@@ -175,7 +177,9 @@ END
     for ((upgrades = 0; upgrades < 30; ++upgrades)); do
         kill -0 $load 2>/dev/null || break
         oblea upgrade-server "$1" >/dev/null
+        ((upgrades < 2)) || touch "$work/exchanged"
     done
+    rm "$work/exchanged"
     wait $load || fail "the work failed"
     ((upgrades > 1)) || fail "too few upgrades to tell"
     assert_eq "lines written meanwhile" "$(seq 0 1999 | sha256sum)" "$(sha256sum <"$1/folder/log")"
