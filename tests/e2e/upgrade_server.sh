@@ -160,7 +160,7 @@ exchange_programs() { # WRITABLE READ_ONLY
 }
 
 # Work goes on while it happens, many times; not all the time, since each one looks through the whole upper layer.
-exchange_under_load() { # DIR
+exchange_under_load() { # DIR EXCHANGES
     python3 - "$1/folder/log" "$work/exchanged" <<'END' &
 import os, sys, time
 with open(sys.argv[1], "wb", buffering=0) as log:
@@ -174,13 +174,13 @@ with open(sys.argv[1], "wb", buffering=0) as log:
             os.rmdir(f"{sys.argv[1]}+{number}")
 END
     local load=$! upgrades
-    for ((upgrades = 0; upgrades < 30; ++upgrades)); do
+    for ((upgrades = 0; upgrades < $2; ++upgrades)); do
         kill -0 $load 2>/dev/null || break
         oblea upgrade-server "$1" >/dev/null
         ((upgrades < 2)) || touch "$work/exchanged"
     done
-    rm "$work/exchanged"
     wait $load || fail "the work failed"
+    rm -f "$work/exchanged"
     ((upgrades > 1)) || fail "too few upgrades to tell"
     assert_eq "lines written meanwhile" "$(seq 0 1999 | sha256sum)" "$(sha256sum <"$1/folder/log")"
     assert_eq "folders made meanwhile" 1000 "$(find "$1/folder" -name 'log+*' | wc -l)"
@@ -208,7 +208,7 @@ start_user "$work/root"
 exchange_programs "$work/root" "$work/look"
 assert_fails oblea upgrade-server "$work/bin"
 assert_contains "the refusal" "$message" "nothing of this store is mounted there"
-exchange_under_load "$work/root"
+exchange_under_load "$work/root" 30
 end_user
 name=$(oblea mounts --format json | jq -r --arg at "$work/root" '.[] | select(.mount_point == $at) | .container')
 oblea umount "$work/root" >/dev/null
@@ -227,7 +227,7 @@ mount_stack "lowerdir=$work/above:$work/expected" "$work/look"
 start_user "$work/below"
 mv "$work/upper" "$work/upper.moved"  # nothing is asked by its path again
 exchange_programs "$work/below" "$work/look"
-exchange_under_load "$work/below"
+exchange_under_load "$work/below" 10
 end_user
 mv "$work/upper.moved" "$work/upper"
 ends_when_told "$work/look"
