@@ -13,7 +13,7 @@ constexpr std::uint64_t kToldStep = 8U << 20U;
 
 void Findings::add(Fault::Kind kind, Fault::State state, std::string path, std::string what,
                    std::optional<Digest> const& digest) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     faults_.push_back({kind, state, std::move(path), std::move(what), digest, {}, {}});
 }
 
@@ -21,7 +21,7 @@ Status Findings::read(std::uint64_t bytes) {
     if (options_.cancel != nullptr && *options_.cancel) {
         return fail(Errno::ecanceled, "", "interrupted");
     }
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     bytes_ += bytes;
     if (progress_ && (bytes_ - told_ >= kToldStep || bytes_ >= total_bytes_)) {
         told_ = bytes_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a verification finds while things are looked at side by side, and how far it is.
 #pragma once
+#include "store/base/mutex.h"
 #include "store/verify.h"
-
-#include <mutex>
 
 namespace oblea::store {
 
@@ -23,17 +22,23 @@ public:
 
     // Whether contents are to be read at all.
     [[nodiscard]] bool contents() const { return options_.depth == VerifyOptions::Depth::contents; }
-    std::vector<Fault> take_faults() { return std::move(faults_); }
-    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    std::vector<Fault> take_faults() {
+        base::LockGuard const lock{mutex_};
+        return std::move(faults_);
+    }
+    [[nodiscard]] std::uint64_t bytes() const {
+        base::LockGuard const lock{mutex_};
+        return bytes_;
+    }
 
 private:
     VerifyOptions const& options_;
     std::function<void(VerifyProgress const&)> const& progress_;
     std::uint64_t total_bytes_;
-    std::mutex mutex_;
-    std::vector<Fault> faults_;
-    std::uint64_t bytes_ = 0;
-    std::uint64_t told_ = 0;
+    mutable base::Mutex mutex_;
+    std::vector<Fault> faults_ OBLEA_GUARDED_BY(mutex_);
+    std::uint64_t bytes_ OBLEA_GUARDED_BY(mutex_) = 0;
+    std::uint64_t told_ OBLEA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace oblea::store

@@ -4,6 +4,7 @@
 #include "store/base/buffer_bytes.h"
 #include "store/base/bytes.h"
 #include "store/base/limits.h"
+#include "store/base/mutex.h"
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "store/image/manifest.h"
@@ -110,8 +111,8 @@ public:
         switch (item.item.kind) {
         case Garbage::Kind::layer: {
             auto objects = OBLEA_TRY(verify_layer(root_, *item.digest, findings_));
-            std::lock_guard const lock{mutex_};
-            needed_.emplace(*item.digest, std::move(objects));
+            base::LockGuard const lock{needed_.mutex};
+            needed_.objects.emplace(*item.digest, std::move(objects));
             return {};
         }
         case Garbage::Kind::object:
@@ -130,11 +131,14 @@ public:
 
     // What should be there and is not; after all items.
     Status check_presence() {
-        for (auto const& [layer, objects] : needed_) {
-            for (Digest const& object : objects) {
-                if (!objects_.contains(object) && missing_.insert(object).second) {
-                    findings_.add(Kind::object, State::missing, layout::object(object),
-                                  "it is missing", object);
+        {
+            base::LockGuard const lock{needed_.mutex};
+            for (auto const& [layer, objects] : needed_.objects) {
+                for (Digest const& object : objects) {
+                    if (!objects_.contains(object) && missing_.insert(object).second) {
+                        findings_.add(Kind::object, State::missing, layout::object(object),
+                                      "it is missing", object);
+                    }
                 }
             }
         }
@@ -242,8 +246,9 @@ private:
     }
 
     [[nodiscard]] bool needs(Digest const& layer, Digest const& object) const {
-        auto const at = needed_.find(layer);
-        return at != needed_.end() && at->second.contains(object);
+        base::LockGuard const lock{needed_.mutex};
+        auto const at = needed_.objects.find(layer);
+        return at != needed_.objects.end() && at->second.contains(object);
     }
 
     [[nodiscard]] bool hurts(Fault const& fault, Image const& image) const {
@@ -275,7 +280,8 @@ private:
     }
 
     void name_layers(Fault& fault) const {
-        for (auto const& [layer, objects] : needed_) {
+        base::LockGuard const lock{needed_.mutex};
+        for (auto const& [layer, objects] : needed_.objects) {
             if (objects.contains(*fault.digest)) {
                 fault.layers.push_back(layer);
             }
@@ -303,8 +309,10 @@ private:
     std::unordered_set<Digest> blobs_;
     std::unordered_set<Digest> missing_;  // told already
     std::unordered_set<Digest> container_layers_;
-    std::mutex mutex_;  // guards needed_ while items are checked
-    std::unordered_map<Digest, std::unordered_set<Digest>> needed_;
+    struct Needed {  // by layers
+        mutable base::Mutex mutex;
+        std::unordered_map<Digest, std::unordered_set<Digest>> objects OBLEA_GUARDED_BY(mutex);
+    } needed_;
 };
 
 std::uint64_t bytes_to_read(Inventory const& inventory, Depth depth) {

@@ -3,6 +3,7 @@
 
 #include "store/base/checked.h"
 #include "store/base/mapped_file.h"
+#include "store/base/mutex.h"
 #include "store/base/sys.h"
 #include "store/image/content_check.h"
 #include "store/image/merged_index.h"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <list>
-#include <mutex>
 #include <unordered_map>
 
 namespace oblea::store {
@@ -57,7 +57,7 @@ private:
     using Order = std::list<std::pair<Digest, OpenObject>>;  // used last first
 
     OpenObject find(Digest const& digest) {
-        std::lock_guard const guard{mutex_};
+        base::LockGuard const guard{mutex_};
         auto const at = entries_.find(digest);
         if (at == entries_.end()) {
             return nullptr;
@@ -67,7 +67,7 @@ private:
     }
 
     OpenObject insert(Digest const& digest, OpenObject file) {
-        std::lock_guard const guard{mutex_};
+        base::LockGuard const guard{mutex_};
         if (auto const at = entries_.find(digest); at != entries_.end()) {
             return at->second->second;  // another thread was faster
         }
@@ -81,9 +81,9 @@ private:
     }
 
     Roots const& roots_;
-    std::mutex mutex_;
-    Order order_;
-    std::unordered_map<Digest, Order::iterator> entries_;
+    base::Mutex mutex_;
+    Order order_ OBLEA_GUARDED_BY(mutex_);
+    std::unordered_map<Digest, Order::iterator> entries_ OBLEA_GUARDED_BY(mutex_);
 };
 
 Result<Pack> open_pack(Roots const& roots, Digest const& layer) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/image/layer_importer.h"
 
+#include "store/base/mutex.h"
 #include "store/base/sys.h"
 #include "store/image/layer_index.h"
 #include "store/image/merged_index.h"
@@ -259,8 +260,8 @@ private:
 };
 
 struct LayerImporter::Turns {
-    std::mutex mutex;
-    std::map<Digest, Turn> held;  // guarded
+    base::Mutex mutex;
+    std::map<Digest, Turn> held OBLEA_GUARDED_BY(mutex);
 };
 
 LayerImporter::LayerImporter(Store const& store, std::unique_ptr<ImportStaging> staging,
@@ -285,7 +286,7 @@ Status LayerImporter::add_merged_tree(PlannedImage const& image) const {
 
 Status LayerImporter::publish() const {
     OBLEA_TRY(staging_->publish(sync_threads()));
-    std::lock_guard const lock{turns_->mutex};
+    base::LockGuard const lock{turns_->mutex};
     turns_->held.clear();
     return {};
 }
@@ -300,7 +301,7 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
         }
     }
     // Members of one layer twice: the turn is taken once.
-    std::unique_lock turns_lock{turns_->mutex};
+    base::UniqueLock turns_lock{turns_->mutex};
     std::map<Digest, Turn>& turns = turns_->held;
     std::vector<PlannedLayer> layers;
     std::vector<PlannedLayer> elsewhere;

@@ -2,6 +2,7 @@
 #include "store/image/progress_board.h"
 
 #include <chrono>
+#include <mutex>
 
 namespace oblea::store {
 
@@ -24,7 +25,7 @@ ProgressBoard::~ProgressBoard() {
 }
 
 ProgressBoard::Slot& ProgressBoard::add(std::string id, std::uint64_t total_bytes) {
-    std::lock_guard const guard{mutex_};
+    base::LockGuard const guard{mutex_};
     Slot& slot = slots_.emplace_back();
     slot.id = std::move(id);
     slot.total_bytes = total_bytes;
@@ -32,7 +33,7 @@ ProgressBoard::Slot& ProgressBoard::add(std::string id, std::uint64_t total_byte
 }
 
 ImportProgress ProgressBoard::snapshot() {
-    std::lock_guard const guard{mutex_};
+    base::LockGuard const guard{mutex_};
     ImportProgress progress;
     for (Slot const& slot : slots_) {
         progress.layers.push_back({slot.id, slot.state, slot.bytes, slot.total_bytes});

@@ -3,13 +3,13 @@
 //
 // Adding and changing slots is safe from any thread; a slot lives as long as the board.
 #pragma once
+#include "store/base/mutex.h"
 #include "store/image/import_image.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 namespace oblea::store {
@@ -35,8 +35,8 @@ private:
     void run(std::stop_token const& stop);
 
     std::function<void(ImportProgress const&)> const& tell_;
-    std::mutex mutex_;
-    std::deque<Slot> slots_;
+    base::Mutex mutex_;
+    std::deque<Slot> slots_ OBLEA_GUARDED_BY(mutex_);
     std::condition_variable_any wake_;
     std::jthread teller_;  // last: it uses all of the above
 };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "store/layer/read_ahead.h"
 
+#include "store/base/mutex.h"
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -64,13 +65,16 @@ public:
     }
 
     Result<ByteView> next() override {
-        std::unique_lock lock{mutex_};
+        base::UniqueLock lock{mutex_};
         if (held_) {
             held_ = false;
             ++used_;
             changed_.notify_all();
         }
-        changed_.wait(lock, [&] { return used_ < filled_ || ended_; });
+        changed_.wait(lock.for_wait(), [&] {
+            mutex_.assert_held();
+            return used_ < filled_ || ended_;
+        });
         if (used_ == filled_) {
             if (failure_.has_value()) {
                 return std::unexpected<Error>(*failure_);
@@ -82,9 +86,11 @@ public:
     }
 
     void finish() override {
-        std::unique_lock lock{mutex_};
-        changed_.wait(lock,
-                      [&] { return ended_ && (!observer_ || observed_ == filled_ || failed_); });
+        base::UniqueLock lock{mutex_};
+        changed_.wait(lock.for_wait(), [&] {
+            mutex_.assert_held();
+            return ended_ && (!observer_ || observed_ == filled_ || failed_);
+        });
     }
 
 private:
@@ -105,7 +111,7 @@ private:
         try {
             body();
         } catch (std::exception const& thrown) {
-            std::lock_guard const lock{mutex_};
+            base::LockGuard const lock{mutex_};
             failure_ = Error{Errno::enomem, "", thrown.what()};
             ended_ = true;
             failed_ = true;
@@ -115,8 +121,9 @@ private:
 
     void read(std::stop_token const& stop) {
         for (;;) {
-            std::unique_lock lock{mutex_};
-            bool const room = changed_.wait(lock, stop, [&] {
+            base::UniqueLock lock{mutex_};
+            bool const room = changed_.wait(lock.for_wait(), stop, [&] {
+                mutex_.assert_held();
                 std::uint64_t const oldest = observer_ ? std::min(used_, observed_) : used_;
                 return ended_ || filled_ - oldest < slots_.size();
             });
@@ -145,9 +152,12 @@ private:
 
     void watch(std::stop_token const& stop) {
         for (;;) {
-            std::unique_lock lock{mutex_};
-            if (!changed_.wait(lock, stop, [&] { return observed_ < filled_ || ended_; }) ||
-                observed_ == filled_) {
+            base::UniqueLock lock{mutex_};
+            bool const more = changed_.wait(lock.for_wait(), stop, [&] {
+                mutex_.assert_held();
+                return observed_ < filled_ || ended_;
+            });
+            if (!more || observed_ == filled_) {
                 return;
             }
             ByteView const seen = chunk(observed_);
@@ -163,15 +173,15 @@ private:
     Observer observer_;
     std::vector<Slot> slots_;  // a slot is the writer's, or the readers', by the counts below
 
-    std::mutex mutex_;  // guards all below
+    base::Mutex mutex_;
     std::condition_variable_any changed_;
-    std::uint64_t filled_ = 0;
-    std::uint64_t used_ = 0;      // by the caller
-    std::uint64_t observed_ = 0;  // by the observer
-    bool held_ = false;           // the caller has a view of chunk used_
-    bool ended_ = false;
-    bool failed_ = false;  // a thread died: nobody may wait for it
-    std::optional<Error> failure_;
+    std::uint64_t filled_ OBLEA_GUARDED_BY(mutex_) = 0;
+    std::uint64_t used_ OBLEA_GUARDED_BY(mutex_) = 0;      // by the caller
+    std::uint64_t observed_ OBLEA_GUARDED_BY(mutex_) = 0;  // by the observer
+    bool held_ OBLEA_GUARDED_BY(mutex_) = false;           // the caller has a view of chunk used_
+    bool ended_ OBLEA_GUARDED_BY(mutex_) = false;
+    bool failed_ OBLEA_GUARDED_BY(mutex_) = false;  // a thread died: nobody may wait for it
+    std::optional<Error> failure_ OBLEA_GUARDED_BY(mutex_);
 
     // Last: they stop and join before anything that they use is gone.
     std::jthread reader_;

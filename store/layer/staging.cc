@@ -74,7 +74,7 @@ ImportStaging::~ImportStaging() {
 Result<LayerStaging> ImportStaging::begin_layer() {
     std::string folder = name_ + '/';
     {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         folder += std::to_string(numbers_++);
     }
     OBLEA_TRY(with_context(sys::mkdirat(root_, folder.c_str(), 0700), [&] { return folder; }));
@@ -82,7 +82,7 @@ Result<LayerStaging> ImportStaging::begin_layer() {
 }
 
 std::string ImportStaging::next_object_file() {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     return name_ + "/objects/" + std::to_string(numbers_++);
 }
 
@@ -91,7 +91,7 @@ Result<ImportStaging::Object> ImportStaging::take_object(std::string file, Diges
     bool const published =
         !distrust_.objects.contains(digest) && OBLEA_TRY(refresh_published(root_, target.c_str()));
     {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (published) {
             relied_on_.insert(folder_of(target));
         } else if (known_objects_.insert(digest).second) {
@@ -108,7 +108,7 @@ Status ImportStaging::add_document(std::string_view bytes, Digest const& digest)
     if (distrust_.blobs.contains(digest) || !OBLEA_TRY(refresh_published(root_, target.c_str()))) {
         return add_file(std::move(target), base::bytes_of(bytes));
     }
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     relied_on_.insert(layout::kBlobs);
     return {};
 }
@@ -120,26 +120,26 @@ Status ImportStaging::add_merged(std::string const& path, base::ByteView bytes) 
 Status ImportStaging::add_file(std::string target, base::ByteView bytes) {
     std::string file = name_ + '/';
     {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         file += std::to_string(numbers_++) + ".file";
     }
     UniqueFd const opened = OBLEA_TRY(create_private(root_, file));
     base::ScopeExit discard{[&] { static_cast<void>(sys::unlink_if_exists(root_, file.c_str())); }};
     OBLEA_TRY(with_context(sys::write_all(opened.get(), bytes), [&] { return target; }));
     discard.dismiss();
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     files_.push_back({.file = std::move(file), .target = std::move(target)});
     return {};
 }
 
 std::optional<std::string> ImportStaging::find_index(Digest const& diff_id) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     auto const at = std::ranges::find(layers_, diff_id, &Layer::diff_id);
     return at == layers_.end() ? std::nullopt : std::optional{at->folder + "/index"};
 }
 
 void ImportStaging::take_layer(Layer layer) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     layers_.push_back(std::move(layer));
 }
 
@@ -165,7 +165,7 @@ std::vector<std::string> ImportStaging::staged_paths() const {
 
 // DURABILITY.md "Import" tells what a crash leaves after each step.
 Status ImportStaging::publish(unsigned sync_threads) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     bool const nothing =
         layers_.empty() && objects_.empty() && files_.empty() && relied_on_.empty();
     if (nothing) {

@@ -12,12 +12,12 @@
 // when its owner goes, whatever happened; what a crash leaves is removed by gc. DURABILITY.md
 // "Import" has the order and the reasons.
 #pragma once
+#include "store/base/mutex.h"
 #include "store/base/unique_fd.h"
 #include "store/index/types.h"
 #include "store/layer/writeback.h"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -89,8 +89,8 @@ private:
     Result<Object> take_object(std::string file, Digest const& digest);
     void take_layer(Layer layer);
 
-    [[nodiscard]] std::vector<std::string> staged_paths() const;
-    Status publish_objects(std::set<std::string>& folders);
+    [[nodiscard]] std::vector<std::string> staged_paths() const OBLEA_REQUIRES(mutex_);
+    Status publish_objects(std::set<std::string>& folders) OBLEA_REQUIRES(mutex_);
     Status publish_layer(Layer const& layer);
 
     int root_;
@@ -98,13 +98,14 @@ private:
     Distrust const distrust_;
     Writeback writeback_{threading_by_environment()};
 
-    std::mutex mutex_;  // guards all below
-    std::size_t numbers_ = 0;
-    std::vector<Layer> layers_;
-    std::vector<StagedObject> objects_;
-    std::vector<StagedFile> files_;
-    std::unordered_set<Digest> known_objects_;
-    std::set<std::string> relied_on_;  // folders of what others have published
+    base::Mutex mutex_;
+    std::size_t numbers_ OBLEA_GUARDED_BY(mutex_) = 0;
+    std::vector<Layer> layers_ OBLEA_GUARDED_BY(mutex_);
+    std::vector<StagedObject> objects_ OBLEA_GUARDED_BY(mutex_);
+    std::vector<StagedFile> files_ OBLEA_GUARDED_BY(mutex_);
+    std::unordered_set<Digest> known_objects_ OBLEA_GUARDED_BY(mutex_);
+    // Folders of what others have published.
+    std::set<std::string> relied_on_ OBLEA_GUARDED_BY(mutex_);
 };
 
 // One layer's part of it. Not thread-safe. Dropped without finish() it leaves nothing but objects,

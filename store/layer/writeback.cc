@@ -22,7 +22,7 @@ void Writeback::start(int fd, std::uint64_t offset, std::uint64_t bytes) {
         return;
     }
     {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (waiting_.size() >= kWaitingMax) {
             return;
         }
@@ -35,13 +35,17 @@ void Writeback::start(int fd, std::uint64_t offset, std::uint64_t bytes) {
 }
 
 void Writeback::forget() {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     waiting_.clear();
 }
 
 void Writeback::work(std::stop_token const& stop) {
-    std::unique_lock lock{mutex_};
-    while (added_.wait(lock, stop, [&] { return !waiting_.empty(); })) {
+    base::UniqueLock lock{mutex_};
+    auto const has_work = [&] {
+        mutex_.assert_held();
+        return !waiting_.empty();
+    };
+    while (added_.wait(lock.for_wait(), stop, has_work)) {
         if (stop.stop_requested()) {
             return;
         }

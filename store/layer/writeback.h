@@ -6,13 +6,13 @@
 // is advice: what cannot be asked soon is not asked, and faults are reported by the sync. Safe from
 // any thread.
 #pragma once
+#include "store/base/mutex.h"
 #include "store/base/unique_fd.h"
 #include "store/layer/read_ahead.h"
 
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <thread>
 
 namespace oblea::store {
@@ -38,10 +38,10 @@ private:
     void work(std::stop_token const& stop);
 
     Threading const threading_;
-    std::mutex mutex_;
+    base::Mutex mutex_;
     std::condition_variable_any added_;
-    std::deque<Range> waiting_;  // guarded
-    std::jthread thread_;        // last: it ends before what it uses is gone
+    std::deque<Range> waiting_ OBLEA_GUARDED_BY(mutex_);
+    std::jthread thread_;  // last: it ends before what it uses is gone
 };
 
 }  // namespace oblea::store

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/registry_session.h"
 
+#include "store/base/mutex.h"
 #include "tools/registry/client/certificates.h"
 
 #include <algorithm>
-#include <mutex>
 #include <set>
 #include <thread>
 
@@ -30,15 +30,15 @@ struct RegistrySession::Impl {
     std::vector<std::string> certificate_places;
     RegistriesConf conf;
     CredentialStore credentials;
-    std::mutex mutex;                // of what follows
-    std::set<std::string> insecure;  // authorities of URLs
-    std::set<std::string> warned;
+    base::Mutex mutex;
+    std::set<std::string> insecure OBLEA_GUARDED_BY(mutex);  // authorities of URLs
+    std::set<std::string> warned OBLEA_GUARDED_BY(mutex);
     HttpClient http;  // last: it uses the above
 };
 
 Result<TlsTrust> RegistrySession::Impl::trust(Url const& url) {
     TlsTrust trust = OBLEA_TRY(read_certificates(certificate_places, url.authority()));
-    std::lock_guard const lock{mutex};
+    base::LockGuard const lock{mutex};
     bool const own = is_loopback(url.host()) && trust.extra_ca_pem.empty();
     if (own || insecure.contains(url.authority())) {
         trust.verify = TlsTrust::Verify::no;
@@ -78,7 +78,7 @@ ClientOptions RegistrySession::Impl::client_options(std::string familiar_reposit
 void RegistrySession::Impl::allow_insecure(Endpoint const& endpoint) {
     auto const url = Url::parse("https://" + endpoint.host + "/");
     if (endpoint.security == Endpoint::Security::insecure && url.has_value()) {
-        std::lock_guard const lock{mutex};
+        base::LockGuard const lock{mutex};
         insecure.insert(url->authority());
     }
 }
@@ -122,7 +122,7 @@ ClientOptions RegistrySession::Impl::options_for(PlannedEndpoint const& planned,
     FoundCredential found = credentials.find(planned.domain, planned.endpoint.repository);
     client.credential = std::move(found.credential);
     for (auto const& warning : found.warnings) {
-        std::lock_guard const lock{mutex};
+        base::LockGuard const lock{mutex};
         if (options.warn && warned.insert(warning).second) {
             options.warn(warning);
         }

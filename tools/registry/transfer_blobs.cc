@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/registry/transfer_blobs.h"
 
+#include "store/base/mutex.h"
+
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -34,6 +35,7 @@ public:
         }
         work();
         helpers.clear();  // joined
+        base::LockGuard const lock{mutex_};
         if (failure_.has_value()) {
             return std::unexpected<Error>(*failure_);
         }
@@ -50,7 +52,7 @@ private:
             auto const put = options_.put(transfers_[i].blob);
             if (!put.has_value()) {
                 next_ = transfers_.size();
-                std::lock_guard const lock{mutex_};
+                base::LockGuard const lock{mutex_};
                 if (!failure_.has_value()) {
                     failure_ = put.error();
                 }
@@ -66,7 +68,7 @@ private:
 
     void tell(std::string const& id, std::string const& state) {
         if (listener_.event) {
-            std::lock_guard const lock{mutex_};
+            base::LockGuard const lock{mutex_};
             listener_.event(id, state);
         }
     }
@@ -77,8 +79,8 @@ private:
     store::ProgressBoard board_;
     std::vector<store::ProgressBoard::Slot*> slots_;  // null for what is not talked of
     std::atomic<std::size_t> next_{0};
-    std::mutex mutex_;
-    std::optional<Error> failure_;
+    base::Mutex mutex_;
+    std::optional<Error> failure_ OBLEA_GUARDED_BY(mutex_);
 };
 
 }  // namespace

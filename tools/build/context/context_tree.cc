@@ -113,7 +113,7 @@ Result<bool> ContextTree::is_kept(RelPath const& path) const {
 
 Result<bool> ContextTree::has_kept(RelPath const& folder) const {
     {
-        std::scoped_lock const lock{known_.mutex};
+        base::LockGuard const lock{known_.mutex};
         auto const found = known_.has_kept.find(folder.string());
         if (found != known_.has_kept.end()) {
             return found->second;
@@ -128,7 +128,7 @@ Result<bool> ContextTree::has_kept(RelPath const& folder) const {
             break;
         }
     }
-    std::scoped_lock const lock{known_.mutex};
+    base::LockGuard const lock{known_.mutex};
     known_.has_kept.emplace(folder.string(), has);
     return has;
 }
@@ -138,14 +138,14 @@ IgnorePatterns::State ContextTree::state_of(RelPath const& folder) const {
         return {};
     }
     {
-        std::scoped_lock const lock{known_.mutex};
+        base::LockGuard const lock{known_.mutex};
         auto const found = known_.states.find(folder.string());
         if (found != known_.states.end()) {
             return found->second;
         }
     }
     auto state = patterns_.judge(folder, state_of(folder.parent())).state;
-    std::scoped_lock const lock{known_.mutex};
+    base::LockGuard const lock{known_.mutex};
     return known_.states.emplace(folder.string(), std::move(state)).first->second;
 }
 

@@ -5,10 +5,10 @@
 // A folder that is left out is there all the same when something in it is taken back. Const methods
 // are safe from any thread; leave_out() is called before them.
 #pragma once
+#include "store/base/mutex.h"
 #include "tools/build/context/context_files.h"
 #include "tools/build/context/ignore_patterns.h"
 
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -41,9 +41,9 @@ private:
 
     // What was found out about folders, by their paths.
     struct Known {
-        std::mutex mutex;
-        std::unordered_map<std::string, IgnorePatterns::State> states;
-        std::unordered_map<std::string, bool> has_kept;
+        base::Mutex mutex;
+        std::unordered_map<std::string, IgnorePatterns::State> states OBLEA_GUARDED_BY(mutex);
+        std::unordered_map<std::string, bool> has_kept OBLEA_GUARDED_BY(mutex);
     };
     mutable Known known_;
 };

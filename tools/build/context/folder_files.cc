@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "store/base/absence.h"
+#include "store/base/mutex.h"
 #include "store/base/sys.h"
 #include "store/index/file_mode.h"
 #include "tools/build/context/context_files.h"
@@ -9,7 +10,6 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
-#include <mutex>
 
 namespace oblea::tools::build {
 
@@ -106,7 +106,7 @@ private:
     // stays open.
     [[nodiscard]] Result<SharedFd> open_folder(RelPath const& folder) const {
         {
-            std::scoped_lock const lock{last_.mutex};
+            base::LockGuard const lock{last_.mutex};
             if (last_.opened != nullptr && last_.folder == folder) {
                 return last_.opened;
             }
@@ -114,16 +114,16 @@ private:
         auto opened = std::make_shared<UniqueFd const>(
             OBLEA_TRY(sys::openat2(root_.get(), folder.c_str(), O_PATH | O_DIRECTORY,
                                    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)));
-        std::scoped_lock const lock{last_.mutex};
+        base::LockGuard const lock{last_.mutex};
         last_.folder = folder;
         last_.opened = opened;
         return SharedFd{std::move(opened)};
     }
 
     struct Last {
-        std::mutex mutex;
-        RelPath folder;
-        SharedFd opened;
+        base::Mutex mutex;
+        RelPath folder OBLEA_GUARDED_BY(mutex);
+        SharedFd opened OBLEA_GUARDED_BY(mutex);
     };
 
     UniqueFd root_;

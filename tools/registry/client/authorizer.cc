@@ -35,7 +35,7 @@ std::string parameter(Challenge const& challenge, char const* name) {
 }  // namespace
 
 Secret Authorizer::identity_token() const {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     return identity_token_;
 }
 
@@ -65,7 +65,7 @@ Status Authorizer::renew(Kept& kept) {
 
 Result<Secret> Authorizer::header(std::string const& scope) {
     // Held while a token is fetched, so that others wait for it instead of asking as well.
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     if (auto const at = tokens_.find(scope); at != tokens_.end()) {
         if (options_.now() >= at->second.renew_at) {
             OBLEA_TRY(renew(at->second));
@@ -77,7 +77,7 @@ Result<Secret> Authorizer::header(std::string const& scope) {
 
 Result<bool> Authorizer::answer(std::vector<Challenge> const& challenges, std::string const& scope,
                                 Secret const& rejected) {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     auto const* const bearer = find_scheme(challenges, "bearer");
     if (bearer != nullptr) {
         auto const at = tokens_.find(scope);

@@ -4,11 +4,11 @@
 //
 // Thread-safe; several threads that need the same token ask for it once.
 #pragma once
+#include "store/base/mutex.h"
 #include "tools/registry/client/token.h"
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -46,14 +46,14 @@ private:
         Secret header;
         Clock::time_point renew_at;
     };
-    Status renew(Kept& kept);
+    Status renew(Kept& kept) OBLEA_REQUIRES(mutex_);
 
     HttpClient& http_;
     Options options_;
-    mutable std::mutex mutex_;
-    Secret basic_;                        // once the registry has asked for it
-    std::map<std::string, Kept> tokens_;  // by scope
-    Secret identity_token_;
+    mutable base::Mutex mutex_;
+    Secret basic_ OBLEA_GUARDED_BY(mutex_);  // once the registry has asked for it
+    std::map<std::string, Kept> tokens_ OBLEA_GUARDED_BY(mutex_);  // by scope
+    Secret identity_token_ OBLEA_GUARDED_BY(mutex_);
 };
 
 }  // namespace oblea::registry

@@ -40,7 +40,7 @@ Connection::Connection(HttpClient& http, Endpoint endpoint, ClientOptions option
       scope_(scope_of(endpoint_, options_.access)), random_(std::random_device{}()) {}
 
 double Connection::jitter() {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     return std::uniform_real_distribution<double>{0, 1}(random_);
 }
 
@@ -50,7 +50,7 @@ void Connection::warn_once(Headers const& headers) {
     }
     for (auto const& field : headers.all("warning")) {
         auto const text = parse_warning(field);
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (text.has_value() && warned_.size() < 100 && warned_.insert(*text).second) {
             options_.warn(endpoint_.host + ": " + printable(*text));
         }
@@ -66,7 +66,7 @@ void Connection::warn_of_limit(Headers const& headers) {
         return;
     }
     {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (!warned_.insert("ratelimit").second) {
             return;
         }
@@ -102,7 +102,7 @@ Result<Url> Connection::find_base_url() {
 }
 
 Result<Url> Connection::base_url() {
-    std::lock_guard const lock{mutex_};
+    base::LockGuard const lock{mutex_};
     if (!base_.has_value()) {
         base_ = OBLEA_TRY(find_base_url());
         bool const plain = base_->scheme() == Url::Scheme::http ||

@@ -4,6 +4,7 @@
 //
 // Thread-safe. What an answer means is known by who asked.
 #pragma once
+#include "store/base/mutex.h"
 #include "tools/registry/client/authorizer.h"
 #include "tools/registry/client/registry_error.h"
 #include "tools/registry/client/retry.h"
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
@@ -78,11 +78,11 @@ private:
     Endpoint endpoint_;
     ClientOptions options_;
     std::string scope_;
-    std::mutex mutex_;  // of what follows
-    std::optional<Url> base_;
-    std::unique_ptr<Authorizer> authorizer_;
-    std::set<std::string> warned_;
-    std::minstd_rand random_;
+    base::Mutex mutex_;
+    std::optional<Url> base_ OBLEA_GUARDED_BY(mutex_);
+    std::unique_ptr<Authorizer> authorizer_;  // made with base_, for good
+    std::set<std::string> warned_ OBLEA_GUARDED_BY(mutex_);
+    std::minstd_rand random_ OBLEA_GUARDED_BY(mutex_);
 };
 
 }  // namespace oblea::registry

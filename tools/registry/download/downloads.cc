@@ -2,11 +2,11 @@
 #include "tools/registry/download/downloads.h"
 
 #include "store/base/boot_id.h"
+#include "store/base/mutex.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 
 namespace oblea::registry {
@@ -67,7 +67,7 @@ struct Downloads::Impl {
     void stop_keeping_durable();
     Status fetch(RegistryClient& client, Blob& blob, std::size_t part);
     Status transfer(Blob& blob, std::size_t& part, BlobRange& range);
-    [[nodiscard]] std::optional<NextPart> take_part();
+    [[nodiscard]] std::optional<NextPart> take_part() OBLEA_REQUIRES(mutex);
     void end_part(Blob& blob, std::size_t part, Status const& outcome);
     void set_ranges(Blob& blob, Ranges ranges);
     // The part after `part`, for a stream that goes on into it; nothing at the end.
@@ -80,11 +80,11 @@ struct Downloads::Impl {
     DownloadOptions options;
     std::string boot_id = base::boot_id();
     std::atomic<bool> stopping{false};
-    mutable std::mutex mutex;         // guards the list, and all of a blob but its file
-    std::condition_variable arrived;  // bytes, a failure, or work
-    std::deque<Blob> blobs;           // never shrinks: references stay
+    mutable base::Mutex mutex;                       // guards all of a blob but its file, too
+    std::condition_variable arrived;                 // bytes, a failure, or work
+    std::deque<Blob> blobs OBLEA_GUARDED_BY(mutex);  // never shrinks: references stay
     std::vector<std::jthread> workers;
-    std::optional<Error> disk_failure;  // guarded, too
+    std::optional<Error> disk_failure OBLEA_GUARDED_BY(mutex);
     std::condition_variable_any stopped;
     std::jthread durability;
 };
@@ -107,9 +107,10 @@ void Downloads::Impl::work() {
         RegistryClient* client = nullptr;
         std::size_t part = 0;
         {
-            std::unique_lock lock{mutex};
+            base::UniqueLock lock{mutex};
             std::optional<NextPart> next;
-            arrived.wait(lock, [&] {
+            arrived.wait(lock.for_wait(), [&] {
+                mutex.assert_held();
                 next = is_canceled() ? std::nullopt : take_part();
                 return stopping || next.has_value();
             });
@@ -127,7 +128,7 @@ void Downloads::Impl::work() {
 
 void Downloads::Impl::end_part(Blob& blob, std::size_t part, Status const& outcome) {
     {
-        std::lock_guard const lock{mutex};
+        base::LockGuard const lock{mutex};
         for (std::size_t i = part; i < blob.state.parts.size(); ++i) {
             bool const whole = blob.file->part_done(i) == blob.file->part_bytes(i);
             bool const ours = i == part || blob.state.ranges == Ranges::none;
@@ -153,7 +154,7 @@ void Downloads::Impl::end_part(Blob& blob, std::size_t part, Status const& outco
 
 void Downloads::Impl::set_ranges(Blob& blob, Ranges ranges) {
     {
-        std::lock_guard const lock{mutex};
+        base::LockGuard const lock{mutex};
         if (blob.state.ranges != Ranges::unknown) {
             return;
         }
@@ -163,7 +164,7 @@ void Downloads::Impl::set_ranges(Blob& blob, Ranges ranges) {
 }
 
 std::optional<std::size_t> Downloads::Impl::claim_next(Blob& blob, std::size_t part) {
-    std::lock_guard const lock{mutex};
+    base::LockGuard const lock{mutex};
     blob.state.parts[part] = Part::done;
     if (part + 1 == blob.state.parts.size()) {
         return std::nullopt;
@@ -236,9 +237,9 @@ Status Downloads::Impl::fetch(RegistryClient& client, Blob& blob, std::size_t pa
 
 // Until it is stopped.
 void Downloads::Impl::keep_durable(std::stop_token const& stop) {
-    std::unique_lock lock{mutex};
+    base::UniqueLock lock{mutex};
     for (;;) {
-        stopped.wait_for(lock, stop, options.durable_every, [] { return false; });
+        stopped.wait_for(lock.for_wait(), stop, options.durable_every, [] { return false; });
         // Whatever joins the list meanwhile has its turn the next time.
         std::size_t const count = blobs.size();
         for (std::size_t i = 0; i < count && !stop.stop_requested(); ++i) {
@@ -307,7 +308,7 @@ Downloads::~Downloads() {
     impl_->stopping = true;
     {
         // Who is about to wait has either seen it or is waiting.
-        std::lock_guard const lock{impl_->mutex};
+        base::LockGuard const lock{impl_->mutex};
     }
     impl_->arrived.notify_all();
     impl_->workers.clear();
@@ -326,13 +327,13 @@ Result<Downloads::Opened> Downloads::open(store::Digest const& digest, std::uint
     }
     Blob* added = nullptr;
     {
-        std::lock_guard const lock{impl_->mutex};
+        base::LockGuard const lock{impl_->mutex};
         added = &impl_->blobs.emplace_back(std::move(blob));
         impl_->start_workers();
     }
     impl_->arrived.notify_all();
     auto const wait = [impl = impl_.get(), added](std::uint64_t offset) -> Result<std::uint64_t> {
-        std::unique_lock lock{impl->mutex};
+        base::UniqueLock lock{impl->mutex};
         for (;;) {
             if (auto const there = added->file->readable_from(offset); there > 0) {
                 return there;
@@ -343,7 +344,7 @@ Result<Downloads::Opened> Downloads::open(store::Digest const& digest, std::uint
             if (impl->is_canceled()) {
                 return interrupted();
             }
-            impl->arrived.wait_for(lock, kPause);
+            impl->arrived.wait_for(lock.for_wait(), kPause);
         }
     };
     return Opened{.source = std::make_unique<ArrivingSource>(*added->file, wait),
@@ -351,7 +352,7 @@ Result<Downloads::Opened> Downloads::open(store::Digest const& digest, std::uint
 }
 
 std::vector<DownloadProgress> Downloads::progress() const {
-    std::lock_guard const lock{impl_->mutex};
+    base::LockGuard const lock{impl_->mutex};
     std::vector<DownloadProgress> list;
     for (auto const& blob : impl_->blobs) {
         list.push_back({.blob = blob.digest,
@@ -363,7 +364,7 @@ std::vector<DownloadProgress> Downloads::progress() const {
 
 Status Downloads::finish() {
     impl_->stop_keeping_durable();
-    std::lock_guard const lock{impl_->mutex};
+    base::LockGuard const lock{impl_->mutex};
     if (impl_->disk_failure.has_value()) {
         return std::unexpected<Error>(*impl_->disk_failure);
     }
@@ -375,7 +376,7 @@ Status Downloads::finish() {
 
 Result<bool> Downloads::discard_wrong() {
     impl_->stop_keeping_durable();
-    std::lock_guard const lock{impl_->mutex};
+    base::LockGuard const lock{impl_->mutex};
     bool resumed = false;
     for (auto& blob : impl_->blobs) {
         bool const refuted = blob.failure.has_value() && blob.failure->code == Errno::ebadmsg;

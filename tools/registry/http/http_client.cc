@@ -2,6 +2,7 @@
 #include "tools/registry/http/http_client.h"
 
 #include "store/base/limits.h"
+#include "store/base/mutex.h"
 #include "store/base/scope_exit.h"
 #include "tools/registry/http/curl_on_demand.h"
 
@@ -11,7 +12,6 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <span>
 #include <utility>
 
@@ -43,7 +43,7 @@ using List = std::unique_ptr<curl_slist, FreeList>;
 class MultiPool {
 public:
     Multi take() {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         if (idle_.empty()) {
             return Multi{curl_multi_init()};
         }
@@ -52,13 +52,13 @@ public:
         return multi;
     }
     void give_back(Multi multi) {
-        std::lock_guard const lock{mutex_};
+        base::LockGuard const lock{mutex_};
         idle_.push_back(std::move(multi));
     }
 
 private:
-    std::mutex mutex_;
-    std::vector<Multi> idle_;
+    base::Mutex mutex_;
+    std::vector<Multi> idle_ OBLEA_GUARDED_BY(mutex_);
 };
 
 bool contains(std::string_view text, std::string_view part) {
