@@ -176,61 +176,80 @@ Result<UnionFs::Impl::Peeked> UnionFs::Impl::peek(Ino folder, std::string const&
     return Peeked{seen, std::move(sight.child), sight.upper};
 }
 
-Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std::string const& name,
-                                         FileType type, std::uint64_t upper_ino) {
+namespace {
+
+// One of the upper's own, unless work/index or an origin mark says which of the lower tree it is.
+Result<Identity> identify_file(UnionFs::Impl& fs, FolderView const& folder, int dir,
+                               std::string const& name, FileType type, std::uint64_t upper_ino,
+                               std::optional<LowerEntry> const& below) {
     Identity identity{.ino = new_ino(upper_ino)};
-    std::optional<LowerEntry> below;
-    if (folder.lower != InodeNo::none) {
-        below = OBLEA_TRY(lower->lookup(folder.lower, name));
+    {
+        base::LockGuard const lock{fs.anchors.mutex};
+        auto const anchored = fs.anchors.by_upper_ino.find(upper_ino);
+        if (anchored != fs.anchors.by_upper_ino.end()) {
+            identity.ino = anchored->second;
+        }
     }
-    if (type != FileType::directory) {
-        {
-            base::LockGuard const lock{anchors.mutex};
-            auto const anchored = anchors.by_upper_ino.find(upper_ino);
-            if (anchored != anchors.by_upper_ino.end()) {
-                identity.ino = anchored->second;
-            }
-        }
-        bool const hides_mode =
-            type == FileType::regular && up().rights == UpperDir::Impl::Rights::bound;
-        if (!hides_mode && !records(type) && !below.has_value() &&
-            folder.impure == Node::Impure::no) {
-            return identity;
-        }
-        identity.mark = OBLEA_TRY(mark_of(dir, name, type));
-        if (identity.mark.origin.has_value()) {
-            auto const origin = OBLEA_TRY(lower->find_origin(*identity.mark.origin));
-            if (origin.has_value() && OBLEA_TRY(lower->attr(*origin)).type == type) {
-                identity.ino = ino_of(*origin);
-                if (identity.mark.contents == InodeMark::Contents::partial) {
-                    identity.lower = *origin;
-                }
-            }
-        }
+    bool const hides_mode =
+        type == FileType::regular && fs.up().rights == UpperDir::Impl::Rights::bound;
+    if (!hides_mode && !fs.records(type) && !below.has_value() &&
+        folder.impure == Node::Impure::no) {
         return identity;
     }
-    identity.mark = OBLEA_TRY(mark_of(dir, name, type));
-    identity.impure = OBLEA_TRY(up().get_xattr(dir, name, up().names.impure)).has_value()
+    identity.mark = OBLEA_TRY(fs.mark_of(dir, name, type));
+    if (identity.mark.origin.has_value()) {
+        auto const origin = OBLEA_TRY(fs.lower->find_origin(*identity.mark.origin));
+        if (origin.has_value() && OBLEA_TRY(fs.lower->attr(*origin)).type == type) {
+            identity.ino = ino_of(*origin);
+            if (identity.mark.contents == InodeMark::Contents::partial) {
+                identity.lower = *origin;
+            }
+        }
+    }
+    return identity;
+}
+
+// Its lower part is told by the origin mark, by a redirect, or by the name, in this order.
+Result<Identity> identify_folder(UnionFs::Impl& fs, FolderView const& folder, int dir,
+                                 std::string const& name, std::uint64_t upper_ino,
+                                 std::optional<LowerEntry> const& below) {
+    UpperDir::Impl const& up = fs.up();
+    Identity identity{.ino = new_ino(upper_ino)};
+    identity.mark = OBLEA_TRY(fs.mark_of(dir, name, FileType::directory));
+    identity.impure = OBLEA_TRY(up.get_xattr(dir, name, up.names.impure)).has_value()
                           ? Node::Impure::yes
                           : Node::Impure::no;
     std::optional<InodeNo> part;
     if (identity.mark.origin.has_value()) {
-        part = OBLEA_TRY(lower->find_origin(*identity.mark.origin));
+        part = OBLEA_TRY(fs.lower->find_origin(*identity.mark.origin));
     }
-    bool const opaque = OBLEA_TRY(up().get_xattr(dir, name, up().names.opaque)) == "y";
+    bool const opaque = OBLEA_TRY(up.get_xattr(dir, name, up.names.opaque)) == "y";
     if (!part.has_value() && !opaque) {
-        auto const redirect = OBLEA_TRY(up().get_xattr(dir, name, up().names.redirect));
+        auto const redirect = OBLEA_TRY(up.get_xattr(dir, name, up.names.redirect));
         if (redirect.has_value()) {
-            part = OBLEA_TRY(follow_redirect(*lower, folder.lower, *redirect));
+            part = OBLEA_TRY(follow_redirect(*fs.lower, folder.lower, *redirect));
         } else if (below.has_value()) {
             part = below->ino;
         }
     }
-    if (part.has_value() && OBLEA_TRY(lower->attr(*part)).type == FileType::directory) {
+    if (part.has_value() && OBLEA_TRY(fs.lower->attr(*part)).type == FileType::directory) {
         identity.ino = ino_of(*part);
         identity.lower = opaque ? InodeNo::none : *part;
     }
     return identity;
+}
+
+}  // namespace
+
+Result<Identity> UnionFs::Impl::identify(FolderView const& folder, int dir, std::string const& name,
+                                         FileType type, std::uint64_t upper_ino) {
+    std::optional<LowerEntry> below;
+    if (folder.lower != InodeNo::none) {
+        below = OBLEA_TRY(lower->lookup(folder.lower, name));
+    }
+    return type == FileType::directory
+               ? identify_folder(*this, folder, dir, name, upper_ino, below)
+               : identify_file(*this, folder, dir, name, type, upper_ino, below);
 }
 
 Result<Child> UnionFs::Impl::load(FolderView const& folder, int dir, std::string const& name,
