@@ -118,6 +118,11 @@ Result<DiskUse> measure_disk_use(Store const& store) {
     for (std::string const& id : inventory.containers) {
         use.container_bytes += OBLEA_TRY(tree_bytes(root, layout::container(id).c_str()));
     }
+    for (std::string const& name : inventory.volumes) {
+        use.volumes.push_back(
+            {.name = name, .bytes = OBLEA_TRY(tree_bytes(root, layout::volume(name).c_str()))});
+        accounted += use.volumes.back().bytes;
+    }
     use.total_bytes = OBLEA_TRY(tree_bytes(root, "."));
     accounted += use.container_bytes;
     use.own_bytes = use.total_bytes - std::min(use.total_bytes, accounted);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Who takes the space of a store.
 //
-// Every block is counted once: unique to an image, shared by several, a container's, nobody's (what
-// gc would free now), held (by a lease or a container whose image is gone), or the store's own. The
-// sum is what du counts. The cost grows with layers and objects, not with files in images.
+// Every block is counted once: unique to an image, shared by several, a container's, a volume's,
+// nobody's (what gc would free now), held (by a lease or a container whose image is gone), or the
+// store's own. The sum is what du counts. The cost grows with layers and objects, not with files in
+// images.
 #pragma once
 #include "store/store.h"
 
@@ -24,6 +25,11 @@ struct DiskUse {
     std::uint64_t shared_bytes = 0;  // each block once
     std::size_t containers = 0;
     std::uint64_t container_bytes = 0;
+    struct OfVolume {
+        std::string name;
+        std::uint64_t bytes = 0;
+    };
+    std::vector<OfVolume> volumes;  // sorted by name
     std::uint64_t held_bytes = 0;
     std::uint64_t garbage_bytes = 0;  // gc frees it
     std::uint64_t own_bytes = 0;      // lists, folders, the reserve

@@ -126,6 +126,11 @@ public:
         return {};
     }
 
+    Status add_volumes() {
+        inventory.volumes = OBLEA_TRY(names_in(root_, layout::kVolumes));
+        return {};
+    }
+
     // A folder without container.json is no container: it is being made, or was when somebody was
     // killed.
     Status add_containers() {
@@ -192,6 +197,7 @@ Result<Inventory> take_inventory(int root) {
     OBLEA_TRY(collector.add_temporaries());
     OBLEA_TRY(collector.add_leases());
     OBLEA_TRY(collector.add_containers());
+    OBLEA_TRY(collector.add_volumes());
     return std::move(collector.inventory);
 }
 

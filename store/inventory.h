@@ -31,6 +31,7 @@ struct Inventory {
     std::vector<LeaseItem> leases;
     std::vector<StoreItem> lease_files;   // every file in leases/
     std::vector<std::string> containers;  // ids; those half made are temporaries
+    std::vector<std::string> volumes;     // names
 };
 
 Result<Inventory> take_inventory(int root);

@@ -92,6 +92,10 @@ struct FolderTar::Impl {
     std::string pending;  // produced, and not yet taken from `taken` on
     std::size_t taken = 0;
 
+    [[nodiscard]] bool is_included(dev_t found) const {
+        return found == device || options.mounted == FolderTarOptions::Mounted::included;
+    }
+
     // Produces more, or ends.
     Status advance() {
         pending.clear();
@@ -268,7 +272,7 @@ struct FolderTar::Impl {
         }
         if (*type == FileType::directory) {
             return add_folder(folder, name, std::move(header),
-                              info->st_dev == device ? depth : Depth::this_one);
+                              is_included(info->st_dev) ? depth : Depth::this_one);
         }
         if (*type == FileType::regular) {
             return add_file(folder, name, std::move(header));

@@ -2,9 +2,9 @@
 // A folder as the stream of a tar, the same bytes for the same tree: sorted by name, with owners,
 // modes, times to the nanosecond, xattrs, hard links, devices and holes.
 //
-// Left out: sockets, which live in no image; what is mounted below the folder (the mount point
-// itself stays, empty); and xattrs that belong to this machine (security.selinux, trusted.overlay).
-// Reading fails when a file changes its size meanwhile.
+// Left out: sockets, which live in no image; what is mounted below the folder, unless it is asked
+// for (the mount point itself stays, empty); and xattrs that belong to this machine
+// (security.selinux, trusted.overlay). Reading fails when a file changes its size meanwhile.
 #pragma once
 #include "store/base/byte_source.h"
 #include "store/base/unique_fd.h"
@@ -39,6 +39,7 @@ struct FolderTarOptions {
     std::optional<std::int64_t> latest = {};
     // Everything belongs to it, whoever owns the files.
     std::optional<TarOwner> owner = {};
+    enum class Mounted { left_out, included } mounted = Mounted::left_out;  // below the folder
 };
 
 class FolderTar final : public base::ByteSource {

@@ -18,6 +18,7 @@ inline constexpr char const* kLayers = "layers";
 inline constexpr char const* kObjects = "objects";
 inline constexpr char const* kMerged = "merged";
 inline constexpr char const* kContainers = "containers";
+inline constexpr char const* kVolumes = "volumes";
 inline constexpr char const* kLeases = "leases";
 inline constexpr char const* kTmp = "tmp";
 inline constexpr char const* kDownloads = "tmp/download.";  // the beginning of their names
@@ -66,6 +67,9 @@ inline std::string download(Digest const& blob) {
 }
 inline std::string container(std::string const& id) {
     return std::string{kContainers} + '/' + id;
+}
+inline std::string volume(std::string const& name) {
+    return std::string{kVolumes} + '/' + name;
 }
 
 }  // namespace oblea::store::layout

@@ -10,6 +10,8 @@
 #include "store/verify.h"
 #include "tests/crash/traced_run.h"
 #include "tests/unit/store/packed_layout.h"
+#include "tools/container/container_volumes.h"
+#include "tools/container/fill_volumes.h"
 #include "tools/mount/containers.h"
 
 #include <algorithm>
@@ -108,6 +110,47 @@ Status remove_box(std::string const& path) {
     Store const store = OBLEA_TRY(open(path));
     auto const box = OBLEA_TRY(tools::find_container(store, "box"));
     return box.has_value() ? tools::remove_container(store, *box) : Status{};
+}
+
+constexpr char kVolume[] = "data";
+
+Status create_volume(std::string const& path) {
+    Store const store = OBLEA_TRY(open(path));
+    return tools::create_volume(store, {.name = kVolume});
+}
+
+// A folder as an image has it becomes the beginning of the volume.
+Status fill_volume(std::string const& path, std::string const& tree) {
+    Store const store = OBLEA_TRY(open(path));
+    tools::RunConfig config;
+    config.volumes.push_back({.name = kVolume, .target = "/srv"});
+    auto const root = OBLEA_TRY(sys::open(tree, O_RDONLY | O_DIRECTORY));
+    return tools::fill_volumes(store, config, {.root = root, .ids = tools::OwnerIds::squashed});
+}
+
+Status remove_volume(std::string const& path) {
+    Store const store = OBLEA_TRY(open(path));
+    auto removed = tools::remove_unused_volume(store, kVolume);
+    bool const gone = !removed.has_value() && removed.error().code == Errno::enoent;
+    return gone ? Status{} : removed;
+}
+
+// One that is there is whole.
+Status verify_volumes(std::string const& path, std::string const& content) {
+    Store const store = OBLEA_TRY(open(path));
+    auto const list = OBLEA_TRY(tools::list_volumes(store));
+    if (!list.damaged.empty()) {
+        return fail(Errno::euclean, "", list.damaged.front());
+    }
+    for (tools::Volume const& volume : list.all) {
+        std::string const data = path + '/' + volume.data();
+        OBLEA_TRY(sys::open(data, O_RDONLY | O_DIRECTORY));
+        if (!content.empty() &&
+            OBLEA_TRY(sys::read_file(AT_FDCWD, (data + "/large").c_str(), 1U << 20U)) != content) {
+            return fail(Errno::euclean, "", data + "/large is not what it was");
+        }
+    }
+    return {};
 }
 
 Status view_image(std::string const& path, char const* name) {
@@ -319,6 +362,10 @@ Archives::Archives(TempDir const& dir) {
     fourth.config.insert(1, R"("author":"another",)");
     write_file(dir / "twin.tar", tar_of(docker_archive(fourth, {"twin:1"})));
     twin = dir / "twin.tar";
+    tree = dir / "tree";
+    files::create_directories(tree + "/srv/folder");
+    write_file(tree + "/srv/large", large('v'));
+    write_file(tree + "/srv/folder/file", "in a folder");
     source = dir / "source";
     origin = dir / "origin";
     reader = dir / "reader";
@@ -335,6 +382,36 @@ Archives::Archives(TempDir const& dir) {
         throw std::runtime_error("the stores to take from: " + said);
     }
 }
+
+namespace {
+
+std::vector<Operation> volume_operations(Archives const& archives) {
+    auto const make = as_program(&create_volume);
+    auto const remove = as_program(&remove_volume);
+    auto const fill = [&archives](std::string const& store) {
+        return report(fill_volume(store, archives.tree));
+    };
+    // On disk, as what the test does not judge is.
+    auto const filled = [=](std::string const& store) {
+        return make(store) != 0 || fill(store) != 0 ? 1 : 0;
+    };
+    std::vector<Operation> operations{
+        {"make a volume", &nothing, make, make, 5},
+        {"fill a volume", make, fill, fill, 10},
+        {"remove a volume", filled, remove, remove, 5},
+    };
+    for (Operation& operation : operations) {
+        bool const whole = operation.name == "remove a volume";
+        operation.verify = [whole](std::string const& store, auto const& images) {
+            int const status = report(verify_volumes(store, whole ? large('v') : ""));
+            return status != 0 ? status : verify_own(store, images);
+        };
+        operation.collect = as_program(&collect);
+    }
+    return operations;
+}
+
+}  // namespace
 
 std::vector<Operation> store_operations(Archives const& archives) {
     auto const import_of = [](std::string const& source) {
@@ -374,6 +451,8 @@ std::vector<Operation> store_operations(Archives const& archives) {
         operation.collect = as_program(&collect);
     }
     auto publish = publish_operations(archives);
+    auto volumes = volume_operations(archives);
+    std::ranges::move(volumes, std::back_inserter(operations));
     std::ranges::move(publish, std::back_inserter(operations));
     return operations;
 }

@@ -22,6 +22,7 @@ struct Archives {
     std::string source;  // a store with "earlier:1" and "image:1"
     std::string twin;    // docker archive with the layers of `other` and another config, "twin:1"
     std::string origin;  // a store with "twin:1"
+    std::string tree;    // a folder with something in srv/
     std::string reader;  // a store without images, to look at published ones from
 };
 

@@ -48,6 +48,15 @@ assert_eq "a volume" outside "$(oblea run --rm -v "$work/shared:/mnt" small:late
 assert_eq "a file written to a volume" inside "$(cat "$work/shared/new")"
 assert_eq "a read-only volume" 1 "$(status_of oblea run --rm -v "$work/shared:/mnt:ro" small:latest sh -c 'echo x >/mnt/x || exit 1')"
 
+# Volumes, by whatever runs the container: what the image has there comes first, with owners; then what containers wrote.
+assert_eq "the image's content of a volume" "2775 0:33 640 1000:33" \
+    "$(oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo more >/srv/data/more')"
+assert_eq "a volume at another place" "more 1" "$(oblea run --rm -v kept:/mnt:ro small:latest sh -c 'echo $(cat /mnt/more; (: >/mnt/x) 2>&1 | grep -c Read-only)')"
+assert_eq "a volume at a place that is made" more "$(oblea run --rm -v kept:/new/one small:latest cat /new/one/more)"
+oblea run --rm -v /srv/own small:latest sh -c 'echo x >/srv/own/x'
+assert_eq "a volume without a name ends with --rm" kept "$(oblea volume ls -q)"
+oblea volume rm kept >/dev/null
+
 # What a container leaves: 18 bytes, and exit status 130; nothing when nothing was done.
 assert_eq "exit status 130" 130 "$(status_of oblea run --name writer small:latest sh -c 'printf "eighteen bytes ..." >/file.txt; exit 130')"
 assert_contains "status" "$(status_text writer)" "Exited (130) "

@@ -26,6 +26,16 @@ use_containers() {
     user mkdir -p shared
     assert_eq "a volume" mine "$(user oblea run --rm -v "$home/shared:/mnt" small:latest sh -c 'echo mine >/mnt/file; cat /mnt/file')"
     assert_eq "owner of a file in a volume" "$(stat -c %u "$home")" "$(stat -c %u "$home/shared/file")"
+    said=$(user oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo x >/srv/data/x')
+    assert_eq "the image's content of a volume" "2775 0:$volume_group 640 $volume_user:$volume_group" "$said"
+    user oblea create --name keeper -v kept:/mnt small:latest true >/dev/null
+    assert_eq "removal of a volume in use" 1 "$(status_of oblea volume rm kept)"
+    user oblea cp -q keeper:/mnt/x from-volume || fail "cp out of a volume: $(cat "$work/err")"
+    assert_eq "what came out of a volume" x "$(user cat from-volume)"
+    user oblea rm keeper >/dev/null
+    assert_contains "df" "$(user oblea df)" "Local Volumes"
+    user oblea volume rm kept >/dev/null || fail "volume rm: $(cat "$work/err")"
+    assert_eq "volumes at the end" "" "$(ls "$home/.local/share/oblea/volumes")"
 
     user oblea run -d --name server small:latest sh -c 'trap "exit 9" TERM; echo started; while :; do sleep 0.1; done' >/dev/null
     until_true is_logged started
@@ -82,12 +92,14 @@ cd "$work"
 user oblea import "$work/image" small:latest >/dev/null
 use_bundles
 add_user_without_ids
+volume_user=0 volume_group=0
 use_containers
 runtime=oblea
 use_containers
 runtime=
 use_bundles
 add_user_with_ids
+volume_user=1000 volume_group=33
 use_containers
 runtime=oblea
 use_containers

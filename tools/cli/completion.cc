@@ -60,10 +60,7 @@ std::string command_cases(CommandTable const& table, std::vector<Option> const& 
         for (auto const& alias : command.aliases) {
             text += fmt::format(" | \"{}\"", alias);
         }
-        Offer const offer = offer_of(command);
-        char const* const names = offer == Offer::images       ? "images"
-                                  : offer == Offer::containers ? "containers"
-                                                               : "";
+        char const* const names = offer_name(offer_of(command));
         text += fmt::format(") name=\"{}\"; offer=\"{}\"; options=\"{} {}\" ;;\n", command.name,
                             names, option_words(command.options), option_words(globals));
     }
@@ -98,6 +95,9 @@ _oblea_images() {{
 }}
 _oblea_containers() {{
     {containers}
+}}
+_oblea_volumes() {{
+    {volumes}
 }}
 _oblea() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
@@ -145,8 +145,9 @@ _oblea() {{
 complete -F _oblea oblea
 )SCRIPT",
         fmt::arg("first_words", first_words_text(table)), fmt::arg("images", kListImages),
-        fmt::arg("containers", kListContainers), fmt::arg("globals", option_words(globals)),
-        fmt::arg("groups", group_cases(table)), fmt::arg("commands", command_cases(table, globals)),
+        fmt::arg("containers", kListContainers), fmt::arg("volumes", kListVolumes),
+        fmt::arg("globals", option_words(globals)), fmt::arg("groups", group_cases(table)),
+        fmt::arg("commands", command_cases(table, globals)),
         fmt::arg("choices", choice_cases(table, globals)));
 }
 

@@ -52,8 +52,8 @@ std::string command_lines(SpokenCommand const& spoken) {
     }
     Offer const offer = offer_of(*spoken.command);
     if (offer != Offer::files) {
-        text += fmt::format("complete -c oblea{} -f -a '({})'\n", condition,
-                            offer == Offer::images ? "__oblea_images" : "__oblea_containers");
+        text +=
+            fmt::format("complete -c oblea{} -f -a '(__oblea_{})'\n", condition, offer_name(offer));
     }
     return text;
 }
@@ -78,8 +78,11 @@ end
 function __oblea_containers
     {}
 end
+function __oblea_volumes
+    {}
+end
 )",
-                    kListImages, kListContainers);
+                    kListImages, kListContainers, kListVolumes);
     for (auto const& [word, summary] : first_words(table)) {
         text += fmt::format("complete -c oblea -n 'test (count (commandline -opc)) -eq 1' -f -a {} "
                             "-d {}\n",

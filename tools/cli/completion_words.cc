@@ -9,6 +9,9 @@ Offer offer_of(Operand const& operand) {
     if (operand.name == "IMAGE" || operand.name == "FROM") {
         return Offer::images;
     }
+    if (operand.name == "VOLUME") {
+        return Offer::volumes;
+    }
     return operand.name == "CONTAINER" ? Offer::containers : Offer::files;
 }
 
@@ -19,6 +22,20 @@ Offer offer_of(Command const& command) {
         }
     }
     return Offer::files;
+}
+
+char const* offer_name(Offer offer) {
+    switch (offer) {
+    case Offer::images:
+        return "images";
+    case Offer::containers:
+        return "containers";
+    case Offer::volumes:
+        return "volumes";
+    case Offer::files:
+        break;
+    }
+    return "";
 }
 
 std::vector<SpokenCommand> spoken_commands(CommandTable const& table) {

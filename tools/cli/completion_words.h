@@ -10,8 +10,8 @@
 namespace oblea::tools {
 
 // What an operand is completed with. Its name tells: IMAGE and FROM are images, CONTAINER is a
-// container, everything else may be a file.
-enum class Offer { files, images, containers };
+// container, VOLUME a volume, everything else may be a file.
+enum class Offer { files, images, containers, volumes };
 [[nodiscard]] Offer offer_of(Operand const& operand);
 // Of the operands of a command, the first that is not files.
 [[nodiscard]] Offer offer_of(Command const& command);
@@ -20,6 +20,11 @@ enum class Offer { files, images, containers };
 inline constexpr char const* kListImages =
     "oblea images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | grep -v '<none>'";
 inline constexpr char const* kListContainers = "oblea ps -a --format '{{.Names}}' 2>/dev/null";
+
+inline constexpr char const* kListVolumes = "oblea volume ls -q 2>/dev/null";
+
+// "images", as the function of a script that lists them is called; empty for files.
+[[nodiscard]] char const* offer_name(Offer offer);
 
 struct SpokenCommand {
     std::string words;  // "images", "image ls"

@@ -56,9 +56,9 @@ std::string command_case(SpokenCommand const& spoken, std::vector<Option> const&
             text += " \\\n            " + option_spec(option);
         }
     }
-    char const* const names = offer_of(command) == Offer::images       ? "_oblea_images"
-                              : offer_of(command) == Offer::containers ? "_oblea_containers"
-                                                                       : "_files";
+    Offer const offer = offer_of(command);
+    std::string const names =
+        offer == Offer::files ? "_files" : std::string{"_oblea_"} + offer_name(offer);
     return text + fmt::format(" \\\n            '*:{}:{}' ;;\n",
                               command.operands.empty() ? "argument"
                                                        : escaped(command.operands.back().name),
@@ -109,6 +109,11 @@ _oblea_containers() {{
     names=(${{(f)"$({containers})"}})
     compadd -a names
 }}
+_oblea_volumes() {{
+    local -a names
+    names=(${{(f)"$({volumes})"}})
+    compadd -a names
+}}
 _oblea() {{
     local -a commands
     if (( CURRENT == 2 )); then
@@ -131,6 +136,7 @@ _oblea() {{
 _oblea "$@"
 )SCRIPT",
                        fmt::arg("images", kListImages), fmt::arg("containers", kListContainers),
+                       fmt::arg("volumes", kListVolumes),
                        fmt::arg("first", described(first_words(table))),
                        fmt::arg("groups", zsh_group_cases(table)), fmt::arg("cases", cases));
 }

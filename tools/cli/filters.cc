@@ -12,6 +12,7 @@
 #include <cmath>
 #include <ctime>
 #include <limits>
+#include <regex>
 
 namespace oblea::tools {
 
@@ -321,6 +322,16 @@ Result<bool> match_path(std::string_view pattern, std::string_view text) {
         skip_stars(reachable);
     }
     return reachable.back();
+}
+
+Result<NameMatcher> name_matcher(std::string const& pattern) {
+    try {
+        std::regex const expression{pattern, std::regex::extended};
+        return NameMatcher{
+            [expression](std::string const& name) { return std::regex_search(name, expression); }};
+    } catch (std::regex_error const&) {
+        return fail(Errno::einval, "", fmt::format("invalid filter 'name={}'", pattern));
+    }
 }
 
 }  // namespace oblea::tools

@@ -7,6 +7,7 @@
 #include "store/base/error.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -43,6 +44,10 @@ using Labels = std::map<std::string, std::string>;
 
 // Whether the labels have all that is wanted ("key" or "key=value").
 [[nodiscard]] bool has_labels(Labels const& labels, std::span<std::string const> wanted);
+
+// Of the filter "name": a regular expression that is found anywhere in a name. Errors: EINVAL.
+using NameMatcher = std::function<bool(std::string const&)>;
+Result<NameMatcher> name_matcher(std::string const& pattern);
 
 // Go's durations: "1h30m", "1.5h", "300ms"; nothing for what is none.
 [[nodiscard]] std::optional<double> parse_duration(std::string_view text);

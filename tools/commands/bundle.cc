@@ -5,7 +5,10 @@
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/run_options.h"
+#include "tools/container/container_volumes.h"
+#include "tools/container/fill_volumes.h"
 #include "tools/monitor/monitor.h"
+#include "tools/monitor/remove.h"
 #include "tools/mount/mount_image.h"
 #include "tools/mount/user_namespace.h"
 
@@ -25,9 +28,13 @@ struct BundleOptions {
     RunOptions run;
 };
 
-Result<std::string> config_for(Container const& container, std::string const& root, Rights rights) {
+Result<std::string> config_for(store::Store const& store, Container const& container,
+                               std::string const& root, Rights rights) {
     auto const opened = OBLEA_TRY(sys::open(root, O_RDONLY | O_DIRECTORY));
-    RunConfig const config = OBLEA_TRY(run_config_of(container));
+    RunConfig config = OBLEA_TRY(run_config_of(container));
+    OBLEA_TRY(fill_volumes(store, config, {.root = opened, .ids = container.owner_ids}));
+    auto const volumes = OBLEA_TRY(volume_binds(store, config));
+    config.binds.insert(config.binds.end(), volumes.begin(), volumes.end());
     std::string const passwd = OBLEA_TRY(read_in_root(opened, "etc/passwd"));
     std::string const group = OBLEA_TRY(read_in_root(opened, "etc/group"));
     Identity const identity = OBLEA_TRY(resolve_user(config.user, passwd, group));
@@ -65,14 +72,14 @@ Result<int> bundle(Context& context, BundleOptions const& options) {
     }
     auto const made = [&]() -> Status {
         OBLEA_TRY(mount_image(store, mount));
-        std::string const text = OBLEA_TRY(config_for(container, root, rights));
+        std::string const text = OBLEA_TRY(config_for(store, container, root, rights));
         return sys::replace_file(AT_FDCWD, (folder + "/config.json").c_str(), text, 0644,
                                  sys::Sync::no);
     }();
     if (!made.has_value()) {
         // What is mounted keeps it from being removed.
         static_cast<void>(unmount_by(store, root, fs::Lazy::yes));
-        static_cast<void>(remove_container(store, container));
+        static_cast<void>(remove_unused(store, container, {.volumes = UnnamedVolumes::remove}));
         return std::unexpected<Error>(made.error());
     }
     context.line(container.name);

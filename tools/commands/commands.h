@@ -69,6 +69,11 @@ Command publish_command();
 Command verify_command();
 Command verify_signature_command();
 Command version_command();
+Command volume_create_command();
+Command volume_inspect_command();
+Command volume_ls_command();
+Command volume_prune_command();
+Command volume_rm_command();
 Command wait_command();
 Command which_command();
 

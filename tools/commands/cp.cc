@@ -4,13 +4,18 @@
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/container/container_view.h"
+#include "tools/container/container_volumes.h"
 #include "tools/container/copy_tree.h"
+#include "tools/monitor/monitor.h"
+#include "tools/monitor/own_root.h"
 #include "tools/mount/private_mounts.h"
 #include "tools/output/human.h"
 
 #include <fmt/format.h>
+#include <linux/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
@@ -189,6 +194,43 @@ Result<std::uint64_t> copy(Source& source, OpenTarget const& target, UnpackWish:
     return bytes;
 }
 
+std::vector<BindMount> in_order(std::vector<BindMount> binds) {
+    std::ranges::stable_sort(
+        binds, {}, [](BindMount const& one) { return std::ranges::count(one.target, '/'); });
+    return binds;
+}
+
+// As what runs in it sees it, with volumes and what else is shown there: in a mount namespace of
+// this process's own.
+Result<UniqueFd> open_shown(ContainerView const& view) {
+    if (view.container.run.empty()) {
+        return sys::duplicate(view.root);
+    }
+    RunConfig const config = OBLEA_TRY(run_config_of(view.container));
+    std::vector<BindMount> shown = OBLEA_TRY(volume_binds(view.store, config));
+    shown.insert(shown.end(), config.binds.begin(), config.binds.end());
+    if (shown.empty()) {
+        return sys::duplicate(view.root);
+    }
+    OBLEA_TRY(enter_mount_namespace());
+    UniqueFd root = OBLEA_TRY(sys::open(view.path, O_RDONLY | O_DIRECTORY));
+    for (BindMount const& bind : in_order(std::move(shown))) {
+        bool const read_only = bind.access == BindMount::Access::read_only;
+        OBLEA_TRY(with_context(
+            mount_in_root(root, {.target = bind.target,
+                                 .type = {},
+                                 .source = bind.source,
+                                 .flags = read_only ? std::uint64_t{MOUNT_ATTR_RDONLY} : 0,
+                                 .data = {}}),
+            [&] { return bind.target; }));
+    }
+    return root;
+}
+
+// Including what is mounted there.
+constexpr store::FolderTarOptions kShown{
+    .latest = {}, .owner = {}, .mounted = store::FolderTarOptions::Mounted::included};
+
 Result<Source> find_inside(UniqueFd const& root, CopyEnd const& from, CpOptions const& options) {
     auto source = find_source(open_inside(root), from.path, options.follow);
     if (!source.has_value() && source.error().code == Errno::enoent) {
@@ -201,18 +243,18 @@ Result<Source> find_inside(UniqueFd const& root, CopyEnd const& from, CpOptions 
 
 Result<std::string> copy_out(ContainerView const& view, CopyEnd const& from, CopyTarget const& to,
                              CpOptions const& options) {
-    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    UniqueFd const root = OBLEA_TRY(open_shown(view));
     Source source = OBLEA_TRY(find_inside(root, from, options));
     OpenTarget const target{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = to};
     auto const owners = options.archive ? UnpackWish::Owners::kept : UnpackWish::Owners::caller;
-    return std::to_string(OBLEA_TRY(copy(source, target, owners, {})));
+    return std::to_string(OBLEA_TRY(copy(source, target, owners, kShown)));
 }
 
 Result<std::string> stream_out(ContainerView const& view, CopyEnd const& from,
                                CpOptions const& options) {
-    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    UniqueFd const root = OBLEA_TRY(open_shown(view));
     Source source = OBLEA_TRY(find_inside(root, from, options));
-    auto const tar = tar_of(std::move(source.folder), source.what.name, {});
+    auto const tar = tar_of(std::move(source.folder), source.what.name, kShown);
     std::vector<std::byte> buffer(base::kLargeBufferBytes);
     for (;;) {
         std::size_t const count = OBLEA_TRY(tar->read(buffer));
@@ -225,7 +267,7 @@ Result<std::string> stream_out(ContainerView const& view, CopyEnd const& from,
 
 Result<std::string> copy_in(ContainerView const& view, CopySource const& from, CopyEnd const& to,
                             CpOptions const& options) {
-    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    UniqueFd const root = OBLEA_TRY(open_shown(view));
     Source source{.folder = OBLEA_TRY(sys::duplicate(view.extra)), .what = from};
     OpenTarget const target = OBLEA_TRY(find_target(open_inside(root), to.path));
     store::FolderTarOptions tar;
@@ -236,7 +278,7 @@ Result<std::string> copy_in(ContainerView const& view, CopySource const& from, C
 }
 
 Result<std::string> stream_in(ContainerView const& view, CopyEnd const& to) {
-    UniqueFd const root = OBLEA_TRY(sys::duplicate(view.root));
+    UniqueFd const root = OBLEA_TRY(open_shown(view));
     OpenTarget const target = OBLEA_TRY(find_target(open_inside(root), to.path));
     if (target.what.kind != CopyTarget::Kind::folder) {
         return fail(
@@ -309,7 +351,8 @@ Command cp_command() {
         .summary = "Copy files between a container and the machine",
         .description =
             "One side is CONTAINER:PATH, the other a path of the machine, or - for a tar on "
-            "standard input or output. The container may be running or not. A folder is copied "
+            "standard input or output. The container may be running or not; its volumes are part "
+            "of it. A folder is copied "
             "into a folder that exists, else under the new name; SOURCE/. copies what is in it.\n\n"
             "What is copied in belongs to root, and what is copied out to you, unless --archive is "
             "given.",

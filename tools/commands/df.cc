@@ -4,6 +4,8 @@
 #include "store/image/reference.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
+#include "tools/container/container_volumes.h"
+#include "tools/mount/user_namespace.h"
 #include "tools/output/human.h"
 #include "tools/output/table.h"
 
@@ -28,9 +30,37 @@ std::string name_of(store::DiskUse::OfImage const& image) {
     return reference.has_value() ? reference->familiar() : image.names.front();
 }
 
+// What containers of an ordinary user wrote may belong to subordinate ids, and be closed to the
+// user.
+Result<store::DiskUse> measure(store::Store const& store) {
+    auto use = store::measure_disk_use(store);
+    if (!use.has_value() && use.error().code == Errno::eacces) {
+        OBLEA_TRY(enter_user_namespace());
+        return store::measure_disk_use(store);
+    }
+    return use;
+}
+
+struct VolumesUse {
+    std::uint64_t bytes = 0;
+    std::uint64_t unused_bytes = 0;
+};
+
+VolumesUse add_up(std::vector<store::DiskUse::OfVolume> const& volumes, VolumeUses const& uses) {
+    VolumesUse sum;
+    for (auto const& volume : volumes) {
+        bool const used = uses.contains(volume.name);
+        sum.bytes += volume.bytes;
+        sum.unused_bytes += used ? 0 : volume.bytes;
+    }
+    return sum;
+}
+
 Result<int> show_disk_use(Context& context, DfOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    auto const use = OBLEA_TRY(store::measure_disk_use(store));
+    auto const uses = OBLEA_TRY(volume_uses(store));
+    auto const use = OBLEA_TRY(measure(store));
+    VolumesUse const volumes = add_up(use.volumes, uses);
     auto const size = [&](std::uint64_t bytes) {
         return options.bytes ? std::to_string(bytes) : human_size_exact(bytes);
     };
@@ -40,10 +70,13 @@ Result<int> show_disk_use(Context& context, DfOptions const& options) {
         {"Images, unique", std::to_string(use.images.size()), size(use.unique_bytes), none});
     table.add_row({"Images, shared", "", size(use.shared_bytes), none});
     table.add_row({"Containers", std::to_string(use.containers), size(use.container_bytes), none});
+    table.add_row({"Local Volumes", std::to_string(use.volumes.size()), size(volumes.bytes),
+                   size(volumes.unused_bytes)});
     table.add_row({"Held by mounts and containers", "", size(use.held_bytes), none});
     table.add_row({"Unused", "", size(use.garbage_bytes), size(use.garbage_bytes)});
     table.add_row({"The store itself", "", size(use.own_bytes), none});
-    table.add_row({"Total", "", size(use.total_bytes), size(use.garbage_bytes)});
+    table.add_row(
+        {"Total", "", size(use.total_bytes), size(use.garbage_bytes + volumes.unused_bytes)});
     context.print(table.render());
     if (options.verbose) {
         Table images{{"IMAGE", "UNIQUE", "SHARED"}};
@@ -52,6 +85,15 @@ Result<int> show_disk_use(Context& context, DfOptions const& options) {
         }
         context.line("");
         context.print(images.render());
+        Table each{{"VOLUME NAME", "LINKS", "SIZE"}};
+        for (auto const& volume : use.volumes) {
+            auto const users = uses.find(volume.name);
+            each.add_row({volume.name,
+                          std::to_string(users == uses.end() ? 0 : users->second.size()),
+                          size(volume.bytes)});
+        }
+        context.line("");
+        context.print(each.render());
     }
     if (use.garbage_bytes != 0) {
         context.note("'oblea gc' frees what is unused");
@@ -70,13 +112,16 @@ Command df_command() {
         .summary = "Show what takes the space of the store",
         .description =
             "Blocks on disk, each counted once, so that the lines add up to what 'du' shows of the "
-            "store: what one image alone needs, what several share, containers, what is held "
-            "though "
-            "its image is gone, and what 'oblea gc' would free.",
+            "store: what one image alone needs, what several share, containers, volumes (those "
+            "that "
+            "no container uses, 'oblea volume prune -a' would free), what is held though its image "
+            "is gone, and what 'oblea gc' would free.",
         .operands = {},
         .options = {{.names = "-v,--verbose",
                      .value_name = "",
-                     .help = "Each image too: what its removal frees, and what it shares",
+                     .help =
+                         "Each image too, with what its removal frees and what it shares, and each "
+                         "volume",
                      .target = &options->verbose},
                     {.names = "--bytes",
                      .value_name = "",

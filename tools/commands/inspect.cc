@@ -4,6 +4,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/registry_commands.h"
 #include "tools/container/inspect_container.h"
+#include "tools/container/volume_rows.h"
 #include "tools/images/inspect_image.h"
 #include "tools/registry/pull_image.h"
 #include "tools/template/rows.h"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr int kTemplateExit = 64;  // docker's, of a template that cannot be parsed
 
-enum class Inspected { any, image, container };
+enum class Inspected { any, image, container, volume };
 
 struct InspectOptions {
     std::vector<std::string> names;
@@ -41,20 +42,22 @@ Inspected kind_of(Inspected kind, std::string const& type) {
     if (type.empty()) {
         return kind;
     }
-    return type == "image" ? Inspected::image : Inspected::container;
+    return type == "image"    ? Inspected::image
+           : type == "volume" ? Inspected::volume
+                              : Inspected::container;
 }
 
-// What `typed` names, containers first; nothing when there is none.
+// What `typed` names, containers first, volumes last; nothing when there is none.
 Result<std::optional<ordered_json>> find_object(store::Store const& store, std::string const& typed,
                                                 Wanted const& wanted) {
     Inspected const kind = wanted.kind;
-    if (kind != Inspected::image) {
+    if (kind == Inspected::any || kind == Inspected::container) {
         auto const container = OBLEA_TRY(find_container(store, typed));
         if (container.has_value()) {
             return std::optional{OBLEA_TRY(describe_container(store, *container, wanted.size))};
         }
     }
-    if (kind != Inspected::container) {
+    if (kind == Inspected::any || kind == Inspected::image) {
         auto const images = OBLEA_TRY(store.images());
         auto const image = images.resolve(typed);
         if (image.has_value()) {
@@ -66,17 +69,26 @@ Result<std::optional<ordered_json>> find_object(store::Store const& store, std::
             return std::unexpected<Error>(image.error());
         }
     }
+    if (kind == Inspected::any || kind == Inspected::volume) {
+        auto const volume = OBLEA_TRY(find_volume(store, typed));
+        if (volume.has_value()) {
+            return std::optional{describe_volume(store, *volume)};
+        }
+    }
     return std::optional<ordered_json>{};
+}
+
+std::string not_there(Inspected kind, std::string const& typed) {
+    return kind == Inspected::volume      ? "get " + typed + ": no such volume"
+           : kind == Inspected::container ? "No such container: " + typed
+                                          : "No such object: " + typed;
 }
 
 Result<ordered_json> inspect_one(store::Store const& store, std::string const& typed,
                                  Wanted const& wanted) {
     auto found = OBLEA_TRY(find_object(store, typed, wanted));
     if (!found.has_value()) {
-        return fail(
-            Errno::enoent, "",
-            (wanted.kind == Inspected::container ? "No such container: " : "No such object: ") +
-                typed);
+        return fail(Errno::enoent, "", not_there(wanted.kind, typed));
     }
     return *std::move(found);
 }
@@ -212,36 +224,52 @@ Result<int> inspect_by(Context& context, InspectOptions const& options, Find con
     return errors.empty() ? exit_code::kSuccess : exit_code::kFailure;
 }
 
+struct KindWords {
+    std::string command;
+    std::string things;
+    std::string operand;
+    std::string example;  // a name
+    std::string field;
+    Command::Section section;
+};
+
+KindWords words_of(Inspected kind) {
+    using Section = Command::Section;
+    switch (kind) {
+    case Inspected::image:
+        return {"image inspect", "images", "IMAGE", "debian", "Id", Section::images};
+    case Inspected::container:
+        return {"container inspect", "containers", "CONTAINER", "web", "Id", Section::containers};
+    case Inspected::volume:
+        return {"volume inspect", "volumes", "VOLUME", "data", "Mountpoint", Section::containers};
+    case Inspected::any:
+        break;
+    }
+    return {"inspect", "images, containers and volumes", "NAME", "debian", "Id", Section::images};
+}
+
 Command make_command(Inspected kind) {
     auto options = std::make_shared<InspectOptions>();
-    std::string const what = kind == Inspected::any     ? "images and containers"
-                             : kind == Inspected::image ? "images"
-                                                        : "containers";
-    std::string const word = kind == Inspected::any     ? "inspect"
-                             : kind == Inspected::image ? "image inspect"
-                                                        : "container inspect";
-    std::string const operand = kind == Inspected::any     ? "NAME"
-                                : kind == Inspected::image ? "IMAGE"
-                                                           : "CONTAINER";
+    KindWords const words = words_of(kind);
     Command command{
-        .name = word,
+        .name = words.command,
         .aliases = {},
-        .section =
-            kind == Inspected::container ? Command::Section::containers : Command::Section::images,
-        .summary = "Show all that is known of " + what,
+        .section = words.section,
+        .summary = "Show all that is known of " + words.things,
         .description = "As JSON, in docker's shape. What is not there is told at the end, after "
                        "what was found.\n\n"
                        "A format is a Go template over the fields of the JSON.",
-        .operands = {{.name = operand, .help = "Name or id", .target = &options->names}},
+        .operands = {{.name = words.operand, .help = "Name or id", .target = &options->names}},
         .options = {{.names = "-f,--format",
                      .value_name = "FORMAT",
                      .help = "json (on one line), or a Go template",
                      .target = &options->format}},
-        .examples = {{"oblea " + word + " debian", "Everything"},
-                     {"oblea " + word + " -f '{{.Id}}' debian", "Its id only"}},
+        .examples = {{"oblea " + words.command + ' ' + words.example, "Everything"},
+                     {"oblea " + words.command + " -f '{{." + words.field + "}}' " + words.example,
+                      "Only that"}},
         .run = [options, kind](Context& context) { return inspect(context, *options, kind); },
     };
-    if (kind != Inspected::container) {
+    if (kind == Inspected::any || kind == Inspected::image) {
         command.options.push_back({.names = "--remote",
                                    .value_name = "",
                                    .help = "What the registry says of the image: manifest and "
@@ -252,7 +280,7 @@ Command make_command(Inspected kind) {
                                    .help = "With --remote: the image of this platform",
                                    .target = &options->platform});
     }
-    if (kind != Inspected::image) {
+    if (kind == Inspected::any || kind == Inspected::container) {
         command.options.push_back({.names = "-s,--size",
                                    .value_name = "",
                                    .help = "Of containers: SizeRw, what the writable layer holds, "
@@ -262,9 +290,9 @@ Command make_command(Inspected kind) {
     if (kind == Inspected::any) {
         command.options.push_back({.names = "--type",
                                    .value_name = "TYPE",
-                                   .help = "Only an image, or only a container, of that name",
+                                   .help = "Only an image, a container or a volume of that name",
                                    .target = &options->type,
-                                   .choices = {"image", "container"}});
+                                   .choices = {"image", "container", "volume"}});
     }
     return command;
 }
@@ -281,6 +309,10 @@ Command image_inspect_command() {
 
 Command container_inspect_command() {
     return make_command(Inspected::container);
+}
+
+Command volume_inspect_command() {
+    return make_command(Inspected::volume);
 }
 
 }  // namespace oblea::tools

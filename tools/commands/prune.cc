@@ -112,6 +112,7 @@ struct SystemPruneOptions {
 
 std::string system_warning(SystemPruneOptions const& options) {
     std::string text = "WARNING! This will remove:\n  - all stopped containers\n";
+    text += options.volumes ? "  - all anonymous volumes not used by at least one container\n" : "";
     text += options.all ? "  - all images without at least one container associated to them\n"
                         : "  - all dangling images\n";
     text += "  - what nothing in the store needs any more\n";
@@ -126,16 +127,24 @@ std::string system_warning(SystemPruneOptions const& options) {
 
 Result<int> prune_system(Context& context, SystemPruneOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    OBLEA_TRY(Filters::parse(options.filters, {"label", "label!", "until"}));
+    Filters const filters =
+        OBLEA_TRY(Filters::parse(options.filters, {"label", "label!", "until"}));
+    if (options.volumes && filters.has("until")) {
+        return fail(Errno::einval, "", "the \"until\" filter is not supported with \"--volumes\"");
+    }
     if (!options.force && !confirm(context, system_warning(options))) {
         return fail(Errno::ecanceled, "", "system prune has been cancelled");
     }
     Pruned const containers = OBLEA_TRY(prune_containers(context, store, options.filters));
+    // Behind the containers that have used them.
+    Pruned const volumes =
+        options.volumes ? OBLEA_TRY(prune_volumes(context, store, filters, PruneVolumes::unnamed))
+                        : Pruned{};
     Pruned const images =
         OBLEA_TRY(prune_images(context, store, options.filters,
                                options.all ? PruneWhich::all_unused : PruneWhich::nameless));
-    print_reclaimed(context, containers.bytes + images.bytes);
-    return std::max(containers.status, images.status);
+    print_reclaimed(context, containers.bytes + volumes.bytes + images.bytes);
+    return std::max({containers.status, volumes.status, images.status});
 }
 
 }  // namespace
@@ -220,7 +229,7 @@ Command system_prune_command() {
                      .target = &options->force},
                     {.names = "--volumes",
                      .value_name = "",
-                     .help = "For docker's sake: there are no volumes to remove",
+                     .help = "Volumes without a name that no container uses, too",
                      .target = &options->volumes},
                     {.names = "--filter",
                      .value_name = "KEY=VALUE",

@@ -71,7 +71,7 @@ Command ps_command() {
             "Filters: ancestor=IMAGE, before=CONTAINER, since=CONTAINER, exited=STATUS, id=ID, "
             "label=KEY[=VALUE], name=PATTERN, network=NAME, publish=PORT, expose=PORT, "
             "health=STATE, "
-            "status=STATUS, volume=PATH.\n\n"
+            "status=STATUS, volume=NAME or PATH.\n\n"
             "A format is a Go template over .ID, .Names, .Image, .Command, .CreatedAt, "
             ".RunningFor, .Ports, .State, .Status, .Size, .Labels, .Mounts, .Networks and .Label "
             "\"KEY\"; 'table TEMPLATE' gives it a heading, 'json' prints one object a line. The "

@@ -25,11 +25,12 @@ struct RmOptions {
 
 Result<int> remove(Context& context, RmOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
-    EndFirst const end = options.force ? EndFirst::yes : EndFirst::no;
+    Removal const how{.end = options.force ? EndFirst::yes : EndFirst::no,
+                      .volumes = options.volumes ? UnnamedVolumes::remove : UnnamedVolumes::keep};
     Force const force = options.force ? Force::yes : Force::no;
     return for_each_name(context, options.names, force, [&](std::string const& name) -> Status {
         Container const container = OBLEA_TRY(need_container(store, name));
-        OBLEA_TRY(remove_unused(store, container, end));
+        OBLEA_TRY(remove_unused(store, container, how));
         context.line(name);
         return {};
     });
@@ -69,7 +70,7 @@ Result<Pruned> prune_containers(Context const& context, store::Store const& stor
             continue;
         }
         ContainerSize const size = OBLEA_TRY(container_size(store, row.container));
-        auto const removed = remove_unused(store, row.container, EndFirst::no);
+        auto const removed = remove_unused(store, row.container, {});
         if (!removed.has_value()) {
             context.error(removed.error());
             pruned.status = exit_code::kFailure;
@@ -91,8 +92,8 @@ Command rm_command() {
         .aliases = {"container rm", "container remove"},
         .section = Command::Section::containers,
         .summary = "Remove containers, with all that was written to them",
-        .description = "The image stays. With several names, those that cannot be removed do not "
-                       "keep the others.",
+        .description = "The image stays, and so do volumes, but for --volumes. With several names, "
+                       "those that cannot be removed do not keep the others.",
         .operands = {{.name = "CONTAINER", .help = "Name or id", .target = &options->names}},
         .options = {{.names = "-f,--force",
                      .value_name = "",
@@ -100,7 +101,7 @@ Command rm_command() {
                      .target = &options->force},
                     {.names = "-v,--volumes",
                      .value_name = "",
-                     .help = "For docker's sake: there are no volumes to remove",
+                     .help = "Remove its volumes that nobody named, too",
                      .target = &options->volumes}},
         .examples = {{"oblea rm web", "Drop the container web"},
                      {"oblea rm $(oblea ps -aq)", "Drop all that do not run"}},

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // `create`, `run`, `start` and `attach`.
+#include "store/base/sys.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/run_options.h"
 #include "tools/container/container_state.h"
+#include "tools/container/container_view.h"
+#include "tools/container/fill_volumes.h"
 #include "tools/monitor/attach.h"
 #include "tools/monitor/monitor.h"
+#include "tools/monitor/remove.h"
 #include "tools/monitor/runtime.h"
 #include "tools/monitor/wire.h"
 
@@ -85,15 +89,36 @@ Result<int> run(Context& context, RunCommandOptions const& options) {
         // The monitor removes it, unless there was none.
         auto const left = find_container(store, container.id);
         if (left.has_value() && left->has_value()) {
-            static_cast<void>(remove_container(store, container));
+            static_cast<void>(remove_unused(store, container, {.volumes = UnnamedVolumes::remove}));
         }
     }
     return ended;
 }
 
+// A container that runs does it itself; one that is only made may be there for its volumes.
+Status fill_its_volumes(store::Store const& store, Container const& container) {
+    RunConfig const config = OBLEA_TRY(run_config_of(container));
+    if (config.volumes.empty()) {
+        return {};
+    }
+    auto const filled =
+        look_into(store, container, -1, [&](ContainerView const& view) -> Result<std::string> {
+            base::UniqueFd const root = OBLEA_TRY(base::sys::duplicate(view.root));
+            OBLEA_TRY(
+                fill_volumes(view.store, config, {.root = root, .ids = view.container.owner_ids}));
+            return std::string{"filled"};
+        });
+    return filled.has_value() ? Status{} : Status{std::unexpected<Error>(filled.error())};
+}
+
 Result<int> create(Context& context, RunOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     Container const container = OBLEA_TRY(make_container(context, store, options));
+    auto const filled = fill_its_volumes(store, container);
+    if (!filled.has_value()) {
+        static_cast<void>(remove_unused(store, container, {.volumes = UnnamedVolumes::remove}));
+        return std::unexpected<Error>(filled.error());
+    }
     context.line(container.id);
     return exit_code::kSuccess;
 }
@@ -223,7 +248,7 @@ Command run_command() {
             "process, mount, host name and IPC namespaces of its own. The network is the "
             "machine's, unless ports are published or --network none is given.\n\n"
             "A small process for each running container keeps its log and exit status; there is no "
-            "daemon. Volumes that the image names are part of the writable layer.\n\n"
+            "daemon. Volumes, of the image too, are as docker's ('oblea help volume create').\n\n"
             "The exit status is the command's; 125 when oblea itself fails, 126 when the command "
             "cannot be executed, 127 when it is not found.",
         .operands = run_operands(options->run),

@@ -5,6 +5,7 @@
 #include "store/base/sys.h"
 #include "store/image/reference.h"
 #include "tools/commands/verify_option.h"
+#include "tools/container/container_volumes.h"
 #include "tools/container/mount_options.h"
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/published_ports.h"
@@ -45,26 +46,26 @@ std::string absolute_source(std::string const& source) {
 }
 
 // What does not exist is made, as docker does.
-Result<BindMount> volume(std::string const& typed) {
+Status add_volume(RunConfig& config, std::string const& typed) {
     std::string text = typed;
     if (auto const colon = text.find(':'); colon != std::string::npos) {
         text = absolute_source(text.substr(0, colon)) + text.substr(colon);
     }
-    BindMount bind = OBLEA_TRY(parse_bind_mount(text));
-    if (!sys::fstatat(AT_FDCWD, bind.source.c_str(), 0).has_value()) {
-        OBLEA_TRY(sys::mkdir_all(bind.source, 0755));
-    }
-    return bind;
-}
-
-// Unlike a volume's, its source must be there.
-Status add_mount(RunConfig& config, std::string const& typed) {
-    AskedMount asked = OBLEA_TRY(parse_mount_option(typed));
-    if (auto* const tmpfs = std::get_if<TmpfsMount>(&asked)) {
-        config.tmpfs.push_back(std::move(*tmpfs));
+    AskedMount asked = OBLEA_TRY(parse_volume_option(text));
+    if (auto* const named = std::get_if<VolumeMount>(&asked)) {
+        config.volumes.push_back(std::move(*named));
         return {};
     }
     BindMount bind = std::get<BindMount>(std::move(asked));
+    if (!sys::fstatat(AT_FDCWD, bind.source.c_str(), 0).has_value()) {
+        OBLEA_TRY(sys::mkdir_all(bind.source, 0755));
+    }
+    config.binds.push_back(std::move(bind));
+    return {};
+}
+
+// Unlike with --volume, the source of a bind must be there.
+Result<BindMount> existing_source(BindMount bind) {
     bind.source = absolute_source(bind.source);
     if (!bind.source.starts_with('/')) {
         return fail(Errno::einval, "",
@@ -77,7 +78,18 @@ Status add_mount(RunConfig& config, std::string const& typed) {
                     "invalid mount config for type \"bind\": bind source path does not exist: " +
                         bind.source);
     }
-    config.binds.push_back(std::move(bind));
+    return bind;
+}
+
+Status add_mount(RunConfig& config, std::string const& typed) {
+    AskedMount asked = OBLEA_TRY(parse_mount_option(typed));
+    if (auto* const tmpfs = std::get_if<TmpfsMount>(&asked)) {
+        config.tmpfs.push_back(std::move(*tmpfs));
+    } else if (auto* const volume = std::get_if<VolumeMount>(&asked)) {
+        config.volumes.push_back(std::move(*volume));
+    } else {
+        config.binds.push_back(OBLEA_TRY(existing_source(std::get<BindMount>(std::move(asked)))));
+    }
     return {};
 }
 
@@ -96,7 +108,7 @@ Result<RunRequest> request_of(RunOptions const& options) {
     RunConfig& plain = request.plain;
     plain.hostname = options.hostname;
     for (std::string const& one : options.volumes) {
-        plain.binds.push_back(OBLEA_TRY(volume(one)));
+        OBLEA_TRY(add_volume(plain, one));
     }
     for (std::string const& one : options.mounts) {
         OBLEA_TRY(add_mount(plain, one));
@@ -151,13 +163,15 @@ Result<Container> make_without_file(Context const& context, store::Store const& 
     }
     RunConfig run = OBLEA_TRY(plan_run_config(*config, std::move(request)));
     OBLEA_TRY(choose_host_ports(run.ports));
+    OBLEA_TRY(name_volumes(run));
     OwnerIds const ids = mounted_by == MountedBy::monitor ? OBLEA_TRY(owner_ids_in_private())
                                                           : OBLEA_TRY(owner_ids_here());
     return create_container(store, {.name = options.name,
                                     .image = *source.known,
                                     .image_name = image,
                                     .owner_ids = ids,
-                                    .run = encode_run_config(run).dump()});
+                                    .run = encode_run_config(run).dump(),
+                                    .volumes = volumes_wanted(run)});
 }
 
 }  // namespace
@@ -205,13 +219,15 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .help = "User inside, by name or number",
          .target = &options.user},
         {.names = "-v,--volume",
-         .value_name = "DIR:TARGET[:ro]",
-         .help = "Show a folder or file of the machine inside",
+         .value_name = "[SOURCE:]TARGET[:ro]",
+         .help =
+             "Show a folder or file of the machine inside, or a volume: SOURCE is its name, and "
+             "without it it has none",
          .target = &options.volumes},
         {.names = "--mount",
          .value_name = "type=TYPE,target=DIR[,...]",
-         .help = "The same in docker's longer form, with source=DIR and readonly for type=bind; "
-                 "tmpfs-size=SIZE and tmpfs-mode=MODE for type=tmpfs",
+         .help = "The same in docker's longer form, with source=DIR and readonly for type=bind and "
+                 "type=volume; volume-nocopy; tmpfs-size=SIZE and tmpfs-mode=MODE for type=tmpfs",
          .target = &options.mounts},
         {.names = "--tmpfs",
          .value_name = "DIR[:OPTIONS]",

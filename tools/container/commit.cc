@@ -83,6 +83,11 @@ Result<json> image_config_of(Parent const& parent, std::optional<RunConfig> cons
         config["User"] = run->user;
         config["WorkingDir"] = run->workdir;
         config["Labels"] = run->labels;
+        for (VolumeMount const& volume : run->volumes) {
+            if (volume.named == VolumeMount::Named::by_nobody) {
+                config["Volumes"][volume.target] = json::object();
+            }
+        }
         // What says nothing is left out, as the image has it.
         for (char const* key : {"Cmd", "Entrypoint", "User", "WorkingDir", "Labels"}) {
             if (config[key].empty() || config[key] == "") {

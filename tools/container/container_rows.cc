@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <regex>
 
 namespace oblea::tools {
 namespace {
@@ -24,6 +23,7 @@ using templates::Value;
 
 constexpr std::size_t kIdWidth = 12;
 constexpr std::size_t kCommandWidth = 20;
+constexpr std::size_t kMountWidth = 15;
 constexpr char const* kHealth = "none";  // nobody checks it
 
 std::string joined(std::vector<std::string> const& words, char const* separator) {
@@ -112,14 +112,25 @@ std::string labels_text(ContainerRow const& row) {
     return joined(list, ",");
 }
 
-std::string mounts_text(ContainerRow const& row) {
+std::string mounts_text(ContainerRow const& row, RowOptions::Truncate truncate) {
     std::vector<std::string> list;
+    auto const add = [&](std::string const& name) {
+        bool const cut = truncate == RowOptions::Truncate::yes;
+        list.push_back(cut ? cut_to_width(name, kMountWidth) : name);
+    };
     if (row.run.has_value()) {
         for (BindMount const& bind : row.run->binds) {
-            list.push_back(bind.source);
+            add(bind.source);
+        }
+        for (VolumeMount const& volume : row.run->volumes) {
+            add(volume.name);
         }
     }
     return joined(list, ",");
+}
+
+std::size_t volume_count(ContainerRow const& row) {
+    return row.run.has_value() ? row.run->volumes.size() : 0;
 }
 
 // Docker's way: arguments with spaces in single quotes, whatever else they have.
@@ -153,8 +164,8 @@ Record record_of(store::Store const& store, store::Images const& images, Contain
     record.set("State", status_name(row.state.status));
     record.set("Status", status_text(row.state, options.now));
     record.set("Labels", labels_text(row));
-    record.set("Mounts", mounts_text(row));
-    record.set("LocalVolumes", "0");
+    record.set("Mounts", mounts_text(row, options.truncate));
+    record.set("LocalVolumes", std::to_string(volume_count(row)));
     record.set("Networks", network_name(row));
     record.set("HealthStatus", kHealth);
     record.fields["Size"] = [&store, &container]() -> Result<Value> {
@@ -199,18 +210,6 @@ bool any_of(std::vector<std::string> const& values,
     return values.empty() || std::ranges::any_of(values, holds);
 }
 
-Result<std::function<bool(std::string const&)>> name_matcher(std::string const& pattern) {
-    try {
-        std::regex const expression{pattern, std::regex::extended};
-        // In docker a name begins with a slash, and people write "^/web$".
-        return std::function<bool(std::string const&)>{[expression](std::string const& name) {
-            return std::regex_search(name, expression) || std::regex_search('/' + name, expression);
-        }};
-    } catch (std::regex_error const&) {
-        return fail(Errno::einval, "", fmt::format("invalid filter 'name={}'", pattern));
-    }
-}
-
 // Whether the container was made from what `typed` names, or from what was built on it. An image
 // that is gone is known by what the container says of it.
 bool is_ancestor(store::Images const& images, std::string const& typed, ContainerRow const& row) {
@@ -246,9 +245,13 @@ bool has_port(std::string const& typed, ContainerRow const& row,
 }
 
 bool has_volume(std::string const& typed, ContainerRow const& row) {
-    return row.run.has_value() && std::ranges::any_of(row.run->binds, [&](BindMount const& one) {
-               return one.source == typed || one.target == typed;
-           });
+    return row.run.has_value() &&
+           (std::ranges::any_of(
+                row.run->binds,
+                [&](BindMount const& one) { return one.source == typed || one.target == typed; }) ||
+            std::ranges::any_of(row.run->volumes, [&](VolumeMount const& one) {
+                return one.name == typed || one.target == typed;
+            }));
 }
 
 constexpr std::array kStatuses{"created", "restarting", "running", "removing",
@@ -313,7 +316,7 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                                               std::span<std::string const> words) {
     Filters const filters = OBLEA_TRY(Filters::parse(words, filter_keys()));
     OBLEA_TRY(check_statuses(filters.of("status")));
-    std::vector<std::function<bool(std::string const&)>> names;
+    std::vector<NameMatcher> names;
     for (std::string const& pattern : filters.of("name")) {
         names.push_back(OBLEA_TRY(name_matcher(pattern)));
     }
@@ -339,7 +342,11 @@ Result<std::vector<ContainerRow>> filter_rows(store::Store const& store,
                    [&](std::string const& id) { return container.id.starts_with(id); }) &&
             (names.empty() ||
              std::ranges::any_of(names,
-                                 [&](auto const& match) { return match(container.name); })) &&
+                                 // In docker a name begins with a slash, and people write "^/web$".
+                                 [&](NameMatcher const& matches) {
+                                     return matches(container.name) ||
+                                            matches('/' + container.name);
+                                 })) &&
             any_of(filters.of("exited"),
                    [&](std::string const& code) {
                        return exited && code == std::to_string(row.state.exit_code);

@@ -83,14 +83,17 @@ Result<std::uint64_t> bytes_as_root_of_namespace(std::string const& path) {
 
 }  // namespace
 
-Result<ContainerSize> container_size(store::Store const& store, Container const& container) {
-    std::string const upper = container.folder() + "/upper";
-    ContainerSize size;
-    auto own = bytes_at(store.root(), upper);
-    if (!own.has_value() && own.error().code == Errno::eacces) {
-        own = bytes_as_root_of_namespace(store.path() + '/' + upper);
+Result<std::uint64_t> contents_bytes(store::Store const& store, std::string const& path) {
+    auto bytes = bytes_at(store.root(), path);
+    if (!bytes.has_value() && bytes.error().code == Errno::eacces) {
+        return bytes_as_root_of_namespace(store.path() + '/' + path);
     }
-    size.own = OBLEA_TRY(std::move(own));
+    return bytes;
+}
+
+Result<ContainerSize> container_size(store::Store const& store, Container const& container) {
+    ContainerSize size;
+    size.own = OBLEA_TRY(contents_bytes(store, container.folder() + "/upper"));
     auto const images = OBLEA_TRY(store.images());
     if (store::Image const* image = images.find(container.image)) {
         size.image = image->size_bytes;

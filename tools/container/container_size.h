@@ -17,6 +17,10 @@ struct ContainerSize {
 // Forks where parts of the layer belong to subordinate ids.
 Result<ContainerSize> container_size(store::Store const& store, Container const& container);
 
+// Files below a folder of the store, as above; 0 where there is none. Forks where parts of it
+// belong to subordinate ids.
+Result<std::uint64_t> contents_bytes(store::Store const& store, std::string const& path);
+
 // "18B (virtual 72.9MB)", as docker has it.
 std::string size_text(ContainerSize const& size);
 

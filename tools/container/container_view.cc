@@ -23,6 +23,7 @@ Result<std::string> look_at(store::StoreOptions const& store_options, Container 
     return look({.store = store,
                  .container = container,
                  .root = root.get(),
+                 .path = mount_point,
                  .upper = upper.get(),
                  .extra = extra});
 }

@@ -13,9 +13,10 @@ namespace oblea::tools {
 struct ContainerView {
     store::Store const& store;
     Container const& container;
-    int root;   // the root of its tree, open for reading
-    int upper;  // the root of its writable layer, the same
-    int extra;  // the descriptor that look_into() was given
+    int root;                 // the root of its tree, open for reading
+    std::string const& path;  // where that is, for this process
+    int upper;                // the root of its writable layer, the same
+    int extra;                // the descriptor that look_into() was given
 };
 
 // Calls `look` in a child process that sees the tree with the owners that it has: in the namespaces

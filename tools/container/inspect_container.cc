@@ -5,6 +5,7 @@
 #include "tools/container/container_state.h"
 #include "tools/container/run_config.h"
 #include "tools/mount/mount_image.h"
+#include "tools/mount/volumes.h"
 
 #include <fmt/format.h>
 
@@ -35,7 +36,7 @@ ordered_json state_json(ContainerState const& state) {
             {"FinishedAt", or_never(state.finished)}};
 }
 
-ordered_json mounts_json(RunConfig const& run) {
+ordered_json mounts_json(store::Store const& store, RunConfig const& run) {
     ordered_json list = ordered_json::array();
     for (BindMount const& bind : run.binds) {
         bool const writable = bind.access == BindMount::Access::read_write;
@@ -45,6 +46,19 @@ ordered_json mounts_json(RunConfig const& run) {
                         {"Mode", writable ? "" : "ro"},
                         {"RW", writable},
                         {"Propagation", "rprivate"}});
+    }
+    for (VolumeMount const& volume : run.volumes) {
+        bool const writable = volume.access == BindMount::Access::read_write;
+        list.push_back(
+            {{"Type", "volume"},
+             {"Name", volume.name},
+             {"Source",
+              store.path() + '/' + Volume{.name = volume.name, .created = {}, .labels = {}}.data()},
+             {"Destination", volume.target},
+             {"Driver", "local"},
+             {"Mode", writable ? "" : "ro"},
+             {"RW", writable},
+             {"Propagation", ""}});
     }
     for (TmpfsMount const& tmpfs : run.tmpfs) {
         list.push_back({{"Type", "tmpfs"},
@@ -69,6 +83,12 @@ ordered_json ports_json(RunConfig const& run) {
 }
 
 ordered_json config_json(Container const& container, RunConfig const& run) {
+    ordered_json volumes = ordered_json::object();
+    for (VolumeMount const& volume : run.volumes) {
+        if (volume.named == VolumeMount::Named::by_nobody) {
+            volumes[volume.target] = ordered_json::object();
+        }
+    }
     return {{"Hostname", hostname_of(run, container.id)},
             {"User", run.user},
             {"Tty", run.terminal},
@@ -76,6 +96,7 @@ ordered_json config_json(Container const& container, RunConfig const& run) {
             {"Env", run.env},
             {"Cmd", run.command},
             {"Image", container.image_name},
+            {"Volumes", std::move(volumes)},
             {"WorkingDir", run.workdir},
             {"Entrypoint", run.entrypoint},
             {"Labels", run.labels},
@@ -100,6 +121,13 @@ ordered_json host_config_json(RunConfig const& run) {
     for (BindMount const& bind : run.binds) {
         binds.push_back(fmt::format("{}:{}{}", bind.source, bind.target,
                                     bind.access == BindMount::Access::read_only ? ":ro" : ""));
+    }
+    for (VolumeMount const& volume : run.volumes) {
+        if (volume.named == VolumeMount::Named::by_user) {
+            binds.push_back(
+                fmt::format("{}:{}{}", volume.name, volume.target,
+                            volume.access == BindMount::Access::read_only ? ":ro" : ""));
+        }
     }
     ordered_json tmpfs = ordered_json::object();
     for (TmpfsMount const& one : run.tmpfs) {
@@ -159,7 +187,7 @@ Result<ordered_json> describe_container(store::Store const& store, Container con
             {"UpperDir", folder + "/upper"},
             {"WorkDir", folder + "/work"},
             {"MergedDir", mount != mounts.end() ? mount->mount_point : ""}}}}},
-        {"Mounts", mounts_json(run)},
+        {"Mounts", mounts_json(store, run)},
         {"Config", config_json(container, run)},
         {"NetworkSettings", network_json(run, state)}};
     if (size == ShowSize::yes) {

@@ -2,6 +2,8 @@
 #include "tools/container/mount_options.h"
 
 #include "store/image/json_fields.h"
+#include "tools/container/run_config.h"
+#include "tools/mount/volumes.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -17,7 +20,7 @@ namespace {
 
 namespace fields = store::json_fields;
 
-constexpr char const* kTmpfsOwner = "container.json";
+constexpr char const* kOwner = "container.json";
 
 constexpr std::array kFlags{"ro",    "rw",   "suid",   "nosuid", "dev",
                             "nodev", "exec", "noexec", "noatime"};
@@ -80,26 +83,42 @@ std::optional<std::string> tmpfs_size(std::string text) {
     return right ? std::optional{text} : std::nullopt;
 }
 
+// As docker has targets: without "." and "..", and without a slash at the end.
+std::string clean(std::string const& target) {
+    std::string path = std::filesystem::path{target}.lexically_normal().string();
+    while (path.size() > 1 && path.ends_with('/')) {
+        path.pop_back();
+    }
+    return path;
+}
+
 struct MountFields {
     std::string type = "volume";
     std::string source;
     std::string target;
     bool read_only = false;
+    bool no_copy = false;
     std::optional<std::string> size;
     std::optional<std::string> mode;
 };
+
+// "KEY", "KEY=true", "KEY=0".
+Result<bool> truth(std::string const& key, std::optional<std::string> const& value) {
+    bool const yes = !value.has_value() || *value == "true" || *value == "1";
+    if (!yes && *value != "false" && *value != "0") {
+        return fail(Errno::einval, "", fmt::format("invalid value for {}: {}", key, *value));
+    }
+    return yes;
+}
 
 Status set_field(MountFields& asked, std::string const& word) {
     auto const equals = word.find('=');
     std::string const key = word.substr(0, equals);
     bool const has_value = equals != std::string::npos;
     std::string const value = has_value ? word.substr(equals + 1) : "";
-    if (key == "readonly" || key == "ro") {
-        bool const yes = !has_value || value == "true" || value == "1";
-        if (!yes && value != "false" && value != "0") {
-            return fail(Errno::einval, "", fmt::format("invalid value for {}: {}", key, value));
-        }
-        asked.read_only = yes;
+    if (key == "readonly" || key == "ro" || key == "volume-nocopy") {
+        bool const yes = OBLEA_TRY(truth(key, has_value ? std::optional{value} : std::nullopt));
+        (key == "volume-nocopy" ? asked.no_copy : asked.read_only) = yes;
         return {};
     }
     if (!has_value) {
@@ -123,6 +142,12 @@ Status set_field(MountFields& asked, std::string const& word) {
             return fail(Errno::einval, "", fmt::format("invalid value for {}: {}", key, value));
         }
         asked.mode = value;
+    } else if (key == "volume-driver") {
+        if (value != "local" && !value.empty()) {
+            return fail(
+                Errno::einval, "",
+                fmt::format("error looking up volume plugin {0}: plugin \"{0}\" not found", value));
+        }
     } else if (key != "bind-propagation" || (value != "rprivate" && value != "private")) {
         return fail(Errno::einval, "", fmt::format("unexpected key '{}' in '{}'", key, word));
     }
@@ -156,7 +181,75 @@ Result<AskedMount> tmpfs_of(MountFields const& asked) {
     return mount;
 }
 
+Result<VolumeMount> volume_of(MountFields const& asked) {
+    if (!asked.source.empty()) {
+        OBLEA_TRY(check_volume_name(asked.source));
+    }
+    return VolumeMount{.name = asked.source,
+                       .target = clean(asked.target),
+                       .access = asked.read_only ? BindMount::Access::read_only
+                                                 : BindMount::Access::read_write,
+                       .copy = asked.no_copy ? VolumeMount::Copy::no : VolumeMount::Copy::yes,
+                       .named = asked.source.empty() ? VolumeMount::Named::by_nobody
+                                                     : VolumeMount::Named::by_user};
+}
+
+// What belongs to another type than the one that is asked for.
+Status check_fields(MountFields const& asked) {
+    if (asked.type != "tmpfs" && (asked.size.has_value() || asked.mode.has_value())) {
+        return fail(Errno::einval, "",
+                    fmt::format("cannot mix 'tmpfs-*' options with mount type '{}'", asked.type));
+    }
+    if (asked.type != "volume" && asked.no_copy) {
+        return fail(Errno::einval, "",
+                    fmt::format("cannot mix 'volume-*' options with mount type '{}'", asked.type));
+    }
+    return {};
+}
+
+// The modes of "NAME:TARGET:MODE,...".
+Status set_modes(VolumeMount& mount, std::string_view typed, std::string_view modes) {
+    auto const words = words_of(modes);
+    for (std::string const& word : words) {
+        if (word == "ro") {
+            mount.access = BindMount::Access::read_only;
+        } else if (word == "nocopy") {
+            mount.copy = VolumeMount::Copy::no;
+        } else if (word != "rw" && word != "z" && word != "Z") {
+            return fail(
+                Errno::einval, "",
+                fmt::format("invalid volume specification: '{}': invalid mode: {}", typed, word));
+        }
+    }
+    return {};
+}
+
 }  // namespace
+
+Result<AskedMount> parse_volume_option(std::string_view text) {
+    if (text.starts_with('/') && text.find(':') != std::string_view::npos) {
+        return OBLEA_TRY(parse_bind_mount(text));
+    }
+    VolumeMount mount;
+    std::string_view rest = text;
+    if (auto const colon = text.find(':'); colon != std::string_view::npos) {
+        mount.name = text.substr(0, colon);
+        rest = text.substr(colon + 1);
+        OBLEA_TRY(check_volume_name(mount.name));
+    } else {
+        mount.named = VolumeMount::Named::by_nobody;
+    }
+    auto const colon = rest.find(':');
+    mount.target = rest.substr(0, colon);
+    OBLEA_TRY(with_context(check_target("volume", mount.target), [&] {
+        return fmt::format("invalid volume specification: '{}'", text);
+    }));
+    mount.target = clean(mount.target);
+    if (colon != std::string_view::npos) {
+        OBLEA_TRY(set_modes(mount, text, rest.substr(colon + 1)));
+    }
+    return mount;
+}
 
 Result<TmpfsMount> parse_tmpfs_mount(std::string_view text) {
     auto const colon = text.find(':');
@@ -191,20 +284,56 @@ Result<AskedMount> parse_mount_option(std::string_view text) {
     for (std::string const& word : words_of(text)) {
         OBLEA_TRY(set_field(asked, word));
     }
-    if (asked.type == "volume") {
-        return fail(Errno::einval, "",
-                    fmt::format("\"{}\": named volumes do not exist here: write "
-                                "type=bind,source=/FOLDER,target=/TARGET",
-                                text));
-    }
-    if (asked.type != "bind" && asked.type != "tmpfs") {
+    if (asked.type != "bind" && asked.type != "tmpfs" && asked.type != "volume") {
         return std::unexpected(wrong_mount(asked.type, "mount type unknown"));
     }
     OBLEA_TRY(check_target(asked.type, asked.target));
-    if (asked.type == "bind" && (asked.size.has_value() || asked.mode.has_value())) {
-        return fail(Errno::einval, "", "cannot mix 'tmpfs-*' options with mount type 'bind'");
+    OBLEA_TRY(check_fields(asked));
+    if (asked.type == "bind") {
+        return OBLEA_TRY(bind_of(asked));
     }
-    return asked.type == "bind" ? bind_of(asked) : tmpfs_of(asked);
+    if (asked.type == "tmpfs") {
+        return OBLEA_TRY(tmpfs_of(asked));
+    }
+    return OBLEA_TRY(volume_of(asked));
+}
+
+std::vector<VolumeMount> plan_image_volumes(nlohmann::json const& volumes,
+                                            std::set<std::string> targets) {
+    std::vector<VolumeMount> list;
+    for (auto const& [path, nothing] : volumes.items()) {
+        std::string target = clean(path);
+        if (target.starts_with('/') && target != "/" && targets.insert(target).second) {
+            list.push_back(
+                {.name = {}, .target = std::move(target), .named = VolumeMount::Named::by_nobody});
+        }
+    }
+    return list;
+}
+
+nlohmann::json encode_volume(VolumeMount const& mount) {
+    return {{"name", mount.name},
+            {"target", mount.target},
+            {"read_only", mount.access == BindMount::Access::read_only},
+            {"copy", mount.copy == VolumeMount::Copy::yes},
+            {"anonymous", mount.named == VolumeMount::Named::by_nobody}};
+}
+
+Result<VolumeMount> decode_volume(nlohmann::json const& object) {
+    VolumeMount mount;
+    mount.name = OBLEA_TRY(fields::text(object, "name", kOwner));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kOwner));
+    OBLEA_TRY(check_volume_name(mount.name));
+    if (OBLEA_TRY(fields::flag(object, "read_only", kOwner))) {
+        mount.access = BindMount::Access::read_only;
+    }
+    if (!OBLEA_TRY(fields::flag(object, "copy", kOwner))) {
+        mount.copy = VolumeMount::Copy::no;
+    }
+    if (OBLEA_TRY(fields::flag(object, "anonymous", kOwner))) {
+        mount.named = VolumeMount::Named::by_nobody;
+    }
+    return mount;
 }
 
 nlohmann::json encode_tmpfs(TmpfsMount const& mount) {
@@ -213,8 +342,8 @@ nlohmann::json encode_tmpfs(TmpfsMount const& mount) {
 
 Result<TmpfsMount> decode_tmpfs(nlohmann::json const& object) {
     TmpfsMount mount;
-    mount.target = OBLEA_TRY(fields::text(object, "target", kTmpfsOwner));
-    mount.options = OBLEA_TRY(fields::texts(object, "options", kTmpfsOwner));
+    mount.target = OBLEA_TRY(fields::text(object, "target", kOwner));
+    mount.options = OBLEA_TRY(fields::texts(object, "options", kOwner));
     return mount;
 }
 

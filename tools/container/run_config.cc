@@ -93,8 +93,8 @@ std::string port_text(PortMapping const& port) {
                        port.protocol == PortMapping::Protocol::tcp ? "tcp" : "udp");
 }
 
-// One of two mounts in a place could never be seen.
-Status check_mount_points(RunConfig const& config) {
+// Where something is mounted. One of two mounts in a place could never be seen: EINVAL.
+Result<std::set<std::string>> mount_points(RunConfig const& config) {
     std::set<std::string> targets;
     auto const add = [&](std::string target) -> Status {
         while (target.size() > 1 && target.ends_with('/')) {
@@ -108,10 +108,13 @@ Status check_mount_points(RunConfig const& config) {
     for (BindMount const& bind : config.binds) {
         OBLEA_TRY(add(bind.target));
     }
+    for (VolumeMount const& volume : config.volumes) {
+        OBLEA_TRY(add(volume.target));
+    }
     for (TmpfsMount const& tmpfs : config.tmpfs) {
         OBLEA_TRY(add(tmpfs.target));
     }
-    return {};
+    return targets;
 }
 
 std::pair<std::string, std::string> split_at(std::string const& text, char separator) {
@@ -136,6 +139,8 @@ std::vector<std::string> RunConfig::arguments() const {
 json encode_run_config(RunConfig const& config) {
     json binds = json::array();
     std::ranges::transform(config.binds, std::back_inserter(binds), bind_text);
+    json volumes = json::array();
+    std::ranges::transform(config.volumes, std::back_inserter(volumes), encode_volume);
     json ports = json::array();
     std::ranges::transform(config.ports, std::back_inserter(ports), port_text);
     json tmpfs = json::array();
@@ -148,6 +153,7 @@ json encode_run_config(RunConfig const& config) {
                    {"hostname", config.hostname},
                    {"labels", config.labels},
                    {"binds", std::move(binds)},
+                   {"volumes", std::move(volumes)},
                    {"tmpfs", std::move(tmpfs)},
                    {"ports", std::move(ports)},
                    {"network", text_of(config.network)},
@@ -202,6 +208,11 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     if (json const* tmpfs = OBLEA_TRY(fields::array_if(document, "tmpfs", kRunConfig))) {
         for (json const& one : *tmpfs) {
             config.tmpfs.push_back(OBLEA_TRY(decode_tmpfs(one)));
+        }
+    }
+    if (json const* volumes = OBLEA_TRY(fields::array_if(document, "volumes", kRunConfig))) {
+        for (json const& one : *volumes) {
+            config.volumes.push_back(OBLEA_TRY(decode_volume(one)));
         }
     }
     if (document.contains("verify")) {
@@ -274,7 +285,9 @@ Result<BindMount> parse_bind_mount(std::string_view text) {
             mode = comma == std::string_view::npos ? std::string_view{} : mode.substr(comma + 1);
             // z and Z ask for SELinux labels, which these containers need none of.
             if (word != "ro" && word != "rw" && word != "z" && word != "Z") {
-                return fail(Errno::einval, "", fmt::format("\"{}\": invalid mode: {}", text, word));
+                return fail(Errno::einval, "",
+                            fmt::format("invalid volume specification: '{}': invalid mode: {}",
+                                        text, word));
             }
             if (word == "ro") {
                 bind.access = BindMount::Access::read_only;
@@ -283,8 +296,8 @@ Result<BindMount> parse_bind_mount(std::string_view text) {
     }
     if (!bind.source.starts_with('/') || !bind.target.starts_with('/')) {
         return fail(Errno::einval, "",
-                    fmt::format("\"{}\" is no volume: write /FOLDER:/TARGET[:ro]; named volumes "
-                                "do not exist here",
+                    fmt::format("invalid volume specification: '{}': write /FOLDER:/TARGET[:ro], "
+                                "NAME:/TARGET[:ro] or /TARGET",
                                 text));
     }
     return bind;
@@ -477,7 +490,11 @@ Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest requ
     } else if (!config.ports.empty()) {
         config.network = Network::published;
     }
-    OBLEA_TRY(check_mount_points(config));
+    auto targets = OBLEA_TRY(mount_points(config));
+    std::ranges::move(
+        plan_image_volumes(document.value("/config/Volumes"_json_pointer, json::object()),
+                           std::move(targets)),
+        std::back_inserter(config.volumes));
     if (config.remove_at_end && config.restart.kind != RestartPolicy::Kind::no) {
         return fail(Errno::einval, "", "conflicting options: --restart and --rm");
     }

@@ -7,6 +7,7 @@
 #include "tools/container/bind_mount.h"
 #include "tools/container/build_run.h"
 #include "tools/container/tmpfs_mount.h"
+#include "tools/container/volume_mount.h"
 #include "tools/mount/command_plan.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -51,6 +52,7 @@ struct RunConfig {
     std::string hostname;  // empty: the beginning of the id
     std::map<std::string, std::string> labels;
     std::vector<BindMount> binds;
+    std::vector<VolumeMount> volumes;
     std::vector<TmpfsMount> tmpfs;
     std::vector<PortMapping> ports;
     Network network = Network::host;
@@ -107,7 +109,8 @@ Result<std::vector<std::string>> plan_container_environment(EnvironmentSources s
 std::string hostname_of(RunConfig const& config, std::string_view container_id);
 
 // `image_config` are the bytes of the image's config. Without entrypoint and command anywhere it is
-// /bin/sh. Errors: EINVAL.
+// /bin/sh. What the image names as volumes, and nothing else is mounted on, are volumes without a
+// name. Errors: EINVAL.
 Result<RunConfig> plan_run_config(std::string_view image_config, RunRequest request);
 
 }  // namespace oblea::tools

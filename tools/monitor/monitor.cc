@@ -4,6 +4,8 @@
 #include "store/base/sys.h"
 #include "tools/container/bundle.h"
 #include "tools/container/container_state.h"
+#include "tools/container/container_volumes.h"
+#include "tools/container/fill_volumes.h"
 #include "tools/container/frozen.h"
 #include "tools/monitor/build_mounts.h"
 #include "tools/monitor/clients.h"
@@ -148,11 +150,24 @@ private:
                                  .contents = config_.verify ? store::Contents::verified
                                                             : store::Contents::trusted};
         server_ = OBLEA_TRY(serve_privately(store_.options(), mount));
+        OBLEA_TRY(prepare_volumes());
         clients_.emplace(OBLEA_TRY(listen_for_clients(store_, container_)));
         if (config_.build.has_value()) {
             OBLEA_TRY(build_mounts_.make(store_, store_.path() + '/' + container_.folder(),
                                          *config_.build));
         }
+        return {};
+    }
+
+    Status prepare_volumes() {
+        UniqueFd const root =
+            OBLEA_TRY(sys::open(server_->info.mount_point, O_RDONLY | O_DIRECTORY));
+        using Use = ContainerTree::Use;
+        OBLEA_TRY(fill_volumes(store_, config_,
+                               {.root = root,
+                                .ids = container_.owner_ids,
+                                .use = state_.started.empty() ? Use::first : Use::again}));
+        volume_binds_ = OBLEA_TRY(volume_binds(store_, config_));
         return {};
     }
 
@@ -215,7 +230,8 @@ private:
                                           .env = config_.env,
                                           .workdir = config_.workdir}));
         // What a volume brings is only there later: then the runtime is the one to say.
-        bool const brings = !config_.binds.empty() || !build_mounts_.binds().empty();
+        bool const brings =
+            !config_.binds.empty() || !volume_binds_.empty() || !build_mounts_.binds().empty();
         if (found != CommandFound::yes && !brings) {
             return cannot_run(found);
         }
@@ -264,6 +280,7 @@ private:
         OBLEA_TRY(add("resolv.conf", machine("/etc/resolv.conf")));
         files.insert(files.end(), build_mounts_.binds().begin(), build_mounts_.binds().end());
         RunConfig shown = config_;
+        shown.binds.insert(shown.binds.end(), volume_binds_.begin(), volume_binds_.end());
         shown.env.insert(shown.env.end(), build_mounts_.variables().begin(),
                          build_mounts_.variables().end());
         std::string const text = make_bundle_config({.config = shown,
@@ -461,6 +478,8 @@ private:
         if (config_.remove_at_end || orphan) {
             if (auto const removed = remove_container(store_, container_); !removed.has_value()) {
                 fmt::print(stderr, "oblea: {}\n", removed.error().message());
+            } else {
+                remove_unnamed_volumes(store_, config_);
             }
         }
         ports_.reset();
@@ -620,6 +639,7 @@ private:
     Runtime runtime_;
     pid_t caller_;
     BuildMounts build_mounts_;
+    std::vector<BindMount> volume_binds_;
     UniqueFd folder_, lock_, log_, signals_;
     Rights rights_ = Rights::machine_root;
     std::optional<PrivateServer> server_;

@@ -74,20 +74,6 @@ Status attach_tree(Shown const& shown, UniqueFd const& target) {
     return {};
 }
 
-Status make_mount(UniqueFd const& root, BundleMount const& mount) {
-    if (mount.type.empty()) {
-        Shown const shown = OBLEA_TRY(copy_tree(AT_FDCWD, mount.source.c_str(), mount.flags));
-        UniqueFd const target = OBLEA_TRY(mount_point(root, mount.target, shown.kind));
-        return attach_tree(shown, target);
-    }
-    UniqueFd const target = OBLEA_TRY(mount_point(root, mount.target, TargetKind::folder));
-    if (::mount(mount.source.c_str(), sys::proc_path(target.get()).c_str(), mount.type.c_str(),
-                mount.flags, mount.data.c_str()) != 0) {
-        return fail(sys::last_errno(), "mount", mount.type);
-    }
-    return {};
-}
-
 // Calls `change` with what is there; a kernel without it has nothing to hide.
 template <typename Change>
 Status where_present(UniqueFd const& root, std::string const& path, Change const& change) {
@@ -149,6 +135,20 @@ Status set_root_access(UniqueFd const& root, Bundle::Access access) {
 
 }  // namespace
 
+Status mount_in_root(UniqueFd const& root, BundleMount const& mount) {
+    if (mount.type.empty()) {
+        Shown const shown = OBLEA_TRY(copy_tree(AT_FDCWD, mount.source.c_str(), mount.flags));
+        UniqueFd const target = OBLEA_TRY(mount_point(root, mount.target, shown.kind));
+        return attach_tree(shown, target);
+    }
+    UniqueFd const target = OBLEA_TRY(mount_point(root, mount.target, TargetKind::folder));
+    if (::mount(mount.source.c_str(), sys::proc_path(target.get()).c_str(), mount.type.c_str(),
+                mount.flags, mount.data.c_str()) != 0) {
+        return fail(sys::last_errno(), "mount", mount.type);
+    }
+    return {};
+}
+
 Result<std::optional<PseudoTerminal>> enter_own_root(Bundle const& bundle) {
     // What is a root must be mounted, in this namespace.
     if (::mount(bundle.root.c_str(), bundle.root.c_str(), nullptr, MS_BIND | MS_REC, nullptr) !=
@@ -157,7 +157,7 @@ Result<std::optional<PseudoTerminal>> enter_own_root(Bundle const& bundle) {
     }
     UniqueFd const root = OBLEA_TRY(sys::open(bundle.root, O_PATH | O_DIRECTORY));
     for (BundleMount const& mount : bundle.mounts) {
-        OBLEA_TRY(with_context(make_mount(root, mount), [&] { return mount.target; }));
+        OBLEA_TRY(with_context(mount_in_root(root, mount), [&] { return mount.target; }));
     }
     UniqueFd const dev = OBLEA_TRY(open_in_root(root, "dev", O_RDONLY | O_DIRECTORY));
     OBLEA_TRY(add_devices(dev));

@@ -15,4 +15,8 @@ namespace oblea::tools {
 // container's own devpts. What is to be mounted on and is not there is made. Errors: as the mounts.
 Result<std::optional<PseudoTerminal>> enter_own_root(Bundle const& bundle);
 
+// Mounts something below `root`, a folder in this process's mount namespace. What is to be mounted
+// on and is not there is made.
+Status mount_in_root(base::UniqueFd const& root, BundleMount const& mount);
+
 }  // namespace oblea::tools

@@ -2,6 +2,7 @@
 #include "tools/monitor/remove.h"
 
 #include "tools/container/container_state.h"
+#include "tools/container/container_volumes.h"
 #include "tools/monitor/stop.h"
 #include "tools/mount/mount_image.h"
 
@@ -54,14 +55,18 @@ Status end_mount(store::Store const& store, Container const& container, EndFirst
 
 }  // namespace
 
-Status remove_unused(store::Store const& store, Container const& container, EndFirst end) {
-    OBLEA_TRY(end_run(store, container, end));
-    OBLEA_TRY(end_mount(store, container, end));
+Status remove_unused(store::Store const& store, Container const& container, Removal const& how) {
+    OBLEA_TRY(end_run(store, container, how.end));
+    OBLEA_TRY(end_mount(store, container, how.end));
     // One that was made with --rm, or untouched by its mount, is gone by now.
-    if (!OBLEA_TRY(find_container(store, container.id)).has_value()) {
-        return {};
+    if (OBLEA_TRY(find_container(store, container.id)).has_value()) {
+        OBLEA_TRY(remove_container(store, container));
     }
-    return remove_container(store, container);
+    if (how.volumes == UnnamedVolumes::remove && !container.run.empty()) {
+        RunConfig const config = OBLEA_TRY(parse_run_config(container.run));
+        remove_unnamed_volumes(store, config);
+    }
+    return {};
 }
 
 }  // namespace oblea::tools

@@ -7,9 +7,15 @@
 namespace oblea::tools {
 
 enum class EndFirst { no, yes };
+enum class UnnamedVolumes { keep, remove };
+
+struct Removal {
+    EndFirst end = EndFirst::no;
+    UnnamedVolumes volumes = UnnamedVolumes::keep;  // those that nobody else uses
+};
 
 // With EndFirst::yes it is stopped and unmounted before; afterwards nothing of it is mounted.
 // Errors: EBUSY naming what to do.
-Status remove_unused(store::Store const& store, Container const& container, EndFirst end);
+Status remove_unused(store::Store const& store, Container const& container, Removal const& how);
 
 }  // namespace oblea::tools

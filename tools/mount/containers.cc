@@ -7,11 +7,11 @@
 #include "store/sync.h"
 #include "tools/mount/container_lock.h"
 #include "tools/mount/container_name.h"
+#include "tools/mount/identifiers.h"
 #include "tools/mount/rfc3339.h"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -30,29 +30,9 @@ constexpr char const* kFile = "container.json";
 constexpr std::size_t kNameBytesMax = 128;
 constexpr int kVersion = 1;
 
-bool is_alphanumeric(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool is_id(std::string_view text) {
     return text.size() == 64 &&
            text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Result<std::uint64_t> random_number() {
-    std::uint64_t number = 0;
-    if (::getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-        return fail(sys::last_errno(), "getrandom");
-    }
-    return number;
-}
-
-Result<std::string> random_id() {
-    std::string id;
-    for (int part = 0; part < 4; ++part) {
-        id += fmt::format("{:016x}", OBLEA_TRY(random_number()));
-    }
-    return id;
 }
 
 std::string_view text_of(OwnerIds ids) {
@@ -175,11 +155,7 @@ Result<Container> parse_container(std::string_view text) {
 }
 
 Status check_container_name(std::string_view name) {
-    bool const sound = name.size() >= 2 && name.size() <= kNameBytesMax &&
-                       is_alphanumeric(name.front()) && std::ranges::all_of(name, [](char c) {
-                           return is_alphanumeric(c) || c == '_' || c == '.' || c == '-';
-                       });
-    if (!sound) {
+    if (!is_name(name) || name.size() > kNameBytesMax) {
         return fail(Errno::einval, "",
                     fmt::format("Invalid container name ({}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
                                 "allowed, 2 to {} of them",
@@ -270,6 +246,10 @@ Result<Container> create_container(store::Store const& store, NewContainer const
         container.name = OBLEA_TRY(free_name(existing));
     }
     OBLEA_TRY(check_new_name(existing, container.name));
+    // Before anything refers to them; what a crash leaves, `volume prune` finds.
+    for (NewVolume const& volume : what.volumes) {
+        OBLEA_TRY(make_volume(store, volume));
+    }
     // A folder without container.json is no container; the rename at the end of replace_file makes
     // it one.
     std::string const folder = container.folder();

@@ -7,6 +7,7 @@
 // the upper layer's own lock and from the leases of live mounts.
 #pragma once
 #include "store/store.h"
+#include "tools/mount/volumes.h"
 
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ struct NewContainer {
     std::string image_name;
     OwnerIds owner_ids = OwnerIds::real;
     std::string run = {};
+    std::vector<NewVolume> volumes = {};  // that it uses
 };
 
 // Text of container.json and back. Errors: EUCLEAN.
@@ -64,8 +66,8 @@ Result<std::optional<Container>> find_container(store::Store const& store, std::
 // The same where it must be there. Errors: ENOENT "no such container: NAME".
 Result<Container> need_container(store::Store const& store, std::string_view typed);
 
-// Makes the folders and container.json. Errors: EEXIST when the name is taken, EINVAL for a bad
-// one.
+// Makes the folders, the volumes that are not there, and container.json. Errors: EEXIST when the
+// name is taken, EINVAL for a bad one.
 Result<Container> create_container(store::Store const& store, NewContainer const& what);
 
 // Gives it another name. Errors: as create_container.

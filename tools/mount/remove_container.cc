@@ -4,7 +4,7 @@
 #include "store/layer/layout.h"
 #include "tools/mount/container_lock.h"
 #include "tools/mount/containers.h"
-#include "tools/mount/user_namespace.h"
+#include "tools/mount/remove_folder.h"
 
 #include <fmt/core.h>
 
@@ -37,12 +37,7 @@ Status bury(store::Store const& store, Container const& container) {
     OBLEA_TRY(sys::mkdirat_if_missing(store.root(), layout::kTmp, 0700));
     OBLEA_TRY(
         sys::renameat2(store.root(), container.folder().c_str(), store.root(), grave.c_str()));
-    auto removed = sys::remove_tree(store.root(), grave.c_str());
-    if (!removed.has_value() &&
-        (removed.error().code == Errno::eacces || removed.error().code == Errno::eperm)) {
-        return remove_tree_as_root_of_namespace(store.root(), grave);
-    }
-    return removed;
+    return remove_folder(store, grave);
 }
 
 }  // namespace
