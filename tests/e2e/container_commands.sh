@@ -2,7 +2,7 @@
 # Every command, flag and text of container_commands.md is what happens.
 source "$(dirname "$0")/lib.sh"
 need_fuse
-need crun
+need crun catatonit
 small_image
 oblea import -q "$small/oci" debian:12 >/dev/null
 oblea tag debian:12 team/base:1

@@ -48,6 +48,9 @@ assert_eq "a volume" outside "$(oblea run --rm -v "$work/shared:/mnt" small:late
 assert_eq "a file written to a volume" inside "$(cat "$work/shared/new")"
 assert_eq "a read-only volume" 1 "$(status_of oblea run --rm -v "$work/shared:/mnt:ro" small:latest sh -c 'echo x >/mnt/x || exit 1')"
 
+assert_eq "a limit of the processes" 64 "$(oblea run --rm --ulimit nofile=64:128 small:latest sh -c 'ulimit -n')"
+assert_eq "capabilities" 0000000000000001 "$(oblea run --rm --cap-drop ALL --cap-add CHOWN small:latest sh -c 'grep CapEff /proc/self/status | cut -f2')"
+
 # Volumes, by whatever runs the container: what the image has there comes first, with owners; then what containers wrote.
 assert_eq "the image's content of a volume" "2775 0:33 640 1000:33" \
     "$(oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo more >/srv/data/more')"
@@ -121,6 +124,7 @@ assert_eq "status of a killed container" 137 "$(oblea wait lost)"
 # Nothing stays.
 oblea run -d --name last small:latest sleep 1000 >/dev/null
 oblea rm -f last >/dev/null
+assert_eq "cgroups" "" "$(for id in $(oblea ps -aq --no-trunc); do find /sys/fs/cgroup -name "$id" 2>/dev/null; done)"
 oblea container prune -f >/dev/null
 assert_eq "containers after prune" "" "$(oblea ps -aq)"
 assert_eq "folders of containers" "" "$(ls "$OBLEA_ROOT/containers")"

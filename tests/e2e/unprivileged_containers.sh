@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Containers of an ordinary user, with and without subordinate ids: run, exec, logs, sizes, volumes, ports, bundle.
 source "$(dirname "$0")/lib.sh"
-need crun runc jq
+need crun runc jq catatonit
 source "$(dirname "$0")/users_lib.sh"
 
 user() { "${as_user[@]}" env ${runtime:+OBLEA_RUNTIME="$runtime"} "$@" 2>"$work/err"; }
@@ -23,10 +23,15 @@ use_containers() {
     assert_eq "a command that is not found" 127 "$(status_of oblea run --rm small:latest no-such-program)"
     assert_eq "what cannot be executed" 126 "$(status_of oblea run --rm small:latest /etc/issue)"
     assert_eq "network none" lo "$(user oblea run --rm --network none small:latest ls /sys/class/net)"
+    assert_eq "a first process that reaps" /dev/init "$(user oblea run --rm --init small:latest sh -c 'tr "\0" "\n" </proc/1/cmdline | head -1')"
+    assert_eq "a limit that wants root" 125 "$(status_of oblea run --rm --memory 64m small:latest true)"
+    assert_contains "why it does" "$(cat "$work/err")" "--memory wants a cgroup for the container, which only root may make"
+    assert_eq "a limit of the processes" 64 "$(user oblea run --rm --ulimit nofile=64 small:latest sh -c 'ulimit -n')"
     user mkdir -p shared
     assert_eq "a volume" mine "$(user oblea run --rm -v "$home/shared:/mnt" small:latest sh -c 'echo mine >/mnt/file; cat /mnt/file')"
     assert_eq "owner of a file in a volume" "$(stat -c %u "$home")" "$(stat -c %u "$home/shared/file")"
-    said=$(user oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo x >/srv/data/x')
+    said=$(user oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo x >/srv/data/x
+        mkdir -m 700 /srv/data/closed; chown 33 /srv/data/closed 2>/dev/null || true')
     assert_eq "the image's content of a volume" "2775 0:$volume_group 640 $volume_user:$volume_group" "$said"
     user oblea create --name keeper -v kept:/mnt small:latest true >/dev/null
     assert_eq "removal of a volume in use" 1 "$(status_of oblea volume rm kept)"
@@ -34,6 +39,7 @@ use_containers() {
     assert_eq "what came out of a volume" x "$(user cat from-volume)"
     user oblea rm keeper >/dev/null
     assert_contains "df" "$(user oblea df)" "Local Volumes"
+    assert_eq "info" 0 "$(status_of oblea info)"
     user oblea volume rm kept >/dev/null || fail "volume rm: $(cat "$work/err")"
     assert_eq "volumes at the end" "" "$(ls "$home/.local/share/oblea/volumes")"
 

@@ -37,18 +37,20 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
     config.binds.insert(config.binds.end(), volumes.begin(), volumes.end());
     std::string const passwd = OBLEA_TRY(read_in_root(opened, "etc/passwd"));
     std::string const group = OBLEA_TRY(read_in_root(opened, "etc/group"));
-    Identity const identity = OBLEA_TRY(resolve_user(config.user, passwd, group));
+    Identity identity = OBLEA_TRY(resolve_user(config.user, passwd, group));
+    OBLEA_TRY(add_groups(identity, config.groups, group));
     std::optional<BundleFacts::OneId> one_id;
     if (rights == Rights::namespace_root && ::geteuid() != 0) {
         one_id = BundleFacts::OneId{.uid = ::geteuid(), .gid = ::getegid()};
     }
+    auto const capabilities = OBLEA_TRY(plan_capabilities(config.capabilities));
     return make_bundle_config({.config = config,
                                .root = "rootfs",
                                .hostname = hostname_of(config, container.id),
                                .identity = identity,
                                .rights = rights,
                                .ids = container.owner_ids,
-                               .capabilities = grantable_capabilities(),
+                               .capabilities = capabilities,
                                .files = {},
                                .user_namespace = one_id});
 }

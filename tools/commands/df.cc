@@ -5,7 +5,7 @@
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/container/container_volumes.h"
-#include "tools/mount/user_namespace.h"
+#include "tools/mount/read_all.h"
 #include "tools/output/human.h"
 #include "tools/output/table.h"
 
@@ -30,17 +30,6 @@ std::string name_of(store::DiskUse::OfImage const& image) {
     return reference.has_value() ? reference->familiar() : image.names.front();
 }
 
-// What containers of an ordinary user wrote may belong to subordinate ids, and be closed to the
-// user.
-Result<store::DiskUse> measure(store::Store const& store) {
-    auto use = store::measure_disk_use(store);
-    if (!use.has_value() && use.error().code == Errno::eacces) {
-        OBLEA_TRY(enter_user_namespace());
-        return store::measure_disk_use(store);
-    }
-    return use;
-}
-
 struct VolumesUse {
     std::uint64_t bytes = 0;
     std::uint64_t unused_bytes = 0;
@@ -59,7 +48,7 @@ VolumesUse add_up(std::vector<store::DiskUse::OfVolume> const& volumes, VolumeUs
 Result<int> show_disk_use(Context& context, DfOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     auto const uses = OBLEA_TRY(volume_uses(store));
-    auto const use = OBLEA_TRY(measure(store));
+    auto const use = OBLEA_TRY(read_all([&] { return store::measure_disk_use(store); }));
     VolumesUse const volumes = add_up(use.volumes, uses);
     auto const size = [&](std::uint64_t bytes) {
         return options.bytes ? std::to_string(bytes) : human_size_exact(bytes);

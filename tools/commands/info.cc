@@ -3,6 +3,7 @@
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
 #include "tools/host/host_capabilities.h"
+#include "tools/mount/read_all.h"
 #include "tools/output/human.h"
 
 #include <fmt/format.h>
@@ -160,7 +161,7 @@ Json usage_json(store::StoreUsage const& usage) {
 Result<std::optional<store::StoreUsage>> usage_at(std::string const& path) {
     auto const store = store::Store::open(path, store::Store::Create::no);
     if (store.has_value()) {
-        return OBLEA_TRY(store::measure_usage(*store));
+        return OBLEA_TRY(read_all([&] { return store::measure_usage(*store); }));
     }
     if (store.error().code == Errno::enoent) {
         return std::nullopt;

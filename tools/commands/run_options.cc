@@ -5,8 +5,10 @@
 #include "store/base/sys.h"
 #include "store/image/reference.h"
 #include "tools/commands/verify_option.h"
+#include "tools/container/cgroup.h"
 #include "tools/container/container_volumes.h"
 #include "tools/container/mount_options.h"
+#include "tools/monitor/init_program.h"
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/published_ports.h"
 #include "tools/mount/private_server.h"
@@ -18,6 +20,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace oblea::tools {
@@ -34,6 +37,10 @@ std::vector<std::string> own_environment() {
         list.emplace_back(*entry);
     }
     return list;
+}
+
+unsigned processor_count() {
+    return static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 // Relative folders are the caller's.
@@ -123,6 +130,17 @@ Result<RunRequest> request_of(RunOptions const& options) {
     plain.restart = OBLEA_TRY(parse_restart_policy(options.restart));
     if (!options.stop_signal.empty()) {
         plain.stop_signal = OBLEA_TRY(parse_signal(options.stop_signal));
+    }
+    OBLEA_TRY(check_name_service(options.names));
+    plain.names = options.names;
+    plain.limits = OBLEA_TRY(plan_limits(options.limits, processor_count()));
+    OBLEA_TRY(check_cgroups(plain.limits));
+    OBLEA_TRY(plan_capabilities(options.capabilities));
+    plain.capabilities = options.capabilities;
+    plain.groups = options.groups;
+    plain.init = options.init;
+    if (options.init) {
+        OBLEA_TRY(find_init());
     }
     plain.terminal = options.terminal;
     plain.open_input = options.input;
@@ -267,6 +285,73 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "SIGNAL",
          .help = "What 'oblea stop' sends; default: the image's, else TERM",
          .target = &options.stop_signal},
+        {.names = "--init",
+         .value_name = "",
+         .help = "Let a small program be the first process, which reaps others and hands signals "
+                 "on (the package catatonit)",
+         .target = &options.init},
+        {.names = "--add-host",
+         .value_name = "NAME:ADDRESS",
+         .help = "A line more in /etc/hosts",
+         .target = &options.names.hosts},
+        {.names = "--dns",
+         .value_name = "ADDRESS",
+         .help = "Name server, in place of the machine's",
+         .target = &options.names.servers},
+        {.names = "--dns-search",
+         .value_name = "DOMAIN",
+         .help = "Domain in which names without a dot are looked up; '.' for none",
+         .target = &options.names.search},
+        {.names = "--dns-option",
+         .value_name = "OPTION",
+         .help = "Option of resolv.conf, such as ndots:2",
+         .target = &options.names.options},
+        {.names = "-m,--memory",
+         .value_name = "SIZE",
+         .help = "Memory that it may take, such as 512m; this and the limits of processors and "
+                 "processes want root",
+         .target = &options.limits.memory},
+        {.names = "--memory-swap",
+         .value_name = "SIZE",
+         .help = "Memory and swap together; -1 for as much swap as there is; default: twice the "
+                 "memory",
+         .target = &options.limits.memory_swap},
+        {.names = "--cpus",
+         .value_name = "NUMBER",
+         .help = "Processors that it may take, such as 1.5",
+         .target = &options.limits.cpus},
+        {.names = "-c,--cpu-shares",
+         .value_name = "NUMBER",
+         .help = "Its weight where processors are short; others have 1024",
+         .target = &options.limits.cpu_shares},
+        {.names = "--cpuset-cpus",
+         .value_name = "LIST",
+         .help = "Processors that it may run on, such as 0-2,4",
+         .target = &options.limits.cpuset_cpus},
+        {.names = "--pids-limit",
+         .value_name = "NUMBER",
+         .help = "Processes and threads that it may have; -1: any number",
+         .target = &options.limits.pids_limit},
+        {.names = "--ulimit",
+         .value_name = "NAME=SOFT[:HARD]",
+         .help = "Limit of each process, such as nofile=1024:4096",
+         .target = &options.limits.ulimits},
+        {.names = "--shm-size",
+         .value_name = "SIZE",
+         .help = "Size of /dev/shm; default 64m",
+         .target = &options.limits.shm_size},
+        {.names = "--cap-add",
+         .value_name = "CAPABILITY",
+         .help = "A right of root more, such as NET_ADMIN, or ALL",
+         .target = &options.capabilities.add},
+        {.names = "--cap-drop",
+         .value_name = "CAPABILITY",
+         .help = "A right of root less, or ALL",
+         .target = &options.capabilities.drop},
+        {.names = "--group-add",
+         .value_name = "GROUP",
+         .help = "A group beside the user's, by name or number",
+         .target = &options.groups},
         {.names = "-l,--label",
          .value_name = "NAME=VALUE",
          .help = "Set a label",

@@ -28,12 +28,17 @@ struct RunOptions {
     std::string network;
     std::string restart;
     std::string stop_signal;
+    NameService names;
+    ResourceWishes limits;
+    CapabilityWishes capabilities;
+    std::vector<std::string> groups;
     std::string cidfile;
     std::string pull = "missing";
     bool publish_all = false;
     bool quiet = false;
     bool input = false;
     bool terminal = false;
+    bool init = false;
     bool read_only = false;
     bool remove = false;
     bool verify = false;

@@ -3,9 +3,8 @@
 
 #include "store/image/json_fields.h"
 
-#include <linux/capability.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <array>
@@ -14,25 +13,6 @@ namespace oblea::tools {
 namespace {
 
 using nlohmann::json;
-
-struct Capability {
-    char const* name;
-    int number;
-};
-constexpr std::array kDefaultCapabilities{Capability{"CAP_CHOWN", CAP_CHOWN},
-                                          Capability{"CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE},
-                                          Capability{"CAP_FSETID", CAP_FSETID},
-                                          Capability{"CAP_FOWNER", CAP_FOWNER},
-                                          Capability{"CAP_MKNOD", CAP_MKNOD},
-                                          Capability{"CAP_NET_RAW", CAP_NET_RAW},
-                                          Capability{"CAP_SETGID", CAP_SETGID},
-                                          Capability{"CAP_SETUID", CAP_SETUID},
-                                          Capability{"CAP_SETFCAP", CAP_SETFCAP},
-                                          Capability{"CAP_SETPCAP", CAP_SETPCAP},
-                                          Capability{"CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE},
-                                          Capability{"CAP_SYS_CHROOT", CAP_SYS_CHROOT},
-                                          Capability{"CAP_KILL", CAP_KILL},
-                                          Capability{"CAP_AUDIT_WRITE", CAP_AUDIT_WRITE}};
 
 constexpr std::array kMaskedPaths{
     "/proc/asound",     "/proc/acpi",        "/proc/interrupts",
@@ -85,7 +65,8 @@ json mounts_of(BundleFacts const& facts) {
          mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
          mount("/dev/pts", "devpts", "devpts", std::move(pts)),
          mount("/dev/shm", "tmpfs", "shm",
-               {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+               {"nosuid", "noexec", "nodev", "mode=1777",
+                fmt::format("size={}k", (facts.config.limits.shm_bytes + 1023) / 1024)}),
          mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"})});
     // A sysfs of its own can only be mounted by the owner of the network namespace.
     bool const own_sysfs =
@@ -112,6 +93,9 @@ json linux_of(BundleFacts const& facts, json namespaces) {
         namespaces.push_back({{"type", "user"}});
         linux["uidMappings"] = map(facts.user_namespace->uid);
         linux["gidMappings"] = map(facts.user_namespace->gid);
+    }
+    if (!facts.cgroup.empty()) {
+        linux["cgroupsPath"] = facts.cgroup;
     }
     linux["namespaces"] = std::move(namespaces);
     return linux;
@@ -142,6 +126,11 @@ json process_of(ProcessFacts const& facts) {
     }
     add("HOME", facts.identity.home);
     json user = {{"uid", facts.identity.uid}, {"gid", facts.identity.gid}};
+    json limits = json::array();
+    for (Ulimit const& limit : facts.ulimits) {
+        limits.push_back(
+            {{"type", rlimit_name(limit.name)}, {"soft", limit.soft}, {"hard", limit.hard}});
+    }
     if (!facts.identity.groups.empty()) {
         user["additionalGids"] = facts.identity.groups;
     }
@@ -153,26 +142,12 @@ json process_of(ProcessFacts const& facts) {
             {"args", facts.arguments},
             {"env", std::move(env)},
             {"cwd", facts.workdir.empty() ? "/" : facts.workdir},
+            {"rlimits", std::move(limits)},
             {"capabilities",
              {{"bounding", facts.capabilities}, {"effective", held}, {"permitted", held}}}};
 }
 
 }  // namespace
-
-std::vector<std::string> grantable_capabilities() {
-    std::vector<std::string> names;
-    for (Capability const& one : kDefaultCapabilities) {
-        if (::prctl(PR_CAPBSET_READ, one.number) == 1) {
-            names.emplace_back(one.name);
-        }
-    }
-    return names;
-}
-
-std::optional<int> capability_number(std::string_view name) {
-    auto const* const found = std::ranges::find(kDefaultCapabilities, name, &Capability::name);
-    return found == kDefaultCapabilities.end() ? std::nullopt : std::optional{found->number};
-}
 
 std::string make_process_config(ProcessFacts const& facts) {
     return store::json_fields::encode(process_of(facts), store::json_fields::Layout::indented);
@@ -191,6 +166,7 @@ std::string make_bundle_config(BundleFacts const& facts) {
                                                    .identity = facts.identity,
                                                    .capabilities = facts.capabilities,
                                                    .terminal = config.terminal,
+                                                   .ulimits = config.limits.ulimits,
                                                    .hostname = told})},
                            {"mounts", mounts_of(facts)},
                            {"annotations", config.labels},

@@ -23,6 +23,7 @@ struct BundleFacts {
     OwnerIds ids = OwnerIds::real;
     std::vector<std::string> capabilities;  // "CAP_CHOWN", ...: those that this process has itself
     std::vector<BindMount> files;           // of the machine, shown inside: resolv.conf, hosts, ...
+    std::string cgroup = {};                // empty: none of its own
     // For a runtime that is started outside of any user namespace by an ordinary user: the one id
     // that root inside is. None: no user namespace.
     struct OneId {
@@ -42,13 +43,9 @@ struct ProcessFacts {
     Identity identity;
     std::vector<std::string> capabilities;
     bool terminal = false;
+    std::vector<Ulimit> ulimits = {};
     std::string hostname = {};  // for HOSTNAME; empty: it is not told
 };
 std::string make_process_config(ProcessFacts const& facts);
-
-// Those of docker's default set that this process may hand on.
-std::vector<std::string> grantable_capabilities();
-// By the name that grantable_capabilities() gives.
-std::optional<int> capability_number(std::string_view name);
 
 }  // namespace oblea::tools

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/container_state.h"
 
+#include "tools/container/cgroup.h"
+
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "tools/mount/rfc3339.h"
@@ -59,6 +61,9 @@ Result<ContainerState> state_of(json const& document) {
         static_cast<int>(OBLEA_TRY(fields::number(document, "exit_code", kStateFile)));
     state.restarts =
         static_cast<unsigned>(OBLEA_TRY(fields::number(document, "restarts", kStateFile)));
+    // Older ones have no word of it.
+    state.oom_killed = document.contains("oom_killed") &&
+                       OBLEA_TRY(fields::flag(document, "oom_killed", kStateFile));
     state.error = OBLEA_TRY(fields::text(document, "error", kStateFile));
     return state;
 }
@@ -107,6 +112,7 @@ std::string encode_state(ContainerState const& state) {
                            {"finished", state.finished},
                            {"exit_code", state.exit_code},
                            {"restarts", state.restarts},
+                           {"oom_killed", state.oom_killed},
                            {"error", state.error}};
     return fields::encode(document, fields::Layout::indented) + '\n';
 }
@@ -152,6 +158,7 @@ Result<ContainerState> observe_state(store::Store const& store, Container const&
         return state;
     }
     end_init(state);
+    remove_cgroups(container.id);
     state.status = ContainerState::Status::exited;
     state.exit_code = kExitUnknown;
     state.finished = rfc3339_now();

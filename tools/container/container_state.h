@@ -24,7 +24,8 @@ struct ContainerState {
     std::string finished;            // empty: not yet
     int exit_code = 0;
     unsigned restarts = 0;
-    std::string error;  // why it could not be started, or was lost
+    bool oom_killed = false;  // a process of it, by the kernel, for want of memory
+    std::string error;        // why it could not be started, or was lost
 
     [[nodiscard]] bool has_processes() const {
         return status == Status::running || status == Status::paused;

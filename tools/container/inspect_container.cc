@@ -27,7 +27,7 @@ ordered_json state_json(ContainerState const& state) {
             {"Running", state.is_active()},
             {"Paused", state.status == ContainerState::Status::paused},
             {"Restarting", state.status == ContainerState::Status::restarting},
-            {"OOMKilled", false},
+            {"OOMKilled", state.oom_killed},
             {"Dead", false},
             {"Pid", state.has_processes() ? state.init_pid : 0},
             {"ExitCode", state.exit_code},
@@ -114,6 +114,29 @@ ordered_json network_json(RunConfig const& run, ContainerState const& state) {
             {"Networks", {{network_mode(run), {{"IPAddress", ""}, {"Gateway", ""}}}}}};
 }
 
+// Docker's: both together, -1 for as much swap as there is.
+std::int64_t memory_and_swap(ResourceLimits const& limits) {
+    switch (limits.swap) {
+    case ResourceLimits::Swap::unlimited:
+        return -1;
+    case ResourceLimits::Swap::limited:
+        return static_cast<std::int64_t>(limits.memory_bytes + limits.swap_bytes);
+    case ResourceLimits::Swap::as_memory:
+        break;
+    }
+    return static_cast<std::int64_t>(limits.memory_bytes) * 2;
+}
+
+ordered_json ulimits_json(ResourceLimits const& limits) {
+    ordered_json list = ordered_json::array();
+    for (Ulimit const& limit : limits.ulimits) {
+        list.push_back({{"Name", limit.name},
+                        {"Hard", static_cast<std::int64_t>(limit.hard)},
+                        {"Soft", static_cast<std::int64_t>(limit.soft)}});
+    }
+    return list;
+}
+
 ordered_json host_config_json(RunConfig const& run) {
     char const* const network = network_mode(run);
     std::string const policy = to_string(run.restart);
@@ -133,16 +156,33 @@ ordered_json host_config_json(RunConfig const& run) {
     for (TmpfsMount const& one : run.tmpfs) {
         tmpfs[one.target] = fmt::format("{}", fmt::join(one.options, ","));
     }
-    return {{"Binds", std::move(binds)},
-            {"Tmpfs", std::move(tmpfs)},
-            {"LogConfig", {{"Type", "json-file"}, {"Config", ordered_json::object()}}},
-            {"NetworkMode", network},
-            {"PortBindings", ports_json(run)},
-            {"RestartPolicy",
-             {{"Name", policy.substr(0, policy.find(':'))},
-              {"MaximumRetryCount", run.restart.retries_max}}},
-            {"AutoRemove", run.remove_at_end},
-            {"ReadonlyRootfs", run.read_only}};
+    return {
+        {"Binds", std::move(binds)},
+        {"Tmpfs", std::move(tmpfs)},
+        {"LogConfig", {{"Type", "json-file"}, {"Config", ordered_json::object()}}},
+        {"NetworkMode", network},
+        {"PortBindings", ports_json(run)},
+        {"RestartPolicy",
+         {{"Name", policy.substr(0, policy.find(':'))},
+          {"MaximumRetryCount", run.restart.retries_max}}},
+        {"Init", run.init},
+        {"CapAdd", run.capabilities.add},
+        {"CapDrop", run.capabilities.drop},
+        {"Dns", run.names.servers},
+        {"DnsOptions", run.names.options},
+        {"DnsSearch", run.names.search},
+        {"ExtraHosts", run.names.hosts},
+        {"GroupAdd", run.groups},
+        {"ShmSize", run.limits.shm_bytes},
+        {"CpuShares", run.limits.cpu_shares},
+        {"Memory", run.limits.memory_bytes},
+        {"MemorySwap", memory_and_swap(run.limits)},
+        {"NanoCpus", run.limits.nano_cpus},
+        {"CpusetCpus", run.limits.cpuset_cpus},
+        {"PidsLimit", run.limits.pids == 0 ? ordered_json(nullptr) : ordered_json(run.limits.pids)},
+        {"Ulimits", ulimits_json(run.limits)},
+        {"AutoRemove", run.remove_at_end},
+        {"ReadonlyRootfs", run.read_only}};
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 
 #include "store/base/limits.h"
 #include "store/image/json_fields.h"
-#include "tools/container/bundle.h"
+#include "tools/container/capabilities.h"
+#include "tools/container/resource_limits.h"
 
 #include <linux/mount.h>
 #include <nlohmann/json.hpp>
@@ -60,6 +61,23 @@ Result<std::vector<std::uint32_t>> groups_of(json const& user) {
     return groups;
 }
 
+Result<std::vector<BundleProcess::Limit>> limits_of(json const& process) {
+    std::vector<BundleProcess::Limit> limits;
+    json const* const list = OBLEA_TRY(fields::array_if(process, "rlimits", kBundleConfig));
+    if (list == nullptr) {
+        return limits;
+    }
+    for (json const& one : *list) {
+        BundleProcess::Limit limit;
+        std::string const name = OBLEA_TRY(fields::text(one, "type", kBundleConfig));
+        limit.number = OBLEA_TRY(rlimit_number(name));
+        limit.soft = OBLEA_TRY(fields::number(one, "soft", kBundleConfig));
+        limit.hard = OBLEA_TRY(fields::number(one, "hard", kBundleConfig));
+        limits.push_back(limit);
+    }
+    return limits;
+}
+
 Result<BundleProcess> process_from(json const& object) {
     BundleProcess process;
     process.arguments = OBLEA_TRY(fields::texts_if(object, "args", kBundleConfig));
@@ -76,6 +94,7 @@ Result<BundleProcess> process_from(json const& object) {
     process.uid = OBLEA_TRY(id_in(*user, "uid"));
     process.gid = OBLEA_TRY(id_in(*user, "gid"));
     process.groups = OBLEA_TRY(groups_of(*user));
+    process.limits = OBLEA_TRY(limits_of(object));
     process.bounding = OBLEA_TRY(capabilities(object, "bounding"));
     process.effective = OBLEA_TRY(capabilities(object, "effective"));
     return process;

@@ -22,6 +22,12 @@ struct BundleProcess {
     std::vector<std::uint32_t> groups;
     std::uint64_t bounding = 0;   // capabilities, a bit for each by its number
     std::uint64_t effective = 0;  // and permitted
+    struct Limit {
+        int number = 0;  // as setrlimit(2) has it
+        std::uint64_t soft = 0;
+        std::uint64_t hard = 0;
+    };
+    std::vector<Limit> limits = {};
     bool terminal = false;
 };
 

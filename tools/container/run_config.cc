@@ -157,6 +157,12 @@ json encode_run_config(RunConfig const& config) {
                    {"tmpfs", std::move(tmpfs)},
                    {"ports", std::move(ports)},
                    {"network", text_of(config.network)},
+                   {"names", encode_name_service(config.names)},
+                   {"limits", encode_limits(config.limits)},
+                   {"cap_add", config.capabilities.add},
+                   {"cap_drop", config.capabilities.drop},
+                   {"groups", config.groups},
+                   {"init", config.init},
                    {"restart", to_string(config.restart)},
                    {"stop_signal", config.stop_signal},
                    {"terminal", config.terminal},
@@ -214,6 +220,18 @@ Result<RunConfig> parse_run_config(std::string_view text) {
         for (json const& one : *volumes) {
             config.volumes.push_back(OBLEA_TRY(decode_volume(one)));
         }
+    }
+    if (json const* names = OBLEA_TRY(fields::object_if(document, "names", kRunConfig))) {
+        config.names = OBLEA_TRY(decode_name_service(*names));
+    }
+    if (json const* limits = OBLEA_TRY(fields::object_if(document, "limits", kRunConfig))) {
+        config.limits = OBLEA_TRY(decode_limits(*limits));
+    }
+    config.capabilities.add = OBLEA_TRY(fields::texts_if(document, "cap_add", kRunConfig));
+    config.capabilities.drop = OBLEA_TRY(fields::texts_if(document, "cap_drop", kRunConfig));
+    config.groups = OBLEA_TRY(fields::texts_if(document, "groups", kRunConfig));
+    if (document.contains("init")) {
+        config.init = OBLEA_TRY(fields::flag(document, "init", kRunConfig));
     }
     if (document.contains("verify")) {
         config.verify = OBLEA_TRY(fields::flag(document, "verify", kRunConfig));

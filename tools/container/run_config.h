@@ -6,6 +6,9 @@
 #include "store/base/error.h"
 #include "tools/container/bind_mount.h"
 #include "tools/container/build_run.h"
+#include "tools/container/capabilities.h"
+#include "tools/container/name_service.h"
+#include "tools/container/resource_limits.h"
 #include "tools/container/tmpfs_mount.h"
 #include "tools/container/volume_mount.h"
 #include "tools/mount/command_plan.h"
@@ -56,10 +59,15 @@ struct RunConfig {
     std::vector<TmpfsMount> tmpfs;
     std::vector<PortMapping> ports;
     Network network = Network::host;
+    NameService names;
+    ResourceLimits limits;
+    CapabilityWishes capabilities;
+    std::vector<std::string> groups;  // beside the user's, by name or number
     RestartPolicy restart;
     int stop_signal = 15;
     bool terminal = false;
     bool open_input = false;  // -i
+    bool init = false;        // a program that reaps and hands signals on is the first process
     bool read_only = false;
     bool remove_at_end = false;
     bool verify = false;                 // files of the image are held against their digests

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "tools/container/bundle.h"
+#include "tools/container/cgroup.h"
 #include "tools/container/container_state.h"
 #include "tools/monitor/find_command.h"
 #include "tools/monitor/monitor.h"
@@ -51,8 +52,9 @@ Result<Prepared> prepare(store::Store const& store, Container const& container,
         OBLEA_TRY(sys::open(fmt::format("/proc/{}/root", state.init_pid), O_RDONLY | O_DIRECTORY));
     std::string const passwd = OBLEA_TRY(read_in_root(root, "etc/passwd"));
     std::string const group = OBLEA_TRY(read_in_root(root, "etc/group"));
-    Identity const identity =
+    Identity identity =
         OBLEA_TRY(resolve_user(request.user.empty() ? config.user : request.user, passwd, group));
+    OBLEA_TRY(add_groups(identity, config.groups, group));
     auto env = OBLEA_TRY(plan_container_environment(
         {.image = config.env, .asked = request.env, .caller = own_environment(), .home = ""},
         request.terminal ? HasTerminal::yes : HasTerminal::no));
@@ -68,12 +70,14 @@ Result<Prepared> prepare(store::Store const& store, Container const& container,
                           .problem = program + ": cannot be executed: Permission denied"};
     }
     prepared.process = fmt::format("exec.{}.json", ::getpid());
+    auto const capabilities = OBLEA_TRY(plan_capabilities(config.capabilities));
     std::string const text = make_process_config({.arguments = request.command,
                                                   .env = std::move(env),
                                                   .workdir = workdir,
                                                   .identity = identity,
-                                                  .capabilities = grantable_capabilities(),
+                                                  .capabilities = capabilities,
                                                   .terminal = request.terminal,
+                                                  .ulimits = config.limits.ulimits,
                                                   .hostname = hostname_of(config, container.id)});
     OBLEA_TRY(sys::replace_file(prepared.folder.get(), prepared.process.c_str(), text, 0600,
                                 sys::Sync::no));
@@ -129,6 +133,13 @@ Result<ExecResult> exec_in_container(store::Store const& store, Container const&
     store::StoreOptions const store_options = store.options();
     static_cast<void>(std::signal(SIGINT, SIG_IGN));
     Child const child = OBLEA_TRY(start_child(Parentage::own, {}, [&](Report& report) {
+        // Before this process is in namespaces where the machine's cgroups are out of reach. runc
+        // moves the command itself, and its own threads are none of the container's.
+        auto const entered = runtime.makes_cgroups() ? Status{} : enter_cgroup(container.id);
+        if (!entered.has_value()) {
+            report.failure(entered.error());
+            return exit_code::kOwnFailure;
+        }
         auto const there = store::Store::open(store_options, store::Store::Create::no);
         auto const prepared = there.has_value()
                                   ? prepare(*there, container, state, request)

@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "tools/container/bundle.h"
+#include "tools/container/cgroup.h"
 #include "tools/container/container_state.h"
 #include "tools/container/container_volumes.h"
 #include "tools/container/fill_volumes.h"
@@ -11,6 +12,7 @@
 #include "tools/monitor/clients.h"
 #include "tools/monitor/find_command.h"
 #include "tools/monitor/guard.h"
+#include "tools/monitor/init_program.h"
 #include "tools/monitor/log_file.h"
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/published_ports.h"
@@ -86,6 +88,7 @@ public:
     int run(Report& report) {
         auto const prepared = prepare();
         if (!prepared.has_value()) {
+            tidy_cgroups();
             report.failure(prepared.error());
             return 1;
         }
@@ -137,6 +140,7 @@ private:
         OBLEA_TRY(hold_ports());
         log_ = OBLEA_TRY(sys::openat(folder_.get(), "log", O_WRONLY | O_CREAT | O_APPEND));
         signals_ = OBLEA_TRY(block_signals());
+        OBLEA_TRY(make_cgroup());
         rights_ = OBLEA_TRY(enter_private_namespaces(
             [](std::string const& message) { fmt::print(stderr, "oblea: {}\n", message); }));
         if (caller_ != 0) {
@@ -157,6 +161,27 @@ private:
                                          *config_.build));
         }
         return {};
+    }
+
+    // Before this process is in namespaces where the machine's are out of reach.
+    Status make_cgroup() {
+        if (!config_.limits.want_cgroup()) {
+            return {};
+        }
+        cgroup_.emplace(OBLEA_TRY(Cgroup::make(container_.id, config_.limits)));
+        for (std::string const& warning : cgroup_->warnings()) {
+            fmt::print(stderr, "oblea: WARNING: {}\n", warning);
+        }
+        return {};
+    }
+
+    void tidy_cgroups() const {
+        if (cgroup_.has_value()) {
+            cgroup_->remove();
+        }
+        if (runtime_.makes_cgroups()) {
+            remove_cgroups(container_.id);
+        }
     }
 
     Status prepare_volumes() {
@@ -223,7 +248,8 @@ private:
             OBLEA_TRY(sys::open(server_->info.mount_point, O_RDONLY | O_DIRECTORY));
         std::string const passwd = OBLEA_TRY(read_in_root(root, "etc/passwd"));
         std::string const group = OBLEA_TRY(read_in_root(root, "etc/group"));
-        Identity const identity = OBLEA_TRY(resolve_user(config_.user, passwd, group));
+        Identity identity = OBLEA_TRY(resolve_user(config_.user, passwd, group));
+        OBLEA_TRY(add_groups(identity, config_.groups, group));
         OBLEA_TRY(make_workdir(root, config_.workdir));
         CommandFound const found =
             OBLEA_TRY(find_command(root, {.program = config_.arguments().front(),
@@ -244,6 +270,9 @@ private:
             runtime_.create(bundle(), container_.id, io_->container_side(), io_->console_socket()));
         init_ = init;
         OBLEA_TRY(guard_->watch(init));
+        if (cgroup_.has_value()) {
+            OBLEA_TRY(cgroup_->add(init));
+        }
         OBLEA_TRY(io_->attach());
         if (config_.network == Network::published) {
             pasta_ = OBLEA_TRY(start_pasta(config_.ports, init, folder_.get()));
@@ -276,21 +305,33 @@ private:
             return sys::read_file(AT_FDCWD, path, kSmallFileBytesMax).value_or("");
         };
         OBLEA_TRY(add("hostname", hostname + '\n'));
-        OBLEA_TRY(add("hosts", machine("/etc/hosts") + "127.0.1.1\t" + hostname + '\n'));
-        OBLEA_TRY(add("resolv.conf", machine("/etc/resolv.conf")));
+        OBLEA_TRY(add("hosts", hosts_text(machine("/etc/hosts"), hostname, config_.names)));
+        OBLEA_TRY(add("resolv.conf", resolv_conf_text(machine("/etc/resolv.conf"), config_.names)));
         files.insert(files.end(), build_mounts_.binds().begin(), build_mounts_.binds().end());
         RunConfig shown = config_;
+        if (config_.init) {
+            files.push_back({.source = OBLEA_TRY(find_init()),
+                             .target = kInitInside,
+                             .access = BindMount::Access::read_only});
+            shown.entrypoint = below_init(config_.arguments());
+            shown.command.clear();
+        }
         shown.binds.insert(shown.binds.end(), volume_binds_.begin(), volume_binds_.end());
         shown.env.insert(shown.env.end(), build_mounts_.variables().begin(),
                          build_mounts_.variables().end());
-        std::string const text = make_bundle_config({.config = shown,
-                                                     .root = server_->info.mount_point,
-                                                     .hostname = hostname,
-                                                     .identity = identity,
-                                                     .rights = rights_,
-                                                     .ids = container_.owner_ids,
-                                                     .capabilities = grantable_capabilities(),
-                                                     .files = std::move(files)});
+        auto const capabilities = OBLEA_TRY(plan_capabilities(config_.capabilities));
+        // Where we find it again; in a user namespace no runtime makes one.
+        bool const own_cgroup = runtime_.makes_cgroups() && rights_ == Rights::machine_root;
+        std::string const text =
+            make_bundle_config({.config = shown,
+                                .root = server_->info.mount_point,
+                                .hostname = hostname,
+                                .identity = identity,
+                                .rights = rights_,
+                                .ids = container_.owner_ids,
+                                .capabilities = capabilities,
+                                .files = std::move(files),
+                                .cgroup = own_cgroup ? cgroup_path(container_.id) : std::string{}});
         return sys::replace_file(bundle(), "config.json", text, 0600, sys::Sync::no);
     }
 
@@ -307,6 +348,8 @@ private:
         state_.finished.clear();
         state_.exit_code = 0;
         state_.error.clear();
+        state_.oom_killed = false;
+        oom_kills_ = cgroup_.has_value() ? cgroup_->oom_kills() : 0;
         OBLEA_TRY(open_output_log());
         return write_state(store_, container_, state_);
     }
@@ -422,6 +465,7 @@ private:
         state_.status = ContainerState::Status::exited;
         state_.exit_code = code;
         state_.finished = rfc3339_now();
+        state_.oom_killed = cgroup_.has_value() && cgroup_->oom_kills() > oom_kills_;
         state_.init_pid = 0;
         if (server_lost_) {
             state_.error = "the file system's server was lost";
@@ -483,6 +527,7 @@ private:
             }
         }
         ports_.reset();
+        tidy_cgroups();
         lock_.reset();
         if (clients_.has_value()) {
             clients_->send_to_all(Frame::Kind::exit, std::to_string(code));
@@ -640,6 +685,8 @@ private:
     pid_t caller_;
     BuildMounts build_mounts_;
     std::vector<BindMount> volume_binds_;
+    std::optional<Cgroup> cgroup_;
+    std::uint64_t oom_kills_ = 0;  // before this run
     UniqueFd folder_, lock_, log_, signals_;
     Rights rights_ = Rights::machine_root;
     std::optional<PrivateServer> server_;

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -70,6 +71,13 @@ void restore_signals() {
 }  // namespace
 
 Status become_command(BundleProcess const& process) {
+    for (BundleProcess::Limit const& limit : process.limits) {
+        rlimit const wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+        // The C library has the number as an enumeration of its own.
+        if (::syscall(SYS_prlimit64, 0, limit.number, &wanted, nullptr) != 0) {
+            return fail(sys::last_errno(), "setrlimit");
+        }
+    }
     // A folder that only its user may enter, and one that only root may.
     bool const entered = ::chdir(process.workdir.c_str()) == 0;
     OBLEA_TRY(limit_capabilities(process.bounding));

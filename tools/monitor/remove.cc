@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/monitor/remove.h"
 
+#include "tools/container/cgroup.h"
 #include "tools/container/container_state.h"
 #include "tools/container/container_volumes.h"
 #include "tools/monitor/stop.h"
@@ -62,6 +63,7 @@ Status remove_unused(store::Store const& store, Container const& container, Remo
     if (OBLEA_TRY(find_container(store, container.id)).has_value()) {
         OBLEA_TRY(remove_container(store, container));
     }
+    remove_cgroups(container.id);  // that a monitor has left which was lost
     if (how.volumes == UnnamedVolumes::remove && !container.run.empty()) {
         RunConfig const config = OBLEA_TRY(parse_run_config(container.run));
         remove_unnamed_volumes(store, config);

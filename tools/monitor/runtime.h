@@ -23,6 +23,9 @@ public:
     // own). Errors: ENOENT when that is not there.
     static Result<Runtime> find();
 
+    // Whether it gives each container cgroups, limits or not (runc, which leaves them behind).
+    [[nodiscard]] bool makes_cgroups() const { return !is_own() && !is_crun(); }
+
     // What must be done in this process's own mount namespace so that the runtime works: crun wants
     // cgroups of one version, and containers get none of the machine's.
     [[nodiscard]] Status prepare_namespace() const;

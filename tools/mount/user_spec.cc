@@ -127,4 +127,16 @@ Result<Identity> resolve_user(std::string_view spec, std::string_view passwd,
     return identity;
 }
 
+Status add_groups(Identity& identity, std::vector<std::string> const& wanted,
+                  std::string_view group) {
+    auto const groups = parse_groups(group);
+    for (std::string const& one : wanted) {
+        std::uint32_t const id = OBLEA_TRY(find_group(groups, one));
+        if (std::ranges::find(identity.groups, id) == identity.groups.end()) {
+            identity.groups.push_back(id);
+        }
+    }
+    return {};
+}
+
 }  // namespace oblea::tools

@@ -25,4 +25,9 @@ struct Identity {
 Result<Identity> resolve_user(std::string_view spec, std::string_view passwd,
                               std::string_view group);
 
+// Adds groups, by name or number, to the supplementary ones. Errors: EINVAL naming the group that
+// the image does not have.
+Status add_groups(Identity& identity, std::vector<std::string> const& wanted,
+                  std::string_view group);
+
 }  // namespace oblea::tools
