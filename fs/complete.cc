@@ -25,6 +25,17 @@ constexpr std::chrono::milliseconds kRest{5};
 // Copies in the background leave so much of the file system free.
 constexpr std::uint64_t kFreePercent = 10;
 
+// A copy is no change: it may not take from the file what a program's write would.
+Result<UnionFs::Impl::CopyBy> copy_without_change(int file) {
+    using CopyBy = UnionFs::Impl::CopyBy;
+    struct stat const info = OBLEA_TRY(sys::fstat(file));
+    if ((info.st_mode & (S_ISUID | S_ISGID)) != 0) {
+        return CopyBy::mapping;
+    }
+    bool const capable = OBLEA_TRY(sys::fgetxattr(file, "security.capability")).has_value();
+    return capable ? CopyBy::mapping : CopyBy::writing;
+}
+
 }  // namespace
 
 // --- what was changed ---
@@ -92,7 +103,7 @@ Result<bool> UnionFs::Impl::is_wanted_whole(PartialFile const& part, int file) c
            size > part.map.limit();
 }
 
-Status UnionFs::Impl::copy_by_steps(PartialFile& part, int file, Pace pace) {
+Status UnionFs::Impl::copy_by_steps(Ino ino, PartialFile& part, int file, Pace pace) {
     std::uint64_t const step =
         std::max<std::uint64_t>(kStepBytes / part.map.block_bytes(), 1) * part.map.block_bytes();
     for (std::uint64_t at = 0; at < part.map.limit(); at += step) {
@@ -106,15 +117,17 @@ Status UnionFs::Impl::copy_by_steps(PartialFile& part, int file, Pace pace) {
                 return fail(Errno::ecanceled, "copy-up");
             }
         }
+        base::LockGuard const attributes{inode_locks.of(ino).mutex};
         base::LockGuard const lock{part.mutex};
         BlockMap::Blocks const blocks = part.map.touched(at, at + step);
         if (part.map.owns(blocks)) {
             continue;
         }
         OBLEA_TRY(save_cut(part));
+        CopyBy const how = OBLEA_TRY(copy_without_change(file));
         OBLEA_TRY(keeping_file_times(file, [&] {
             part.mutex.assert_held();
-            return copy_missing(part, file, at, at + step);
+            return copy_missing(part, file, at, at + step, how);
         }));
         OBLEA_TRY(save_blocks(part, blocks));
     }
@@ -128,14 +141,17 @@ Status UnionFs::Impl::complete(Ino ino, Pace pace) {
     }
     SharedFd const file = OBLEA_TRY(file_fd(ino));
     if (part->map.limit() > options.blocks.whole_up_to) {
-        OBLEA_TRY(copy_by_steps(*part, file->get(), pace));
+        OBLEA_TRY(copy_by_steps(ino, *part, file->get(), pace));
         if (options.durable == Durable::yes) {
             // While nobody waits for it; what is left for make_whole() is little then.
             OBLEA_TRY(sys::fsync(file->get()));
         }
     }
+    // Attributes stay as copy_without_change() finds them.
+    base::LockGuard const attributes{inode_locks.of(ino).mutex};
     base::LockGuard const lock{part->mutex};
-    return make_whole(ino, *part, file->get());
+    CopyBy const how = OBLEA_TRY(copy_without_change(file->get()));
+    return make_whole(ino, *part, file->get(), how);
 }
 
 Status UnionFs::complete(Ino ino) {

@@ -6,6 +6,7 @@
 // lock. A crash before the rename leaves debris in work/tmp, which the next mount removes; after it
 // the copy is whole, or marked as partial (partial.cc).
 #include "fs/union_impl.h"
+#include "fs/write_mapped.h"
 
 #include "fs/plan/acl.h"
 #include "store/base/buffer_bytes.h"
@@ -36,7 +37,8 @@ InodeMark UnionFs::Impl::mark_for(store::InodeAttr const& attr, std::string key)
     return mark;
 }
 
-Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to) {
+Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to,
+                                CopyBy how) {
     std::shared_ptr<UniqueFd const> const object = OBLEA_TRY(lower->object(ino));
     std::vector<std::byte> buffer;
     auto const count_copied = [&](std::uint64_t bytes) {
@@ -59,7 +61,7 @@ Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std
         }
         std::uint64_t const end =
             std::min(to, OBLEA_TRY(lower->seek(ino, at, LowerTree::Seek::hole)));
-        if (object != nullptr && at < end) {
+        if (object != nullptr && at < end && how == CopyBy::writing) {
             std::uint64_t const count =
                 OBLEA_TRY(sys::copy_range((*object).get(), at, target, at, end - at));
             if (count != end - at) {
@@ -76,7 +78,8 @@ Status UnionFs::Impl::copy_data(InodeNo ino, int target, std::uint64_t from, std
             if (count == 0) {
                 return fail(Errno::eio, "copy-up", "a file of the image is shorter than it says");
             }
-            OBLEA_TRY(sys::pwrite_all(target, piece.first(count), at));
+            OBLEA_TRY(how == CopyBy::writing ? sys::pwrite_all(target, piece.first(count), at)
+                                             : write_mapped(target, piece.first(count), at));
             count_copied(count);
             at += count;
         }
@@ -140,7 +143,7 @@ Status UnionFs::Impl::fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyU
             OBLEA_TRY(sys::fsetxattr(file.get(), up().names.partial.c_str(), "1"));
             OBLEA_TRY(sys::ftruncate(file.get(), attr.size));
         } else {
-            OBLEA_TRY(copy_data(ino, file.get(), 0, plan.copy_bytes));
+            OBLEA_TRY(copy_data(ino, file.get(), 0, plan.copy_bytes, CopyBy::writing));
             OBLEA_TRY(sys::ftruncate(file.get(), plan.copy_bytes));
         }
         break;

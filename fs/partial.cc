@@ -87,11 +87,11 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
 // --- changes ---
 
 Status UnionFs::Impl::copy_missing(PartialFile& part, int file, std::uint64_t from,
-                                   std::uint64_t to) {
+                                   std::uint64_t to, CopyBy how) {
     while (from < to) {
         BlockMap::Stretch const stretch = part.map.stretch_at(from, to);
         if (stretch.owner == Owner::lower) {
-            OBLEA_TRY(copy_data(part.source, file, from, stretch.end));
+            OBLEA_TRY(copy_data(part.source, file, from, stretch.end, how));
         }
         from = stretch.end;
     }
@@ -133,12 +133,12 @@ Status UnionFs::Impl::save_blocks(PartialFile& part, BlockMap::Blocks added) {
     return {};
 }
 
-Status UnionFs::Impl::make_whole(Ino ino, PartialFile& part, int file) {
+Status UnionFs::Impl::make_whole(Ino ino, PartialFile& part, int file, CopyBy how) {
     std::uint64_t const limit = part.map.limit();
     if (limit > 0) {
         OBLEA_TRY(keeping_file_times(file, [&] {
             part.mutex.assert_held();
-            return copy_missing(part, file, 0, limit);
+            return copy_missing(part, file, 0, limit, how);
         }));
         if (options.durable == Durable::yes) {
             // So that no crash leaves the file without the mark and without what the image has.

@@ -188,7 +188,9 @@ struct UnionFs::Impl {
     Status fill_copy(InodeNo ino, store::InodeAttr const& attr, CopyUpPlan const& plan,
                      std::string const& temp, InodeMark const& mark);
     // Bytes [from, to) of the lower file, but its holes.
-    Status copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to);
+    // `mapping` takes longer and leaves set-user-id and capabilities (write_mapped.h).
+    enum class CopyBy { writing, mapping };
+    Status copy_data(InodeNo ino, int target, std::uint64_t from, std::uint64_t to, CopyBy how);
     Status copy_attributes(InodeNo ino, store::InodeAttr const& attr, int dir,
                            std::string const& name, InodeMark const& mark);
     struct Copy {  // a finished copy that has no name in the tree yet
@@ -329,11 +331,12 @@ struct UnionFs::Impl {
     // has the rest of the file.
     Result<SharedPartial> partial_of(Ino ino);
     Result<SharedPartial> load_partial(Node const& node);
-    Status copy_missing(PartialFile& part, int file, std::uint64_t from, std::uint64_t to)
-        OBLEA_REQUIRES(part.mutex);
+    Status copy_missing(PartialFile& part, int file, std::uint64_t from, std::uint64_t to,
+                        CopyBy how = CopyBy::writing) OBLEA_REQUIRES(part.mutex);
     Status save_blocks(PartialFile& part, BlockMap::Blocks added) OBLEA_REQUIRES(part.mutex);
     Status save_cut(PartialFile& part) OBLEA_REQUIRES(part.mutex);
-    Status make_whole(Ino ino, PartialFile& part, int file) OBLEA_REQUIRES(part.mutex);
+    Status make_whole(Ino ino, PartialFile& part, int file, CopyBy how = CopyBy::writing)
+        OBLEA_REQUIRES(part.mutex);
     // Carries `change` out, which gives new contents to bytes [from, to), with all that it needs
     // around them.
     Status change_contents(Ino ino, PartialFile& part, int file, std::uint64_t from,
@@ -348,7 +351,7 @@ struct UnionFs::Impl {
     // --- complete.cc: making them whole ---
     enum class Pace { at_once, in_background };
     Status complete(Ino ino, Pace pace);
-    Status copy_by_steps(PartialFile& part, int file, Pace pace);
+    Status copy_by_steps(Ino ino, PartialFile& part, int file, Pace pace);
     Status complete_folder(Ino folder);
     Status complete_everything();
     [[nodiscard]] Result<bool> is_wanted_whole(PartialFile const& part, int file) const;

@@ -16,3 +16,18 @@ echo "--- mounted by fusermount3"
 "${as_user[@]}" "${course[@]}"
 echo "--- in a user namespace"
 "${as_user[@]}" unshare --user --map-root-user --mount "${course[@]}"
+
+echo "--- privileges that were given to a file of a lower folder"
+cat >"$work/e2e/privileges" <<'END'
+set -euo pipefail
+cd "$(mktemp -d)"
+mkdir low up work mnt
+cp /bin/true low/program
+"$1" -o lowerdir=low,upperdir=up,workdir=work mnt
+chmod 6755 mnt/program
+umount mnt
+until [[ ! -e work/oblea ]]; do sleep 0.05; done # completed
+stat -c %a up/program
+cmp /bin/true up/program
+END
+assert_eq "mode" 6755 "$("${as_user[@]}" unshare --user --map-root-user --mount bash "$work/e2e/privileges" "$work/oblea-overlay")"

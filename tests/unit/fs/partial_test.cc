@@ -5,7 +5,9 @@
 #include "store/base/boot_id.h"
 #include "tests/unit/fs/fixture.h"
 
+#include <linux/capability.h>
 #include <linux/falloc.h>
+#include <sys/syscall.h>
 
 #include <atomic>
 #include <filesystem>
@@ -74,6 +76,26 @@ struct PartialFixture : UnionFixture {
         return value_of((*driver)->seek(way.ino, offset, whence));
     }
 };
+
+// The calling thread may not keep set-user-id bits when it writes: as servers of ordinary users.
+bool drop_cap_fsetid() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[2];
+    if (::syscall(SYS_capget, &header, sets) != 0) {
+        return false;
+    }
+    sets[0].effective &= ~(1U << CAP_FSETID);
+    return ::syscall(SYS_capset, &header, sets) == 0;
+}
+
+// cap_net_raw+ep, as setcap(8) writes it.
+std::string capability() {
+    std::string value(20, '\0');
+    value[0] = 1;
+    value[3] = 2;  // VFS_CAP_REVISION_2
+    value[5] = 1U << (CAP_NET_RAW - 8);
+    return value;
+}
 
 }  // namespace
 
@@ -285,6 +307,38 @@ TEST_CASE_METHOD(PartialFixture, "what becomes whole keeps its times", "[fs][par
     value_of(u.change("d/f", {.mtime = fs::TimePoint{1000, 7}}));
     value_of(u->complete(value_of(u.walk("d/f")).ino));
     CHECK(value_of(u.stat("d/f")).mtime == fs::TimePoint{1000, 7});
+}
+
+TEST_CASE_METHOD(PartialFixture, "what becomes whole keeps set-user-id and capabilities",
+                 "[fs][partial]") {
+    bool const in_steps = GENERATE(false, true);
+    fs::UnionOptions options = small_blocks();
+    options.blocks.whole_up_to = in_steps ? 0 : 1000;
+    UnionDriver& u = start_with(options);
+    bool const may_give = ::geteuid() == 0;
+    for (char const* const at : {"d/f", "d/alone"}) {
+        value_of(u.chmod(at, 06755));
+        if (may_give) {
+            value_of(u.setxattr(at, "security.capability", capability()));
+        }
+        value_of(u.change(at, {.mtime = fs::TimePoint{1000, 7}}));
+    }
+    auto const one = value_of(u.walk("d/f"));
+    auto const other = value_of(u.walk("d/alone"));
+    bool all_well = false;
+    std::thread{[&] {
+        all_well = drop_cap_fsetid() && u->complete(one.ino).has_value() &&
+                   u->complete(other.ino).has_value();
+    }}.join();
+    REQUIRE(all_well);
+    for (char const* const at : {"d/f", "d/alone"}) {
+        CHECK(stored(at) == text);
+        CHECK(value_of(u.stat(at)).permissions == 06755);
+        CHECK(value_of(u.stat(at)).mtime == fs::TimePoint{1000, 7});
+        if (may_give) {
+            CHECK(value_of(u.getxattr(at, "security.capability")) == capability());
+        }
+    }
 }
 
 TEST_CASE_METHOD(PartialFixture, "sealing makes every part whole", "[fs][partial]") {
