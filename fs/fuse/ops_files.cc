@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests about files: opening, reading, writing, closing.
 #include "fs/fuse/ops_impl.h"
+#include "fs/fuse/raw_messages.h"
 
 #include <fcntl.h>
 
@@ -87,8 +88,19 @@ Result<UnionFs::Created> open_existing(UnionFs& fs, Ino parent, Name const& name
     return UnionFs::Created{.entry = entry, .handle = *handle};
 }
 
+void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) noexcept {
+    reply_with(req, Op::tmpfile, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
+        auto created = OBLEA_TRY(fs.create_unnamed(Ino{parent}, mode & 07777U, caller_of(req)));
+        return created_file(connection_of(req), created, *info);
+    });
+}
+
 void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
                fuse_file_info* info) noexcept {
+    if (is_tmpfile(name)) {
+        op_tmpfile(req, parent, mode, info);
+        return;
+    }
     reply_with(req, Op::create, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
         Name const wanted = OBLEA_TRY(Name::parse(name));
         auto created = fs.create(Ino{parent}, wanted, mode & 07777U, caller_of(req));
@@ -99,16 +111,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
         return created_file(connection_of(req), OBLEA_TRY(std::move(created)), *info);
     });
 }
-
-// Older ones answer ENOSYS, which programs see as EOPNOTSUPP, as on file systems without it.
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) noexcept {
-    reply_with(req, Op::tmpfile, parent, [&](UnionFs& fs) -> Result<CreatedFile> {
-        auto created = OBLEA_TRY(fs.create_unnamed(Ino{parent}, mode & 07777U, caller_of(req)));
-        return created_file(connection_of(req), created, *info);
-    });
-}
-#endif
 
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
              fuse_file_info* info) noexcept {
@@ -191,9 +193,6 @@ void op_ioctl(fuse_req_t req, fuse_ino_t /*ino*/, unsigned /*command*/, void* /*
 void add_file_ops(fuse_lowlevel_ops& ops) {
     ops.open = op_open;
     ops.create = op_create;
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-    ops.tmpfile = op_tmpfile;
-#endif
     ops.read = op_read;
     ops.write = op_write;
     ops.release = op_release;

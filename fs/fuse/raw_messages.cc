@@ -50,4 +50,14 @@ Status ask_again(int device) {
     return send(device, kNotifyResend, 0);
 }
 
+void make_known(fuse_in_header& request) {
+    if (request.opcode == FUSE_TMPFILE) {
+        request.opcode = FUSE_CREATE;
+    }
+}
+
+bool is_tmpfile(std::string_view created) {
+    return created == "/";
+}
+
 }  // namespace oblea::fs

@@ -7,6 +7,9 @@
 #include "fs/types.h"
 
 #include <cstdint>
+#include <string_view>
+
+struct fuse_in_header;
 
 namespace oblea::fs {
 
@@ -20,5 +23,10 @@ void notify_stale(int device, Ino ino, Stretch pages);
 
 // Has the kernel send again what was read by a server that cannot answer any more (Linux 6.9).
 Status ask_again(int device);
+
+// libfuse before 3.17 does not know TMPFILE. The kernel sends it as it does CREATE, of a file with
+// the name "/": as that libfuse hands it on. `request` is what was read.
+void make_known(fuse_in_header& request);
+[[nodiscard]] bool is_tmpfile(std::string_view created);
 
 }  // namespace oblea::fs

@@ -167,6 +167,7 @@ struct Server::Impl {
                 return {};
             }
             look_at_init(header, request);
+            make_known(*static_cast<fuse_in_header*>(request.buffer.mem));
             connection.in_hand.begin(header.unique);
             fuse_session_process_buf(session.get(), &request.buffer);
             connection.in_hand.end();
