@@ -75,7 +75,6 @@ struct UnionOptions {
     CopyUpBlocks blocks{};
 };
 
-enum class Exclusive { no, yes };
 enum class DataOnly { no, yes };
 
 enum class OpenFor { reading, writing };
