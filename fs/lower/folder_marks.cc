@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower/folder_marks.h"
 
+#include "store/base/parse_number.h"
 #include "store/base/text.h"
 
-#include <charconv>
 #include <fmt/format.h>
 #include <vector>
 
@@ -28,15 +28,6 @@ constexpr std::array kOwnPrefixes{
     OwnPrefix{"user.fuseoverlayfs.", ""},
     OwnPrefix{"security.fuseoverlayfs.", ""},
 };
-
-std::optional<std::uint32_t> parse_number(std::string_view text, int base) {
-    std::uint32_t value = 0;
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
 
 struct KindName {
     std::string_view name;
@@ -65,8 +56,8 @@ bool parse_kind(std::string_view text, OverrideStat& stat) {
             return false;
         }
         if (device) {
-            auto const major = parse_number(parts[1], 10);
-            auto const minor = parse_number(parts[2], 10);
+            auto const major = base::parse_number<std::uint32_t>(parts[1]);
+            auto const minor = base::parse_number<std::uint32_t>(parts[2]);
             if (!major || !minor) {
                 return false;
             }
@@ -139,9 +130,9 @@ std::optional<OverrideStat> parse_override_stat(std::string_view text) {
     if (parts.size() != 3 && parts.size() != 4) {
         return std::nullopt;
     }
-    auto const uid = parse_number(parts[0], 10);
-    auto const gid = parse_number(parts[1], 10);
-    auto const mode = parse_number(parts[2], 8);
+    auto const uid = base::parse_number<std::uint32_t>(parts[0]);
+    auto const gid = base::parse_number<std::uint32_t>(parts[1]);
+    auto const mode = base::parse_number<std::uint32_t>(parts[2], 8);
     if (!uid || !gid || !mode) {
         return std::nullopt;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/host/host_capabilities.h"
 
+#include "store/base/parse_number.h"
 #include "store/base/sys.h"
 #include "store/base/text.h"
 
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstdlib>
 
 namespace oblea::tools {
@@ -27,17 +27,6 @@ std::string_view take_until(std::string_view& text, char separator) {
     std::string_view const part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     return part;
-}
-
-template <typename T>
-std::optional<T> parse_number(std::string_view text, int number_base = 10) {
-    T value{};
-    auto const [end, code] =
-        std::from_chars(text.data(), text.data() + text.size(), value, number_base);
-    if (code != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
 }
 
 // A file's text; what cannot be read says nothing, which is what its absence says.
@@ -62,7 +51,7 @@ bool has_capability(unsigned number) {
     while (!rest.empty()) {
         std::string_view line = take_until(rest, '\n');
         if (take_until(line, ':') == "CapEff") {
-            auto const mask = parse_number<std::uint64_t>(base::trimmed(line), 16);
+            auto const mask = base::parse_number<std::uint64_t>(base::trimmed(line), 16);
             return mask.has_value() && ((*mask >> number) & 1U) != 0;
         }
     }
@@ -125,9 +114,9 @@ std::string user_name() {
 }  // namespace
 
 std::optional<KernelVersion> parse_kernel_version(std::string_view release) {
-    auto const major = parse_number<unsigned>(take_until(release, '.'));
+    auto const major = base::parse_number<unsigned>(take_until(release, '.'));
     auto const minor =
-        parse_number<unsigned>(release.substr(0, release.find_first_not_of("0123456789")));
+        base::parse_number<unsigned>(release.substr(0, release.find_first_not_of("0123456789")));
     if (!major || !minor) {
         return std::nullopt;
     }
@@ -150,8 +139,8 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
     while (!text.empty()) {
         std::string_view line = take_until(text, '\n');
         std::string_view const owner = base::trimmed(take_until(line, ':'));
-        auto const first = parse_number<std::uint64_t>(base::trimmed(take_until(line, ':')));
-        auto const count = parse_number<std::uint64_t>(base::trimmed(line));
+        auto const first = base::parse_number<std::uint64_t>(base::trimmed(take_until(line, ':')));
+        auto const count = base::parse_number<std::uint64_t>(base::trimmed(line));
         bool const ours = (!user.empty() && owner == user) || owner == std::to_string(uid);
         if (ours && first && count && *count > 0) {
             ranges.push_back({.first = *first, .count = *count});

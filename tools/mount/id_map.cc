@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/id_map.h"
 
+#include "store/base/parse_number.h"
 #include "store/base/text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <optional>
 #include <ranges>
 
 namespace oblea::tools {
 namespace {
-
-std::optional<std::uint32_t> parse_number(std::string_view text) {
-    std::uint32_t number = 0;
-    auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (code != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
-}
 
 // What fits below the highest id, which stands for "no id".
 std::uint32_t clip(std::uint32_t first, std::uint32_t count) {
@@ -36,8 +27,8 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
         if (fields.size() != 3 || (fields[0] != user && fields[0] != std::to_string(uid))) {
             continue;
         }
-        auto const first = parse_number(fields[1]);
-        auto const count = parse_number(fields[2]);
+        auto const first = base::parse_number<std::uint32_t>(fields[1]);
+        auto const count = base::parse_number<std::uint32_t>(fields[2]);
         if (first && count && *count > 0) {
             ranges.push_back({.first = *first, .count = *count});
         }
@@ -64,7 +55,7 @@ std::vector<IdMapLine> parse_id_map(std::string_view text) {
     for (std::string_view const line : base::split(text, '\n')) {
         std::vector<std::uint32_t> numbers;
         for (std::string_view const word : base::split(line, ' ')) {
-            if (auto const number = parse_number(word)) {
+            if (auto const number = base::parse_number<std::uint32_t>(word)) {
                 numbers.push_back(*number);
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/mount_notice.h"
 
+#include "store/base/parse_number.h"
 #include "store/base/sys.h"
 
 #include <fmt/format.h>
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace oblea::tools {
 namespace {
@@ -19,14 +19,6 @@ constexpr char const* kName = "oblea-mount";
 constexpr std::string_view kLink = "/memfd:oblea-mount (deleted)";  // as /proc shows it
 constexpr std::size_t kNoticeBytesMax = 1U << 20U;
 constexpr std::size_t kStatusBytesMax = 1U << 16U;
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-    Number value{};
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    bool const whole = error == std::errc{} && end == text.data() + text.size();
-    return whole ? std::optional{value} : std::nullopt;
-}
 
 // The descriptor's file, in the folder of a process in /proc; nullopt also where we may not look.
 std::optional<std::string> find_notice(pid_t process) {
@@ -55,7 +47,7 @@ std::optional<pid_t> own_pid_of(pid_t process) {
     }
     auto const end = status->find('\n', field + kField.size());
     std::string_view const line = std::string_view{*status}.substr(0, end);
-    return parse_number<pid_t>(line.substr(line.rfind('\t') + 1));
+    return base::parse_number<pid_t>(line.substr(line.rfind('\t') + 1));
 }
 
 }  // namespace
@@ -79,7 +71,7 @@ Result<std::vector<pid_t>> processes_with_notice() {
     std::vector<pid_t> found;
     auto const proc = OBLEA_TRY(sys::open("/proc", O_RDONLY | O_DIRECTORY));
     for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(proc.get()))) {
-        auto const process = parse_number<pid_t>(entry.name);
+        auto const process = base::parse_number<pid_t>(entry.name);
         if (process.has_value() && find_notice(*process).has_value()) {
             found.push_back(*process);
         }

@@ -2,6 +2,7 @@
 #include "tools/build/dockerfile/mount_options.h"
 
 #include "store/base/checked.h"
+#include "store/base/parse_number.h"
 #include "tools/build/dockerfile/characters.h"
 #include "tools/cli/suggest.h"
 
@@ -91,14 +92,12 @@ Result<bool> parse_truth(std::string_view key, std::optional<std::string> const&
     return false;
 }
 
-Result<std::uint32_t> parse_number(std::string_view key, std::string_view value, int base) {
-    std::uint32_t number = 0;
-    auto const [end, error] =
-        std::from_chars(value.data(), value.data() + value.size(), number, base);
-    if (error != std::errc{} || end != value.data() + value.size()) {
-        return wrong_value(key, value, base == 8 ? "an octal number" : "a number");
+Result<std::uint32_t> parse_number(std::string_view key, std::string_view value, int number_base) {
+    auto const number = base::parse_number<std::uint32_t>(value, number_base);
+    if (!number.has_value()) {
+        return wrong_value(key, value, number_base == 8 ? "an octal number" : "a number");
     }
-    return number;
+    return *number;
 }
 
 // "64m", "1.5GiB", "4096": units of 1024.
