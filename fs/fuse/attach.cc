@@ -210,6 +210,15 @@ Result<Attached> attach(std::string const& mount_point, MountOptions const& opti
     return attached;
 }
 
+void read_far_ahead(Attached const& attached, unsigned bytes) {
+    auto const setting =
+        sys::open("/sys/class/bdi/" + attached.mount_device + "/read_ahead_kb", O_WRONLY);
+    if (setting.has_value()) {
+        std::string const kib = std::to_string(bytes / 1024);
+        static_cast<void>(::write(setting->get(), kib.data(), kib.size()) > 0);
+    }
+}
+
 Status detach(Attached const& attached, Lazy lazy) {
     auto const entry = top_mount_at(OBLEA_TRY(read_mountinfo()), attached.mount_point);
     if (!entry || entry->device != attached.mount_device ||

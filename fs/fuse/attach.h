@@ -22,6 +22,10 @@ struct Attached {
 // Errors: see Server::mount.
 Result<Attached> attach(std::string const& mount_point, MountOptions const& options);
 
+// Has the kernel read this mount's files ahead by so many bytes instead of its usual 128 KiB, once
+// INIT is answered. For root only: who may not set it keeps the usual.
+void read_far_ahead(Attached const& attached, unsigned bytes);
+
 // Takes exactly this mount away; done already is a success. Errors: EBUSY when it is in use.
 Status detach(Attached const& attached, Lazy lazy);
 

@@ -9,7 +9,6 @@
 namespace oblea::fs {
 namespace {
 
-constexpr unsigned kRequestBytesMax = 1U << 20U;
 // Requests that the kernel may have under way beside the ones that a program waits for: read-ahead.
 constexpr unsigned kBackgroundMax = 64;
 
@@ -39,9 +38,9 @@ void agree([[maybe_unused]] Connection const& connection, fuse_conn_info& info) 
     // then for us to say.
     want(info, FUSE_CAP_POSIX_ACL);
     want(info, FUSE_CAP_DONT_MASK);
-    // Names are in memory here: attributes cost next to nothing while a folder is read, and a round
-    // trip each when they are asked for one by one.
-    decline(info, FUSE_CAP_READDIRPLUS_AUTO);
+    // The kernel asks for attributes with the first names of a folder, and with more of them only
+    // while they are used: making an inode for each name costs it six times as much as the name.
+    want(info, FUSE_CAP_READDIRPLUS_AUTO);
     // Only the kernel's own writes change a file, so a new time is no reason to drop its pages.
     decline(info, FUSE_CAP_AUTO_INVAL_DATA);
     // Splicing lost at every size of request.

@@ -7,6 +7,9 @@ struct fuse_conn_info;
 
 namespace oblea::fs {
 
+// The most that one READ or WRITE carries.
+inline constexpr unsigned kRequestBytesMax = 1U << 20U;
+
 // Sets what we want among what the kernel offers, and notes the terms in the connection.
 void negotiate(Connection& connection, fuse_conn_info& info);
 

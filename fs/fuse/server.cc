@@ -3,6 +3,8 @@
 
 #include "fs/fuse/attach.h"
 #include "fs/fuse/connection.h"
+#include "fs/fuse/eager_wait.h"
+#include "fs/fuse/negotiate.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/raw_messages.h"
 #include "store/base/scope_exit.h"
@@ -128,6 +130,7 @@ struct Server::Impl {
     Session session;  // before the mount it serves, after the union it uses
     Attached attached;
     unsigned threads = kThreadsMin;
+    EagerWait next_request{std::thread::hardware_concurrency()};
     base::UniqueFd wake;  // eventfd: stop() was called, or a worker has ended
     std::atomic<unsigned> running{0};
     std::atomic<int> failure{0};  // errno of the first worker that could not go on
@@ -179,6 +182,7 @@ struct Server::Impl {
         RequestBuffer request;
         connection.in_hand.enter(worker);
         while (fuse_session_exited(session.get()) == 0) {
+            next_request.watch(connection.device);
             auto const served = serve_one(request);
             if (!served.has_value()) {
                 failure.store(static_cast<int>(served.error().code));
@@ -345,6 +349,7 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
         {.device = impl->attached.mount_device, .path = impl->attached.mount_point}));
     OBLEA_TRY(impl->open_session(options.debug));
     OBLEA_TRY(impl->negotiate_terms());
+    read_far_ahead(impl->attached, kRequestBytesMax);
     OBLEA_TRY(impl->settle_data(options.data));
     return std::unique_ptr<Server>{new Server(std::move(impl))};  // NOLINT: private constructor
 }

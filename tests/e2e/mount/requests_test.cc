@@ -122,6 +122,21 @@ TEST_CASE("listing a folder tells its entries' attributes too", "[e2e][requests]
     image.unmount();
 }
 
+TEST_CASE("names of a large folder come without attributes that nobody asks for",
+          "[e2e][requests]") {
+    MountedImage image;
+    image.mount();
+    for (int i = 0; i < 1000; ++i) {
+        write_text(image / ("etc/name-" + std::to_string(i)), "");
+    }
+    Counts const caused = requests_of(image, [&] {
+        CHECK(std::distance(std::filesystem::directory_iterator{image / "etc"}, {}) == 1003);
+    });
+    CHECK(caused.at("readdirplus") == 1);
+    CHECK(caused.at("readdir") >= 1);
+    image.unmount();
+}
+
 TEST_CASE("what is warm needs no request but open on a writable mount", "[e2e][requests]") {
     MountedImage image;
     image.mount();
