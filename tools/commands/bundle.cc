@@ -35,6 +35,7 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
     OBLEA_TRY(fill_volumes(store, config, {.root = opened, .ids = container.owner_ids}));
     auto const volumes = OBLEA_TRY(volume_binds(store, config));
     config.binds.insert(config.binds.end(), volumes.begin(), volumes.end());
+    find_kinds(config.binds);
     std::string const passwd = OBLEA_TRY(read_in_root(opened, "etc/passwd"));
     std::string const group = OBLEA_TRY(read_in_root(opened, "etc/group"));
     Identity identity = OBLEA_TRY(resolve_user(config.user, passwd, group));
@@ -44,6 +45,8 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
         one_id = BundleFacts::OneId{.uid = ::geteuid(), .gid = ::getegid()};
     }
     auto const capabilities = OBLEA_TRY(plan_capabilities(config.capabilities));
+    auto const devices =
+        rights == Rights::machine_root ? OBLEA_TRY(harmless_devices()) : std::vector<std::string>{};
     return make_bundle_config({.config = config,
                                .root = "rootfs",
                                .hostname = hostname_of(config, container.id),
@@ -52,6 +55,7 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
                                .ids = container.owner_ids,
                                .capabilities = capabilities,
                                .files = {},
+                               .devices = devices,
                                .user_namespace = one_id});
 }
 
@@ -70,7 +74,6 @@ Result<int> bundle(Context& context, BundleOptions const& options) {
     if (rights == Rights::machine_root) {
         mount.options.access = fs::MountOptions::Access::allow_other;
         mount.options.suid = fs::MountOptions::Suid::yes;
-        mount.options.dev = fs::MountOptions::Dev::yes;
     }
     auto const made = [&]() -> Status {
         OBLEA_TRY(mount_image(store, mount));

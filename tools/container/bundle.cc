@@ -32,10 +32,15 @@ json mount(char const* target, char const* type, std::string source,
 
 json bind(BindMount const& from) {
     char const* access = from.access == BindMount::Access::read_only ? "ro" : "rw";
-    return {{"destination", from.target},
-            {"type", "bind"},
-            {"source", from.source},
-            {"options", {"rbind", "rprivate", access}}};
+    std::vector<std::string> options{"rbind", "rprivate", "nodev", access};
+    if (from.kind == BindMount::Kind::folder) {
+        options.emplace_back("rnodev");  // for what is mounted below; crun takes a file amiss
+    }
+    return mount(from.target.c_str(), "bind", from.source, std::move(options));
+}
+
+json bind_device(std::string const& name) {
+    return mount(("/dev/" + name).c_str(), "bind", "/dev/" + name, {"bind", "rprivate", "rw"});
 }
 
 // What was asked for, folders before what is mounted in them.
@@ -62,12 +67,14 @@ json mounts_of(BundleFacts const& facts) {
     }
     json mounts = json::array(
         {mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
-         mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+         mount("/dev", "tmpfs", "tmpfs",
+               {"nosuid", "nodev", "strictatime", "mode=755", "size=65536k"}),
          mount("/dev/pts", "devpts", "devpts", std::move(pts)),
          mount("/dev/shm", "tmpfs", "shm",
                {"nosuid", "noexec", "nodev", "mode=1777",
                 fmt::format("size={}k", (facts.config.limits.shm_bytes + 1023) / 1024)}),
          mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"})});
+    std::ranges::transform(facts.devices, std::back_inserter(mounts), bind_device);
     // A sysfs of its own can only be mounted by the owner of the network namespace.
     bool const own_sysfs =
         facts.rights == Rights::machine_root || facts.config.network != Network::host;
@@ -96,6 +103,10 @@ json linux_of(BundleFacts const& facts, json namespaces) {
     }
     if (!facts.cgroup.empty()) {
         linux["cgroupsPath"] = facts.cgroup;
+    }
+    if (facts.rights == Rights::machine_root) {
+        // A runtime that makes a cgroup says the same there, and allows the usual ones itself.
+        linux["resources"] = {{"devices", {{{"allow", false}, {"access", "rwm"}}}}};
     }
     linux["namespaces"] = std::move(namespaces);
     return linux;

@@ -23,7 +23,10 @@ struct BundleFacts {
     OwnerIds ids = OwnerIds::real;
     std::vector<std::string> capabilities;  // "CAP_CHOWN", ...: those that this process has itself
     std::vector<BindMount> files;           // of the machine, shown inside: resolv.conf, hosts, ...
-    std::string cgroup = {};                // empty: none of its own
+    // The harmless ones of the machine's /dev: "null", ... In a user namespace crun and runc show
+    // them by themselves, and stumble over those that are there.
+    std::vector<std::string> devices = {};
+    std::string cgroup = {};  // empty: none of its own
     // For a runtime that is started outside of any user namespace by an ordinary user: the one id
     // that root inside is. None: no user namespace.
     struct OneId {
@@ -33,6 +36,9 @@ struct BundleFacts {
     std::optional<OneId> user_namespace = {};
 };
 
+// No device is one in there but those of `devices` and of its own devpts: neither what root makes
+// nor what lies in a folder that is shown. So root is given CAP_MKNOD, as docker does, without a
+// cgroup that would have to forbid what comes of it.
 std::string make_bundle_config(BundleFacts const& facts);
 
 // The part of it that `exec` wants for a further command.

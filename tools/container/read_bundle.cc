@@ -113,8 +113,10 @@ constexpr std::array kMountFlags{MountFlag{"ro", MS_RDONLY, MOUNT_ATTR_RDONLY},
                                  MountFlag{"noatime", MS_NOATIME, MOUNT_ATTR_NOATIME},
                                  MountFlag{"strictatime", MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
                                  // What is so in any case.
-                                 MountFlag{"rw", 0, 0}, MountFlag{"rbind", 0, 0},
-                                 MountFlag{"rprivate", 0, 0}};
+                                 MountFlag{"rw", 0, 0}, MountFlag{"bind", 0, 0},
+                                 MountFlag{"rbind", 0, 0}, MountFlag{"rprivate", 0, 0},
+                                 // It holds for what is mounted below as well.
+                                 MountFlag{"rnodev", 0, MOUNT_ATTR_NODEV}};
 
 Result<BundleMount> mount_from(json const& object) {
     if (!object.is_object()) {

@@ -270,6 +270,9 @@ private:
             runtime_.create(bundle(), container_.id, io_->container_side(), io_->console_socket()));
         init_ = init;
         OBLEA_TRY(guard_->watch(init));
+        if (rights_ == Rights::machine_root) {
+            OBLEA_TRY(forbid_devices_at_root(init));
+        }
         if (cgroup_.has_value()) {
             OBLEA_TRY(cgroup_->add(init));
         }
@@ -317,9 +320,14 @@ private:
             shown.command.clear();
         }
         shown.binds.insert(shown.binds.end(), volume_binds_.begin(), volume_binds_.end());
+        find_kinds(shown.binds);
+        find_kinds(files);
         shown.env.insert(shown.env.end(), build_mounts_.variables().begin(),
                          build_mounts_.variables().end());
         auto const capabilities = OBLEA_TRY(plan_capabilities(config_.capabilities));
+        bool const shows_devices = rights_ == Rights::machine_root || runtime_.is_own();
+        auto const devices =
+            shows_devices ? OBLEA_TRY(harmless_devices()) : std::vector<std::string>{};
         // Where we find it again; in a user namespace no runtime makes one.
         bool const own_cgroup = runtime_.makes_cgroups() && rights_ == Rights::machine_root;
         std::string const text =
@@ -331,6 +339,7 @@ private:
                                 .ids = container_.owner_ids,
                                 .capabilities = capabilities,
                                 .files = std::move(files),
+                                .devices = devices,
                                 .cgroup = own_cgroup ? cgroup_path(container_.id) : std::string{}});
         return sys::replace_file(bundle(), "config.json", text, 0600, sys::Sync::no);
     }

@@ -160,7 +160,7 @@ Result<std::optional<PseudoTerminal>> enter_own_root(Bundle const& bundle) {
         OBLEA_TRY(with_context(mount_in_root(root, mount), [&] { return mount.target; }));
     }
     UniqueFd const dev = OBLEA_TRY(open_in_root(root, "dev", O_RDONLY | O_DIRECTORY));
-    OBLEA_TRY(add_devices(dev));
+    OBLEA_TRY(link_streams(dev));
     OBLEA_TRY(sys::symlinkat("pts/ptmx", dev.get(), "ptmx"));
     auto terminal = OBLEA_TRY(make_console(root, dev, bundle.process));
     for (std::string const& path : bundle.masked_paths) {

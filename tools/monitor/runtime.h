@@ -23,6 +23,8 @@ public:
     // own). Errors: ENOENT when that is not there.
     static Result<Runtime> find();
 
+    // Whether it is none, and oblea does what they do.
+    [[nodiscard]] bool is_own() const { return program_.empty(); }
     // Whether it gives each container cgroups, limits or not (runc, which leaves them behind).
     [[nodiscard]] bool makes_cgroups() const { return !is_own() && !is_crun(); }
 
@@ -49,7 +51,6 @@ public:
 
 private:
     explicit Runtime(std::string program) : program_(std::move(program)) {}
-    [[nodiscard]] bool is_own() const { return program_.empty(); }
     [[nodiscard]] bool is_crun() const;
     [[nodiscard]] std::vector<std::string> command(std::vector<std::string> rest) const;
     Status run(int bundle, std::vector<std::string> rest) const;

@@ -25,9 +25,10 @@ Result<Served> serve(store::StoreOptions const& store_options, ChrootRequest con
     served.defaults = OBLEA_TRY(read_image_defaults(store, source.image));
     served.container =
         source.container ? Served::Container::made_before : Served::Container::made_now;
-    served.server = OBLEA_TRY(serve_privately(
-        store_options,
-        {.source = request.source, .remove = request.remove, .contents = request.contents}));
+    served.server = OBLEA_TRY(serve_privately(store_options, {.source = request.source,
+                                                              .remove = request.remove,
+                                                              .contents = request.contents,
+                                                              .dev = fs::MountOptions::Dev::yes}));
     return served;
 }
 

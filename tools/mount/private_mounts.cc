@@ -105,9 +105,9 @@ Status bind_file(UniqueFd const& root, char const* source, char const* folder, c
     return {};
 }
 
-Status bind_device(UniqueFd const& dev, char const* name) {
-    UniqueFd const file = OBLEA_TRY(sys::openat(dev.get(), name, O_WRONLY | O_CREAT, 0666));
-    return mount_at(file, (std::string{"/dev/"} + name).c_str(), nullptr, MS_BIND, nullptr);
+Status bind_device(UniqueFd const& dev, std::string const& name) {
+    UniqueFd const file = OBLEA_TRY(sys::openat(dev.get(), name.c_str(), O_WRONLY | O_CREAT, 0666));
+    return mount_at(file, ("/dev/" + name).c_str(), nullptr, MS_BIND, nullptr);
 }
 
 Status make_pts(UniqueFd const& dev) {
@@ -124,7 +124,10 @@ Status make_small_dev(UniqueFd const& root) {
     UniqueFd const below = OBLEA_TRY(reopen(root, "dev"));
     OBLEA_TRY(mount_at(below, "tmpfs", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=0755,size=64m"));
     UniqueFd const dev = OBLEA_TRY(open_in_root(root, "dev", O_RDONLY | O_DIRECTORY));
-    OBLEA_TRY(add_devices(dev));
+    for (std::string const& name : OBLEA_TRY(harmless_devices())) {
+        OBLEA_TRY(bind_device(dev, name));
+    }
+    OBLEA_TRY(link_streams(dev));
     OBLEA_TRY(make_pts(dev));
     OBLEA_TRY(sys::mkdirat(dev.get(), "shm", 01777));
     return sys::fchmodat(dev.get(), "shm", 01777);
@@ -194,14 +197,19 @@ Result<std::vector<std::string>> show_machine(UniqueFd const& root, Rights right
     return missing;
 }
 
-Status add_devices(UniqueFd const& dev) {
+Result<std::vector<std::string>> harmless_devices() {
+    std::vector<std::string> names;
     for (char const* name : {"null", "zero", "full", "random", "urandom", "tty"}) {
         auto const there =
             OBLEA_TRY(sys::stat_if_exists(AT_FDCWD, (std::string{"/dev/"} + name).c_str()));
         if (there) {
-            OBLEA_TRY(bind_device(dev, name));
+            names.emplace_back(name);
         }
     }
+    return names;
+}
+
+Status link_streams(UniqueFd const& dev) {
     OBLEA_TRY(sys::symlinkat("/proc/self/fd", dev.get(), "fd"));
     OBLEA_TRY(sys::symlinkat("fd/0", dev.get(), "stdin"));
     OBLEA_TRY(sys::symlinkat("fd/1", dev.get(), "stdout"));

@@ -24,9 +24,11 @@ enum class Rights { machine_root, namespace_root };
 // names below `root`. What is not there to be mounted on is named in the result, one line each.
 Result<std::vector<std::string>> show_machine(base::UniqueFd const& root, Rights rights);
 
-// The harmless devices of the machine, and the links to a process's streams, in a folder that is to
-// be /dev.
-Status add_devices(base::UniqueFd const& dev);
+// The harmless devices that the machine has: "null", "zero", ... in /dev.
+Result<std::vector<std::string>> harmless_devices();
+
+// Links to a process's streams in a folder that is to be /dev.
+Status link_streams(base::UniqueFd const& dev);
 
 // Makes the mount at `root` this process's root folder.
 Status change_root(base::UniqueFd const& root);

@@ -8,7 +8,9 @@
 #include "tools/mount/user_namespace.h"
 
 #include <fmt/format.h>
+#include <linux/mount.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -110,6 +112,30 @@ Status join_namespaces(std::int64_t pid) {
     return {};
 }
 
+Status forbid_devices_at_root(std::int64_t pid) {
+    auto const forbid = [pid]() -> Status {
+        OBLEA_TRY(join_namespaces(pid));
+        mount_attr wanted{};
+        wanted.attr_set = MOUNT_ATTR_NODEV;
+        if (::mount_setattr(AT_FDCWD, "/", 0, &wanted, sizeof(wanted)) != 0) {
+            return fail(sys::last_errno(), "mount_setattr", "the container's root");
+        }
+        return {};
+    };
+    Child const child = OBLEA_TRY(start_child(Parentage::own, {}, [&](Report& report) {
+        auto forbidden = forbid();
+        if (forbidden.has_value()) {
+            forbidden = report.success({});
+        }
+        if (!forbidden.has_value()) {
+            report.failure(forbidden.error());
+        }
+        return 0;
+    }));
+    OBLEA_TRY(wait_for_child(child.pid));
+    return {};
+}
+
 Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
                                       PrivateMount const& wanted) {
     MountRequest mount;
@@ -118,7 +144,7 @@ Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
     mount.contents = wanted.contents;
     mount.options.access = fs::MountOptions::Access::allow_other;
     mount.options.suid = fs::MountOptions::Suid::yes;
-    mount.options.dev = fs::MountOptions::Dev::yes;
+    mount.options.dev = wanted.dev;
     mount.options.placeholders = placeholders();
     Child process = OBLEA_TRY(start_child(Parentage::own_session, {}, [&](Report& report) {
         end_with_parent();

@@ -33,6 +33,10 @@ Result<OwnerIds> owner_ids_in_private();
 // Enters the namespaces of another process for good.
 Status join_namespaces(std::int64_t pid);
 
+// No device node on the root folder's mount of another process is a device from now on. For a
+// container that is made and does not run yet: crun binds its root to itself and forgets that.
+Status forbid_devices_at_root(std::int64_t pid);
+
 struct PrivateServer {
     Child process;
     MountInfo info;
@@ -42,9 +46,10 @@ struct PrivateMount {
     MountSource source;
     RemoveAtUnmount remove = RemoveAtUnmount::when_untouched;
     store::Contents contents = store::Contents::trusted;
+    fs::MountOptions::Dev dev = fs::MountOptions::Dev::no;
 };
 
-// Mounts with set-user-id programs and devices, for all users of the namespace, and shows the names
+// Mounts with set-user-id programs, for all users of the namespace, and shows the names
 // that the machine's folders and files are mounted on, whether the image has them or not.
 Result<PrivateServer> serve_privately(store::StoreOptions const& store_options,
                                       PrivateMount const& wanted);

@@ -327,7 +327,8 @@ TEST_CASE("what a bundle says is read back by the runtime of oblea's own", "[con
                             .hostname = "h",
                             .identity = identity,
                             .capabilities = {"CAP_CHOWN", "CAP_KILL"},
-                            .files = {}};
+                            .files = {},
+                            .devices = {"null"}};
     auto const bundle = read_bundle(make_bundle_config(facts));
     REQUIRE(bundle.has_value());
     CHECK(bundle->root == "/r");
@@ -347,10 +348,16 @@ TEST_CASE("what a bundle says is read back by the runtime of oblea's own", "[con
     CHECK(proc.target == "/proc");
     CHECK(proc.type == "proc");
     CHECK(proc.flags == (MS_NOSUID | MS_NOEXEC | MS_NODEV));
+    // The harmless devices alone are devices.
+    for (BundleMount const& mount : bundle->mounts) {
+        CAPTURE(mount.target);
+        bool const nodev = (mount.flags & (mount.type.empty() ? MOUNT_ATTR_NODEV : MS_NODEV)) != 0;
+        CHECK(nodev == (mount.target != "/dev/null" && mount.target != "/dev/pts"));
+    }
     auto const& shown = bundle->mounts.back();
     CHECK(shown.type.empty());
     CHECK(shown.source == "/a");
-    CHECK(shown.flags == MOUNT_ATTR_RDONLY);
+    CHECK(shown.flags == (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV));
     CHECK_FALSE(bundle->masked_paths.empty());
     CHECK_FALSE(bundle->read_only_paths.empty());
 }

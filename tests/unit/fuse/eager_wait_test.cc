@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/eager_wait.h"
+#include "store/base/unique_fd.h"
+#include "tests/support/catch.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "store/base/unique_fd.h"
 
 namespace oblea::fs {
 namespace {
