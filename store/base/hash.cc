@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
+// The states of two streams are advanced together, which only the functions of OpenSSL that it
+// would rather hide let one do; they are quicker to start, too.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "store/base/hash.h"
 
-#include <openssl/evp.h>
+#include "store/base/sha256_pair.h"
+
+#include <openssl/sha.h>
 #include <xxhash.h>
 
-#include <new>
+#include <algorithm>
 
 namespace oblea::base {
 
@@ -20,18 +25,6 @@ int hex_value(char digit) {
         return digit - 'a' + 10;
     }
     return -1;
-}
-
-EVP_MD_CTX* as_context(void* context) {
-    return static_cast<EVP_MD_CTX*>(context);
-}
-
-// OpenSSL fails here only when it has no memory or no SHA-256: neither leaves anything to go on
-// with.
-void require(int ok) {
-    if (ok != 1) {
-        throw std::bad_alloc();
-    }
 }
 
 }  // namespace
@@ -81,30 +74,63 @@ Result<Digest> Digest::parse_hex(std::string_view text) {
     return digest;
 }
 
-void Sha256::Free::operator()(void* context) const noexcept {
-    EVP_MD_CTX_free(as_context(context));
-}
+struct Sha256::State {
+    SHA256_CTX context{};
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-    require(context_ != nullptr
-                ? EVP_DigestInit_ex(as_context(context_.get()), EVP_sha256(), nullptr)
-                : 0);
-}
+    State() { start(); }
+    // The calls below fail for no input: they return a number for the sake of other digests.
+    void start() { static_cast<void>(SHA256_Init(&context)); }
+    void update(ByteView data) {
+        static_cast<void>(SHA256_Update(&context, data.data(), data.size()));
+    }
+    [[nodiscard]] bool is_between_blocks() const { return context.num == 0; }
 
+    [[nodiscard]] Sha256Words words() const {
+        Sha256Words words{};
+        std::ranges::copy(context.h, words.begin());
+        return words;
+    }
+    // After `bytes` more, whole blocks.
+    void advance(Sha256Words const& words, std::size_t bytes) {
+        std::ranges::copy(words, std::begin(context.h));
+        std::uint64_t const bits =
+            ((std::uint64_t{context.Nh} << 32U) | context.Nl) + 8 * std::uint64_t{bytes};
+        context.Nl = static_cast<SHA_LONG>(bits);
+        context.Nh = static_cast<SHA_LONG>(bits >> 32U);
+    }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::Sha256(Sha256 const& other) : state_(std::make_unique<State>(*other.state_)) {}
 
 void Sha256::update(ByteView data) {
-    require(EVP_DigestUpdate(as_context(context_.get()), data.data(), data.size()));
+    state_->update(data);
+}
+
+void Sha256::update_both(Sha256& one, Sha256& other, ByteView data) {
+    State& first = *one.state_;
+    State& second = *other.state_;
+    static bool const has_pair = has_sha256_pair();
+    if (has_pair && first.is_between_blocks() && second.is_between_blocks()) {
+        ByteView const blocks = data.first(data.size() - data.size() % kSha256BlockBytes);
+        Sha256Words first_words = first.words();
+        Sha256Words second_words = second.words();
+        sha256_blocks_of_pair(first_words, second_words, blocks);
+        first.advance(first_words, blocks.size());
+        second.advance(second_words, blocks.size());
+        data = data.subspan(blocks.size());
+    }
+    first.update(data);
+    second.update(data);
 }
 
 Digest Sha256::finish() {
     Digest digest;
-    unsigned int size = 0;
-    require(EVP_DigestFinal_ex(as_context(context_.get()), uchars_of(MutableBytes{digest.value}),
-                               &size));
-    require(EVP_DigestInit_ex(as_context(context_.get()), EVP_sha256(), nullptr));
+    static_cast<void>(SHA256_Final(uchars_of(MutableBytes{digest.value}), &state_->context));
+    state_->start();
     return digest;
 }
 
