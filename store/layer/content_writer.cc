@@ -12,7 +12,7 @@ ContentWriter::ContentWriter(LayerStaging& staging, AppendFile pack, RecipeWrite
     : staging_(staging), pack_(std::move(pack)), recipe_(recipe),
       threshold_(std::min(object_threshold_bytes, kPackContentBytesMax)) {}
 
-Result<Content> ContentWriter::take(TarReader& tar, TarMember const& member) {
+Result<Content> ContentWriter::take(TarReader& tar, TarHash& bytes, TarMember const& member) {
     Content content;
     content.extents = member.extents;
     content.blob_bytes = member.blob_bytes;
@@ -22,7 +22,7 @@ Result<Content> ContentWriter::take(TarReader& tar, TarMember const& member) {
     if (member.blob_bytes < threshold_) {
         OBLEA_TRY(take_packed(tar, content));
     } else {
-        OBLEA_TRY(take_object(tar, content));
+        OBLEA_TRY(take_object(tar, bytes, content));
     }
     return content;
 }
@@ -44,7 +44,7 @@ Status ContentWriter::take_packed(TarReader& tar, Content& content) {
     return recipe_.pack(content.pack_offset, content.blob_bytes);
 }
 
-Status ContentWriter::take_object(TarReader& tar, Content& content) {
+Status ContentWriter::take_object(TarReader& tar, TarHash& bytes, Content& content) {
     // Contents come in pieces that are large enough to be written as they are.
     base::UniqueFd object = OBLEA_TRY(staging_.begin_object());
     AppendFile file{std::move(object), &staging_.writeback(), 1};
@@ -54,7 +54,7 @@ Status ContentWriter::take_object(TarReader& tar, Content& content) {
         if (piece.empty()) {
             break;
         }
-        hash.update(piece);
+        bytes.add_to(hash, piece);
         OBLEA_TRY(file.append(piece));
     }
     OBLEA_TRY(file.flush());

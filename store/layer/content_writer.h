@@ -7,6 +7,7 @@
 #include "store/layer/append_file.h"
 #include "store/layer/recipe.h"
 #include "store/layer/staging.h"
+#include "store/layer/tar_hash.h"
 #include "store/layer/tar_reader.h"
 
 namespace oblea::store {
@@ -19,15 +20,16 @@ public:
     ContentWriter(LayerStaging& staging, AppendFile pack, RecipeWriter& recipe,
                   std::uint64_t object_threshold_bytes);
 
-    // Takes the content of the member that `tar` is at, tells the recipe, and returns where it is.
-    Result<Content> take(TarReader& tar, TarMember const& member);
+    // Takes the content of the member that `tar` is at, which reads by way of `bytes`; tells the
+    // recipe, and returns where it is.
+    Result<Content> take(TarReader& tar, TarHash& bytes, TarMember const& member);
 
     // All of the pack is in its file, though not on disk.
     Status flush() { return pack_.flush(); }
 
 private:
     Status take_packed(TarReader& tar, Content& content);
-    Status take_object(TarReader& tar, Content& content);
+    Status take_object(TarReader& tar, TarHash& bytes, Content& content);
 
     LayerStaging& staging_;
     AppendFile pack_;

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A tee: passes a stream through, takes its SHA-256 and its length, and shows every byte to one
-// watcher on the way.
+// A tee: passes a stream through, and takes its SHA-256 and its length.
 //
 // What was not read was not hashed: read to the end before finish(). Not thread-safe.
 #pragma once
 #include "store/base/byte_source.h"
 #include "store/base/hash.h"
 
-#include <functional>
-
 namespace oblea::store {
 
 class HashingSource final : public base::ByteSource {
 public:
-    // An error of the watcher becomes the error of the read; it may be empty.
-    using Watcher = std::function<Status(base::ByteView)>;
-
-    explicit HashingSource(base::ByteSource& source, Watcher watcher = {})
-        : source_(source), watcher_(std::move(watcher)) {}
+    explicit HashingSource(base::ByteSource& source) : source_(source) {}
 
     Result<std::size_t> read(base::MutableBytes buffer) override;
 
@@ -26,7 +19,6 @@ public:
 
 private:
     base::ByteSource& source_;
-    Watcher watcher_;
     base::Sha256 hash_;
     std::uint64_t bytes_ = 0;
 };

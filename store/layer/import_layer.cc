@@ -7,7 +7,6 @@
 #include "store/index/layer_tree.h"
 #include "store/layer/append_file.h"
 #include "store/layer/content_writer.h"
-#include "store/layer/hashing_source.h"
 #include "store/layer/layout.h"
 #include "store/layer/read_ahead.h"
 #include "store/layer/recipe.h"
@@ -39,48 +38,59 @@ std::unexpected<Error> broken_claim(std::string detail) {
     return fail(Errno::ebadmsg, "", std::move(detail));
 }
 
-// What came in as a stream: its digest, length, and whether a copy is wanted.
-class Intake {
+// What comes in as a stream: its digest and length, and a copy where one is wanted.
+class Intake final : public base::ByteSource {
 public:
-    Intake(base::ByteSource& stream, LayerClaims const& claims, LayerImportOptions const& options)
-        : claims_(claims), progress_(options.progress_bytes),
-          hashing_(stream, [this](ByteView passed) { return watch(passed); }) {}
+    // The digest of a plain layer is that of its tar, which is not taken here.
+    Intake(base::ByteSource& stream, Compression compression, LayerClaims const& claims,
+           LayerImportOptions const& options)
+        : stream_(stream), claims_(claims), progress_(options.progress_bytes) {
+        if (compression != Compression::none) {
+            hash_.emplace();
+        }
+    }
 
     void keep(base::UniqueFd file, Writeback& writeback) {
         blob_.emplace(std::move(file), &writeback);
     }
     [[nodiscard]] bool kept() const { return blob_.has_value(); }
-    base::ByteSource& source() { return hashing_; }
     // How much has come so far; from any thread.
-    [[nodiscard]] std::uint64_t bytes() const { return passed_; }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
-    // After the end of the stream: its digest and length, and its copy complete.
-    Status finish(ImportedLayer& layer) {
-        layer.blob = hashing_.finish();
-        layer.blob_bytes = hashing_.bytes();
-        return blob_.has_value() ? blob_->flush() : Status{};
-    }
-
-private:
-    Status watch(ByteView passed) {
-        if (claims_.blob_bytes.has_value() && hashing_.bytes() > *claims_.blob_bytes) {
+    Result<std::size_t> read(base::MutableBytes buffer) override {
+        std::size_t const count = OBLEA_TRY(stream_.read(buffer));
+        ByteView const passed = buffer.first(count);
+        bytes_ += count;
+        if (claims_.blob_bytes.has_value() && bytes_ > *claims_.blob_bytes) {
             return broken_claim("the layer is longer than the " +
                                 std::to_string(*claims_.blob_bytes) + " bytes that its image says");
+        }
+        if (hash_.has_value()) {
+            hash_->update(passed);
         }
         if (blob_.has_value()) {
             OBLEA_TRY(blob_->append(passed));
         }
-        passed_ += passed.size();
         if (progress_ != nullptr) {
-            progress_->store(hashing_.bytes(), std::memory_order_relaxed);
+            progress_->store(bytes_, std::memory_order_relaxed);
         }
-        return {};
+        return count;
     }
 
+    // After the end of the stream: its copy is complete. The digest, where it is taken here.
+    Result<std::optional<Digest>> finish() {
+        if (blob_.has_value()) {
+            OBLEA_TRY(blob_->flush());
+        }
+        return hash_.has_value() ? std::optional{hash_->finish()} : std::nullopt;
+    }
+
+private:
+    base::ByteSource& stream_;
     LayerClaims const& claims_;
     std::atomic<std::uint64_t>* progress_;
-    std::atomic<std::uint64_t> passed_ = 0;
-    HashingSource hashing_;
+    std::atomic<std::uint64_t> bytes_ = 0;
+    std::optional<base::Sha256> hash_;
     std::optional<AppendFile> blob_;
 };
 
@@ -133,8 +143,8 @@ public:
         : options_(options), recipe_(std::move(recipe)),
           contents_(staging, std::move(pack), recipe_, options.object_threshold_bytes) {}
 
-    Status run(base::ChunkSource& tar_bytes) {
-        TarReader tar{tar_bytes, recipe_};
+    Status run(TarHash& bytes) {
+        TarReader tar{bytes, recipe_};
         for (;;) {
             auto member = OBLEA_TRY(tar.next());
             if (!member.has_value()) {
@@ -142,7 +152,7 @@ public:
             }
             OBLEA_TRY(with_context(expect_bounded(*member, tar.offset()),
                                    [&] { return member->entry.path.string(); }));
-            OBLEA_TRY(take(tar, std::move(*member)));
+            OBLEA_TRY(take(tar, bytes, std::move(*member)));
         }
         tar_bytes_ = tar.offset();
         return contents_.flush();
@@ -188,11 +198,11 @@ private:
         return expect_within(limits, "layer_bytes", tar_bytes + member.blob_bytes);
     }
 
-    Status take(TarReader& tar, TarMember member) {
+    Status take(TarReader& tar, TarHash& bytes, TarMember member) {
         bool const has_content = member.entry.kind == LayerEntry::Kind::inode &&
                                  member.entry.attr.type == FileType::regular;
         if (has_content) {
-            member.entry.content = OBLEA_TRY(contents_.take(tar, member));
+            member.entry.content = OBLEA_TRY(contents_.take(tar, bytes, member));
         }
         ++entries_;
         return with_context(tree_.add(std::move(member.entry)), [&] {
@@ -232,36 +242,35 @@ Result<Compression> recognise(PeekedSource& stream) {
     return compression;
 }
 
-// Runs the pipeline: read, hash and copy | decompress | hash the tar | parse and write. Every stage
+// Runs the pipeline: read, hash and copy | decompress | hash the tar, parse and write. Every stage
 // but the last has a thread of its own; destruction in reverse order stops them from the end.
 Status stream_layer(Intake& intake, LayerSplitter& splitter, LayerClaims const& claims,
                     LayerLimits const& limits, ImportedLayer& layer) {
     Threading const threading = threading_by_environment();
-    auto const compressed = ReadAhead::make(
-        intake.source(), {.threading = threading, .chunk_bytes = base::kBufferBytes}, {});
+    auto const stream = make_read_ahead(intake, {.threading = threading});
     if (layer.compression == Compression::none) {
-        OBLEA_TRY(splitter.run(*compressed));
-        OBLEA_TRY(intake.finish(layer));
-        layer.diff_id = layer.blob;
-        return {};
-    }
-    TarHash tar_hash;
-    auto const plain = make_decompressor(layer.compression, *compressed, threading);
-    BoundedSource bounded{*plain, intake, limits};
-    auto const tar =
-        ReadAhead::make(bounded, {.threading = threading, .chunk_bytes = kTarChunkBytes},
-                        [&](ByteView chunk) { tar_hash.update(chunk); });
-    OBLEA_TRY(splitter.run(*tar));
-    tar->finish();
-    layer.diff_id = tar_hash.digest();
-    if (claims.diff_id.has_value() && layer.diff_id != *claims.diff_id) {
-        auto const zeros = tar_hash.missing_zeros(*claims.diff_id);
-        if (zeros.has_value()) {
-            OBLEA_TRY(splitter.append_zeros(*zeros));
-            layer.diff_id = *claims.diff_id;
+        TarHash tar{*stream};
+        OBLEA_TRY(splitter.run(tar));
+        layer.diff_id = tar.digest();
+    } else {
+        auto const plain = make_decompressor(layer.compression, *stream, threading);
+        BoundedSource bounded{*plain, intake, limits};
+        auto const chunks =
+            make_read_ahead(bounded, {.threading = threading, .chunk_bytes = kTarChunkBytes});
+        TarHash tar{*chunks};
+        OBLEA_TRY(splitter.run(tar));
+        layer.diff_id = tar.digest();
+        if (claims.diff_id.has_value() && layer.diff_id != *claims.diff_id) {
+            if (auto const zeros = tar.missing_zeros(*claims.diff_id)) {
+                OBLEA_TRY(splitter.append_zeros(*zeros));
+                layer.diff_id = *claims.diff_id;
+            }
         }
     }
-    return intake.finish(layer);
+    auto const blob = OBLEA_TRY(intake.finish());
+    layer.blob = blob.value_or(layer.diff_id);
+    layer.blob_bytes = intake.bytes();
+    return {};
 }
 
 }  // namespace
@@ -273,7 +282,7 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
     PeekedSource peeked{stream};
     layer.compression = OBLEA_TRY(recognise(peeked));
 
-    Intake intake{peeked, claims, options};
+    Intake intake{peeked, layer.compression, claims, options};
     bool const wanted = wants_blob(options, layer.compression);
     bool const have_blob = wanted && claims.blob.has_value() &&
                            !import.distrust().blobs.contains(*claims.blob) &&

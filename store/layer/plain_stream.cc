@@ -17,13 +17,10 @@ constexpr std::size_t kPlainChunkBytes = 512U << 10U;
 class PlainStream final : public base::ByteSource {
 public:
     PlainStream(base::ByteSource& source, Compression compression)
-        : compressed_(ReadAhead::make(
-              source, {.threading = threading_by_environment(), .chunk_bytes = base::kBufferBytes},
-              {})),
+        : compressed_(make_read_ahead(source, {.threading = threading_by_environment()})),
           decompressor_(make_decompressor(compression, *compressed_, threading_by_environment())),
-          plain_(ReadAhead::make(
-              *decompressor_,
-              {.threading = threading_by_environment(), .chunk_bytes = kPlainChunkBytes}, {})) {}
+          plain_(make_read_ahead(*decompressor_, {.threading = threading_by_environment(),
+                                                  .chunk_bytes = kPlainChunkBytes})) {}
 
     Result<std::size_t> read(base::MutableBytes buffer) override {
         if (rest_.empty()) {
@@ -37,9 +34,9 @@ public:
 
 private:
     // Destroyed from the end, so that each stage stops before what it reads.
-    std::unique_ptr<ReadAhead> compressed_;
+    std::unique_ptr<base::ChunkSource> compressed_;
     std::unique_ptr<base::ByteSource> decompressor_;
-    std::unique_ptr<ReadAhead> plain_;
+    std::unique_ptr<base::ChunkSource> plain_;
     ByteView rest_;
 };
 

@@ -18,50 +18,31 @@ namespace {
 
 using base::ByteView;
 
-class InlineStage final : public ReadAhead {
+class InlineStage final : public base::ChunkSource {
 public:
-    InlineStage(base::ByteSource& source, ReadAheadOptions options, Observer observer)
-        : source_(source), observer_(std::move(observer)), buffer_(options.chunk_bytes) {}
+    InlineStage(base::ByteSource& source, ReadAheadOptions options)
+        : source_(source), buffer_(options.chunk_bytes) {}
 
     Result<ByteView> next() override {
         std::size_t const count = OBLEA_TRY(base::read_full(source_, buffer_));
-        ByteView const chunk = ByteView{buffer_}.first(count);
-        if (observer_ && !chunk.empty()) {
-            observer_(chunk);
-        }
-        return chunk;
+        return ByteView{buffer_}.first(count);
     }
-
-    void finish() override {}
 
 private:
     base::ByteSource& source_;
-    Observer observer_;
     base::Bytes buffer_;
 };
 
-// A ring of chunks with one writer and two readers (observer and caller), each with a count of the
-// chunks that it is done with. Chunk n lies in slot n % slots; the writer may fill it again when
-// both readers are past it.
-class ThreadedStage final : public ReadAhead {
+// A ring of chunks with one writer and one reader. Chunk n lies in slot n % slots; the writer may
+// fill it again when the reader is past it.
+class ThreadedStage final : public base::ChunkSource {
 public:
-    ThreadedStage(base::ByteSource& source, ReadAheadOptions options, Observer observer)
-        : source_(source), observer_(std::move(observer)) {
+    ThreadedStage(base::ByteSource& source, ReadAheadOptions options) : source_(source) {
         slots_.resize(std::max<std::size_t>(options.chunks, 2));
         for (Slot& slot : slots_) {
             slot.buffer.resize(options.chunk_bytes);
         }
-        reader_ =
-            std::jthread{[this](std::stop_token const& stop) { guarded([&] { read(stop); }); }};
-        if (observer_) {
-            watcher_ = std::jthread{
-                [this](std::stop_token const& stop) { guarded([&] { watch(stop); }); }};
-        }
-    }
-
-    ~ThreadedStage() override {
-        reader_.request_stop();
-        watcher_.request_stop();
+        reader_ = std::jthread{[this](std::stop_token const& stop) { run(stop); }};
     }
 
     Result<ByteView> next() override {
@@ -82,15 +63,8 @@ public:
             return ByteView{};
         }
         held_ = true;
-        return chunk(used_);
-    }
-
-    void finish() override {
-        base::UniqueLock lock{mutex_};
-        changed_.wait(lock.for_wait(), [&] {
-            mutex_.assert_held();
-            return ended_ && (!observer_ || observed_ == filled_ || failed_);
-        });
+        Slot const& slot = slot_of(used_);
+        return ByteView{slot.buffer}.first(slot.bytes);
     }
 
 private:
@@ -99,38 +73,34 @@ private:
         std::size_t bytes = 0;
     };
 
-    [[nodiscard]] ByteView chunk(std::uint64_t number) const {
-        Slot const& slot = slots_[static_cast<std::size_t>(number % slots_.size())];
-        return ByteView{slot.buffer}.first(slot.bytes);
+    [[nodiscard]] Slot& slot_of(std::uint64_t chunk) {
+        return slots_[static_cast<std::size_t>(chunk % slots_.size())];
     }
 
     // No exception may leave a thread: it becomes the stage's error, as the only ones are
     // bad_alloc and those of third parties.
-    template <typename F>
-    void guarded(F&& body) {
+    void run(std::stop_token const& stop) {
         try {
-            body();
+            read(stop);
         } catch (std::exception const& thrown) {
             base::LockGuard const lock{mutex_};
             failure_ = Error{Errno::enomem, "", thrown.what()};
             ended_ = true;
-            failed_ = true;
             changed_.notify_all();
         }
     }
 
     void read(std::stop_token const& stop) {
-        for (;;) {
-            base::UniqueLock lock{mutex_};
+        base::UniqueLock lock{mutex_};
+        while (!ended_) {
             bool const room = changed_.wait(lock.for_wait(), stop, [&] {
                 mutex_.assert_held();
-                std::uint64_t const oldest = observer_ ? std::min(used_, observed_) : used_;
-                return ended_ || filled_ - oldest < slots_.size();
+                return filled_ - used_ < slots_.size();
             });
-            if (!room || ended_) {
+            if (!room) {
                 return;
             }
-            Slot& slot = slots_[static_cast<std::size_t>(filled_ % slots_.size())];
+            Slot& slot = slot_of(filled_);
             lock.unlock();
             auto const count = base::read_full(source_, slot.buffer);
             lock.lock();
@@ -144,48 +114,21 @@ private:
                 ended_ = true;
             }
             changed_.notify_all();
-            if (ended_) {
-                return;
-            }
-        }
-    }
-
-    void watch(std::stop_token const& stop) {
-        for (;;) {
-            base::UniqueLock lock{mutex_};
-            bool const more = changed_.wait(lock.for_wait(), stop, [&] {
-                mutex_.assert_held();
-                return observed_ < filled_ || ended_;
-            });
-            if (!more || observed_ == filled_) {
-                return;
-            }
-            ByteView const seen = chunk(observed_);
-            lock.unlock();
-            observer_(seen);
-            lock.lock();
-            ++observed_;
-            changed_.notify_all();
         }
     }
 
     base::ByteSource& source_;
-    Observer observer_;
-    std::vector<Slot> slots_;  // a slot is the writer's, or the readers', by the counts below
+    std::vector<Slot> slots_;  // a slot is the writer's or the reader's, by the counts below
 
     base::Mutex mutex_;
     std::condition_variable_any changed_;
     std::uint64_t filled_ OBLEA_GUARDED_BY(mutex_) = 0;
-    std::uint64_t used_ OBLEA_GUARDED_BY(mutex_) = 0;      // by the caller
-    std::uint64_t observed_ OBLEA_GUARDED_BY(mutex_) = 0;  // by the observer
-    bool held_ OBLEA_GUARDED_BY(mutex_) = false;           // the caller has a view of chunk used_
+    std::uint64_t used_ OBLEA_GUARDED_BY(mutex_) = 0;
+    bool held_ OBLEA_GUARDED_BY(mutex_) = false;  // the reader has a view of chunk used_
     bool ended_ OBLEA_GUARDED_BY(mutex_) = false;
-    bool failed_ OBLEA_GUARDED_BY(mutex_) = false;  // a thread died: nobody may wait for it
     std::optional<Error> failure_ OBLEA_GUARDED_BY(mutex_);
 
-    // Last: they stop and join before anything that they use is gone.
-    std::jthread reader_;
-    std::jthread watcher_;
+    std::jthread reader_;  // last: it stops and joins before anything that it uses is gone
 };
 
 }  // namespace
@@ -196,12 +139,12 @@ Threading threading_by_environment() {
                                                                   : Threading::own;
 }
 
-std::unique_ptr<ReadAhead> ReadAhead::make(base::ByteSource& source, ReadAheadOptions options,
-                                           Observer observer) {
+std::unique_ptr<base::ChunkSource> make_read_ahead(base::ByteSource& source,
+                                                   ReadAheadOptions options) {
     if (options.threading == Threading::caller) {
-        return std::make_unique<InlineStage>(source, options, std::move(observer));
+        return std::make_unique<InlineStage>(source, options);
     }
-    return std::make_unique<ThreadedStage>(source, options, std::move(observer));
+    return std::make_unique<ThreadedStage>(source, options);
 }
 
 }  // namespace oblea::store

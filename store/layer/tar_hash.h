@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: MIT
-// The SHA-256 of a tar while it streams, and what of the zeros behind its end was left out.
+// The SHA-256 of a tar that streams by, and what of the zeros behind its end was left out.
+//
+// The bytes of an object are hashed twice, as part of the tar and for its own name; here both at
+// once, at the price of one (Sha256::update_both). Not thread-safe.
 //
 // zstd:chunked as podman 4 makes it ends with the last member or its two zero blocks, while the
 // diff ID is of the tar as it was, with zeros up to a record of 20 blocks. The digest tells which
-// tar is meant. Not thread-safe.
+// tar is meant.
 #pragma once
-#include "store/base/bytes.h"
+#include "store/base/byte_source.h"
 #include "store/base/hash.h"
 
-#include <memory>
 #include <optional>
 
 namespace oblea::store {
 
-class TarHash {
+class TarHash final : public base::ChunkSource {
 public:
-    TarHash();
+    // Borrowed; read through this.
+    explicit TarHash(base::ChunkSource& tar) : tar_(tar) {}
 
-    void update(base::ByteView data);
+    Result<base::ByteView> next() override;
 
-    // How many zeros make a tar of the wanted digest of what was hashed: whole blocks, not more
-    // than a record and the end of an archive have; nothing when none do. 0 when it has the digest
-    // as it is.
+    // `bytes` lie in the chunk at hand, behind those of the call before.
+    void add_to(base::Sha256& object, base::ByteView bytes);
+
+    // Of the chunks that came, the one at hand among them.
+    [[nodiscard]] base::Digest digest() const { return all().finish(); }
+
+    // How many zeros make a tar of the wanted digest of those: whole blocks, not more than a record
+    // and the end of an archive have; nothing when none do. 0 when it has the digest as it is.
     [[nodiscard]] std::optional<std::uint64_t> missing_zeros(base::Digest const& wanted) const;
 
-    [[nodiscard]] base::Digest digest() const;  // of what was hashed so far
-
 private:
-    struct Free {
-        void operator()(void* context) const noexcept;
-    };
-    using Context = std::unique_ptr<void, Free>;
-    [[nodiscard]] static Context copy(Context const& context);
-    [[nodiscard]] static base::Digest finish(Context const& context);
+    [[nodiscard]] base::Sha256 all() const;
 
-    Context context_;
+    base::ChunkSource& tar_;
+    base::Sha256 hash_;
+    base::ByteView rest_;  // of the chunk at hand, not hashed yet
 };
 
 }  // namespace oblea::store
