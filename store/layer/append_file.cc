@@ -7,11 +7,6 @@
 
 namespace oblea::store {
 
-namespace {
-// So much is left to gather before the kernel is asked to write: long enough for long extents.
-constexpr std::uint64_t kWritebackStep = 8U << 20U;
-}  // namespace
-
 AppendFile::AppendFile(base::UniqueFd file, Writeback* writeback, std::size_t buffer_bytes)
     : file_(std::move(file)), writeback_(writeback), buffer_(buffer_bytes) {}
 
@@ -40,10 +35,7 @@ Status AppendFile::flush() {
 Status AppendFile::write_through(base::ByteView data) {
     OBLEA_TRY(base::sys::pwrite_all(file_.get(), data, written_));
     written_ += data.size();
-    if (writeback_ != nullptr && written_ - sent_ >= kWritebackStep) {
-        writeback_->start(file_.get(), sent_, written_ - sent_);
-        sent_ = written_;
-    }
+    writeback_.has_grown(file_.get(), written_);
     return {};
 }
 

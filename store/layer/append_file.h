@@ -31,11 +31,10 @@ private:
     Status write_through(base::ByteView data);
 
     base::UniqueFd file_;
-    Writeback* writeback_;
+    SteadyWriteback writeback_;
     base::Bytes buffer_;
     std::size_t used_ = 0;
     std::uint64_t written_ = 0;
-    std::uint64_t sent_ = 0;  // of it the kernel was asked to write out
 };
 
 }  // namespace oblea::store

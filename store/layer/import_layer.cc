@@ -54,6 +54,10 @@ public:
         blob_.emplace(std::move(file), &writeback);
     }
     [[nodiscard]] bool kept() const { return blob_.has_value(); }
+    // The stream is a file that is kept.
+    void keep_stream(base::UniqueFd file, Writeback& writeback) {
+        stream_file_.emplace(std::move(file), SteadyWriteback{&writeback});
+    }
     // How much has come so far; from any thread.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
@@ -70,6 +74,9 @@ public:
         }
         if (blob_.has_value()) {
             OBLEA_TRY(blob_->append(passed));
+        }
+        if (stream_file_.has_value()) {
+            stream_file_->second.has_grown(stream_file_->first.get(), bytes_);
         }
         if (progress_ != nullptr) {
             progress_->store(bytes_, std::memory_order_relaxed);
@@ -92,6 +99,7 @@ private:
     std::atomic<std::uint64_t> bytes_ = 0;
     std::optional<base::Sha256> hash_;
     std::optional<AppendFile> blob_;
+    std::optional<std::pair<base::UniqueFd, SteadyWriteback>> stream_file_;
 };
 
 // Ends what a decompressor makes of next to nothing.
@@ -289,7 +297,11 @@ Result<ImportedLayer> stage_layer(int root, ImportStaging& import, base::ByteSou
                            OBLEA_TRY(refresh_published(root, layout::blob(*claims.blob).c_str()));
     bool const linked = wanted && !have_blob && !options.stream_file.empty() &&
                         OBLEA_TRY(staging.link_blob(options.stream_file.c_str()));
-    if (wanted && !have_blob && !linked) {
+    if (linked) {
+        intake.keep_stream(
+            OBLEA_TRY(sys::openat(root, options.stream_file.c_str(), O_RDONLY | O_NOFOLLOW)),
+            staging.writeback());
+    } else if (wanted && !have_blob) {
         intake.keep(OBLEA_TRY(staging.create_blob()), staging.writeback());
     }
     base::UniqueFd pack_file = OBLEA_TRY(staging.create_file("pack"));

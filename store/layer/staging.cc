@@ -174,6 +174,7 @@ Status ImportStaging::publish(unsigned sync_threads) {
     // What has its name in the store has its bytes on disk.
     writeback_.forget();
     OBLEA_TRY(sync_paths(root_, staged_paths(), sync_threads));
+    OBLEA_TRY(writeback_.finish());
     std::set<std::string> folders = std::exchange(relied_on_, {});
     OBLEA_TRY(publish_objects(folders));
     for (Layer const& layer : layers_) {

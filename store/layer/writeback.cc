@@ -10,6 +10,9 @@ namespace sys = base::sys;
 namespace {
 // Each holds a descriptor. A disk that is further behind has enough to do.
 constexpr std::size_t kWaitingMax = 64;
+// Seldom enough to cost next to nothing; the last sync finds no more than this left.
+constexpr std::uint64_t kSyncStep = 64U << 20U;
+constexpr std::uint64_t kSteadyStep = 8U << 20U;
 }  // namespace
 
 void Writeback::start(int fd, std::uint64_t offset, std::uint64_t bytes) {
@@ -39,6 +42,21 @@ void Writeback::forget() {
     waiting_.clear();
 }
 
+Status Writeback::finish() {
+    std::jthread ending;
+    {
+        base::LockGuard const lock{mutex_};
+        waiting_.clear();
+        ending = std::move(thread_);
+    }
+    if (ending.joinable()) {
+        ending.request_stop();
+        ending.join();
+    }
+    base::LockGuard const lock{mutex_};
+    return failure_.has_value() ? Status{std::unexpected<Error>(*failure_)} : Status{};
+}
+
 void Writeback::work(std::stop_token const& stop) {
     base::UniqueLock lock{mutex_};
     auto const has_work = [&] {
@@ -52,8 +70,28 @@ void Writeback::work(std::stop_token const& stop) {
         Range const range = std::move(waiting_.front());
         waiting_.pop_front();
         lock.unlock();
-        sys::start_writeback(range.file.get(), range.offset, range.bytes);
+        auto written = write_out(range);
         lock.lock();
+        if (!written.has_value() && !failure_.has_value()) {
+            failure_ = std::move(written).error();
+        }
+    }
+}
+
+Status Writeback::write_out(Range const& range) {
+    sys::start_writeback(range.file.get(), range.offset, range.bytes);
+    unsynced_ += range.bytes;
+    if (unsynced_ < kSyncStep) {
+        return {};
+    }
+    unsynced_ = 0;
+    return with_context(sys::fdatasync(range.file.get()), [] { return "a file of the import"; });
+}
+
+void SteadyWriteback::has_grown(int fd, std::uint64_t bytes) {
+    if (writeback_ != nullptr && bytes - sent_ >= kSteadyStep) {
+        writeback_->start(fd, sent_, bytes - sent_);
+        sent_ = bytes;
     }
 }
 

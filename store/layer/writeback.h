@@ -3,9 +3,11 @@
 // finds little to do.
 //
 // Asking for it waits whenever the disk has enough to do, which is why a thread of its own asks. It
-// is advice: what cannot be asked soon is not asked, and faults are reported by the sync. Safe from
-// any thread.
+// is advice: what cannot be asked soon is not asked. Now and then that thread also syncs a file,
+// for the disk to empty its cache: one that is large, such as the host's below a virtual disk,
+// would else be emptied at the end, and waited for. Safe from any thread.
 #pragma once
+#include "store/base/error.h"
 #include "store/base/mutex.h"
 #include "store/base/unique_fd.h"
 #include "store/layer/read_ahead.h"
@@ -13,13 +15,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <thread>
 
 namespace oblea::store {
 
 class Writeback {
 public:
-    // With Threading::caller start() asks by itself.
+    // With Threading::caller start() asks by itself, and nothing is synced.
     explicit Writeback(Threading threading) : threading_(threading) {}
     Writeback(Writeback const&) = delete;
     Writeback& operator=(Writeback const&) = delete;
@@ -28,6 +31,9 @@ public:
     void start(int fd, std::uint64_t offset, std::uint64_t bytes);
     // Forgets what was not asked yet, for who is about to sync it all.
     void forget();
+    // The same, and waits for what is under way. Errors: those of its syncs, now and at later
+    // calls; the kernel tells them once, so that who syncs the files may not hear of them.
+    Status finish();
 
 private:
     struct Range {
@@ -36,12 +42,29 @@ private:
         std::uint64_t bytes = 0;
     };
     void work(std::stop_token const& stop);
+    Status write_out(Range const& range);
 
     Threading const threading_;
     base::Mutex mutex_;
     std::condition_variable_any added_;
     std::deque<Range> waiting_ OBLEA_GUARDED_BY(mutex_);
-    std::jthread thread_;  // last: it ends before what it uses is gone
+    std::optional<Error> failure_ OBLEA_GUARDED_BY(mutex_);
+    std::uint64_t unsynced_ = 0;  // bytes that were asked for since the last sync; the thread's
+    std::jthread thread_;         // last: it ends before what it uses is gone
+};
+
+// Of one file that grows from its beginning on: in steps that are long enough for long extents. Not
+// thread-safe.
+class SteadyWriteback {
+public:
+    // Borrowed; null where nothing is to be asked.
+    explicit SteadyWriteback(Writeback* writeback) : writeback_(writeback) {}
+
+    void has_grown(int fd, std::uint64_t bytes);
+
+private:
+    Writeback* writeback_;
+    std::uint64_t sent_ = 0;  // of the file
 };
 
 }  // namespace oblea::store
