@@ -73,6 +73,24 @@ Result<std::uint64_t> content_bytes_of(Roots const& roots, Digest const& diff_id
     return index.content_bytes();
 }
 
+// So that the longest is not still at work when all others are done.
+Result<std::vector<PlannedLayer>> largest_first(SeekableFiles const& files,
+                                                std::vector<PlannedLayer> layers) {
+    std::multimap<std::uint64_t, PlannedLayer, std::greater<>> by_bytes;
+    for (PlannedLayer& layer : layers) {
+        std::uint64_t bytes = layer.claims.blob_bytes.value_or(0);
+        if (!layer.claims.blob_bytes.has_value()) {
+            bytes = OBLEA_TRY(files.open(layer.member)).bytes;
+        }
+        by_bytes.emplace(bytes, std::move(layer));
+    }
+    layers.clear();
+    for (auto& [bytes, layer] : by_bytes) {
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
 std::string progress_id(std::string const& name, LayerClaims const& claims) {
     if (claims.blob.has_value()) {
         return claims.blob->short_hex();
@@ -317,6 +335,7 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
         layers.push_back(std::move(layer));
     }
     turns_lock.unlock();
+    layers = OBLEA_TRY(largest_first(files, std::move(layers)));
     LayerOutcomes outcomes;
     std::mutex mutex;
     std::optional<Error> failure;
@@ -335,8 +354,12 @@ Result<LayerOutcomes> LayerImporter::import_all(SeekableFiles const& files,
             stop = true;
         }
     };
+    // In that order, while parallel_for begins with the middle as well.
+    std::atomic<std::size_t> next{0};
     tbb::task_arena arena{jobs == 0 ? tbb::task_arena::automatic : static_cast<int>(jobs)};
-    arena.execute([&] { tbb::parallel_for(std::size_t{0}, layers.size(), one); });
+    arena.execute([&] {
+        tbb::parallel_for(std::size_t{0}, layers.size(), [&](std::size_t) { one(next++); });
+    });
     if (failure.has_value()) {
         return std::unexpected<Error>(*std::move(failure));
     }

@@ -525,6 +525,25 @@ TEST_CASE("progress ends with every layer done", "[store][import]") {
     CHECK(last.layers[0].state == ImportProgress::State::already_there);
 }
 
+TEST_CASE("the largest layers are begun first", "[store][import]") {
+    Fixture fixture;
+    std::vector<std::string> layers;
+    for (std::size_t const bytes : {10'000U, 200'000U, 0U, 50'000U}) {
+        layers.push_back(tar_of({{"file", std::string(bytes, 'x')}}));
+    }
+    TestImage const image = image_of_layers(std::move(layers));
+    ImportRequest request;
+    request.source = GENERATE(false, true)
+                         ? fixture.file("x.tar", tar_of(oci_layout(image)))
+                         : fixture.file("x.tar", tar_of(docker_archive(image, {"debian:12"})));
+    request.jobs = 1;
+    ImportProgress last;
+    value_of(import_image(fixture.store, request,
+                          [&](ImportProgress const& progress) { last = progress; }));
+    REQUIRE(last.layers.size() == image.layers.size());
+    CHECK(std::ranges::is_sorted(last.layers, std::greater{}, &ImportProgress::Layer::total_bytes));
+}
+
 TEST_CASE("two processes import the same image at once", "[store][import]") {
     Fixture fixture;
     TestImage const image = small_image();
