@@ -9,6 +9,7 @@
 #include "tools/container/container_volumes.h"
 #include "tools/container/mount_options.h"
 #include "tools/monitor/init_program.h"
+#include "tools/monitor/monitor.h"
 #include "tools/monitor/pasta.h"
 #include "tools/monitor/published_ports.h"
 #include "tools/mount/private_server.h"
@@ -88,6 +89,36 @@ Result<BindMount> existing_source(BindMount bind) {
     return bind;
 }
 
+bool is_mounted_on(RunConfig const& config, std::string const& target) {
+    auto const there = [&](auto const& mounts) {
+        return std::ranges::any_of(mounts, [&](auto const& one) { return one.target == target; });
+    };
+    return there(config.binds) || there(config.volumes) || there(config.tmpfs);
+}
+
+// What another container has, where nothing else is asked for: CONTAINER[:ro|rw].
+Status add_volumes_of(store::Store const& store, RunConfig& config, std::string const& typed) {
+    auto const colon = typed.find(':');
+    std::string const name = typed.substr(0, colon);
+    std::string const mode = colon == std::string::npos ? "rw" : typed.substr(colon + 1);
+    if (mode != "ro" && mode != "rw") {
+        return fail(Errno::einval, "", "invalid mode: " + mode);
+    }
+    Container const from = OBLEA_TRY(need_container(store, name));
+    RunConfig const theirs = OBLEA_TRY(run_config_of(from));
+    auto const add = [&](auto& mine, auto const& mounts) {
+        for (auto one : mounts) {
+            if (!is_mounted_on(config, one.target)) {
+                one.access = mode == "ro" ? BindMount::Access::read_only : one.access;
+                mine.push_back(std::move(one));
+            }
+        }
+    };
+    add(config.binds, theirs.binds);
+    add(config.volumes, theirs.volumes);
+    return {};
+}
+
 Status add_mount(RunConfig& config, std::string const& typed) {
     AskedMount asked = OBLEA_TRY(parse_mount_option(typed));
     if (auto* const tmpfs = std::get_if<TmpfsMount>(&asked)) {
@@ -100,7 +131,7 @@ Status add_mount(RunConfig& config, std::string const& typed) {
     return {};
 }
 
-Result<RunRequest> request_of(RunOptions const& options) {
+Result<RunRequest> request_of(store::Store const& store, RunOptions const& options) {
     RunRequest request;
     request.command = options.command;
     request.entrypoint = options.entrypoint;
@@ -122,6 +153,9 @@ Result<RunRequest> request_of(RunOptions const& options) {
     }
     for (std::string const& one : options.tmpfs) {
         plain.tmpfs.push_back(OBLEA_TRY(parse_tmpfs_mount(one)));
+    }
+    for (std::string const& one : options.volumes_from) {
+        OBLEA_TRY(add_volumes_of(store, plain, one));
     }
     for (std::string const& one : options.ports) {
         auto const ports = OBLEA_TRY(parse_port_mappings(one));
@@ -164,7 +198,7 @@ Result<UniqueFd> take_id_file(std::string const& path) {
 
 Result<Container> make_without_file(Context const& context, store::Store const& store,
                                     RunOptions const& options, MountedBy mounted_by) {
-    RunRequest request = OBLEA_TRY(request_of(options));
+    RunRequest request = OBLEA_TRY(request_of(store, options));
     if (!request.plain.ports.empty() || request.publish_all) {
         OBLEA_TRY(need_pasta());
     }
@@ -251,6 +285,10 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "DIR[:OPTIONS]",
          .help = "An empty folder in memory, with options of mount(8) such as size=64m,mode=1777",
          .target = &options.tmpfs},
+        {.names = "--volumes-from",
+         .value_name = "CONTAINER[:ro]",
+         .help = "The volumes and folders that another container has, at the same places",
+         .target = &options.volumes_from},
         {.names = "-p,--publish",
          .value_name = "[[ADDRESS:][PORT]:]PORT[/udp]",
          .help = "Publish a port of the container, or a range, on the machine; without a port "
