@@ -42,8 +42,16 @@ complete'
 for runtime in crun runc oblea; do
     export OBLEA_RUNTIME=$runtime
     assert_eq "$runtime" "$expected" "$(oblea run --rm -v "$work/shown:/shown" -v data:/volume --tmpfs /memory noded:latest sh /shown/try | sed 's/  */ /g')"
+    # But for those that are asked for, which are no others.
+    assert_eq "$runtime: one that is asked for" "secret secret" "$(oblea run --rm --device "$device" --device "$device:/dev/disk" -v "$work/shown:/shown" noded:latest \
+        sh -c "head -n 1 $device; head -n 1 /dev/disk; head -n 1 /shown/node 2>/dev/null" | xargs)"
 done
 unset OBLEA_RUNTIME
+assert_eq "inspect" "$device /dev/disk rwm" "$(oblea create --name asked --device "$device:/dev/disk:rwm" noded:latest >/dev/null && oblea inspect -f '{{with index .HostConfig.Devices 0}}{{.PathOnHost}} {{.PathInContainer}} {{.CgroupPermissions}}{{end}}' asked)"
+assert_contains "what is no device" "$(oblea create --device /etc/hosts noded:latest 2>&1)" 'custom device "/etc/hosts": not a device node'
+assert_contains "what is not there" "$(oblea create --device /dev/nosuch noded:latest 2>&1)" 'custom device "/dev/nosuch": no such file or directory'
+assert_contains "less than all" "$(oblea create --device /dev/null:r noded:latest 2>&1)" "with all of rwm"
+assert_contains "no path" "$(oblea create --device null noded:latest 2>&1)" "invalid device specification: null"
 
 printf 'FROM noded\nRUN sh /srv/try >/srv/said\n' | sed 's|^RUN|COPY try /srv/\nRUN|' >"$work/Dockerfile"
 mkdir "$work/context" && cp "$work/shown/try" "$work/context/"

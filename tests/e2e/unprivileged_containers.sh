@@ -28,6 +28,7 @@ use_containers() {
     assert_contains "why it does" "$(cat "$work/err")" "--memory wants a cgroup for the container, which only root may make"
     assert_eq "a limit of the processes" 64 "$(user oblea run --rm --ulimit nofile=64 small:latest sh -c 'ulimit -n')"
     user mkdir -p shared
+    assert_eq "a device" "3 0" "$(user oblea run --rm --device /dev/zero:/dev/nothing small:latest sh -c 'echo $(head -c 3 /dev/nothing | wc -c) $(head -c 3 /dev/nothing | tr -d "\\0" | wc -c)')"
     assert_eq "a volume" mine "$(user oblea run --rm -v "$home/shared:/mnt" small:latest sh -c 'echo mine >/mnt/file; cat /mnt/file')"
     assert_eq "owner of a file in a volume" "$(stat -c %u "$home")" "$(stat -c %u "$home/shared/file")"
     said=$(user oblea run --rm -v kept:/srv/data small:latest sh -c 'echo $(stat -c "%a %u:%g" /srv/data /srv/data/first); echo x >/srv/data/x

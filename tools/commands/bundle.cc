@@ -47,6 +47,10 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
     auto const capabilities = OBLEA_TRY(plan_capabilities(config.capabilities));
     auto const devices =
         rights == Rights::machine_root ? OBLEA_TRY(harmless_devices()) : std::vector<std::string>{};
+    std::vector<DeviceNumbers> allowed;
+    for (Device const& device : config.devices) {
+        allowed.push_back(OBLEA_TRY(find_device(device)));
+    }
     return make_bundle_config({.config = config,
                                .root = "rootfs",
                                .hostname = hostname_of(config, container.id),
@@ -56,6 +60,7 @@ Result<std::string> config_for(store::Store const& store, Container const& conta
                                .capabilities = capabilities,
                                .files = {},
                                .devices = devices,
+                               .allowed = allowed,
                                .user_namespace = one_id});
 }
 

@@ -157,6 +157,10 @@ Result<RunRequest> request_of(store::Store const& store, RunOptions const& optio
     for (std::string const& one : options.volumes_from) {
         OBLEA_TRY(add_volumes_of(store, plain, one));
     }
+    for (std::string const& one : options.devices) {
+        plain.devices.push_back(OBLEA_TRY(parse_device(one)));
+        OBLEA_TRY(find_device(plain.devices.back()));
+    }
     for (std::string const& one : options.ports) {
         auto const ports = OBLEA_TRY(parse_port_mappings(one));
         plain.ports.insert(plain.ports.end(), ports.begin(), ports.end());
@@ -289,6 +293,10 @@ std::vector<Option> run_option_list(RunOptions& options) {
          .value_name = "CONTAINER[:ro]",
          .help = "The volumes and folders that another container has, at the same places",
          .target = &options.volumes_from},
+        {.names = "--device",
+         .value_name = "/dev/NAME[:/TARGET]",
+         .help = "A device of the machine more in /dev",
+         .target = &options.devices},
         {.names = "-p,--publish",
          .value_name = "[[ADDRESS:][PORT]:]PORT[/udp]",
          .help = "Publish a port of the container, or a range, on the machine; without a port "

@@ -21,6 +21,7 @@ struct RunOptions {
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
     std::vector<std::string> volumes_from;
+    std::vector<std::string> devices;
     std::vector<std::string> ports;
     std::string workdir;
     std::string user;

@@ -39,8 +39,25 @@ json bind(BindMount const& from) {
     return mount(from.target.c_str(), "bind", from.source, std::move(options));
 }
 
-json bind_device(std::string const& name) {
-    return mount(("/dev/" + name).c_str(), "bind", "/dev/" + name, {"bind", "rprivate", "rw"});
+json bind_device(Device const& device) {
+    return mount(device.target.c_str(), "bind", device.source, {"bind", "rprivate", "rw"});
+}
+
+json harmless_device(std::string const& name) {
+    return bind_device({.source = "/dev/" + name, .target = "/dev/" + name});
+}
+
+// For a runtime that makes a cgroup: it allows the usual ones itself.
+json device_rules(std::vector<DeviceNumbers> const& allowed) {
+    json rules = json::array({{{"allow", false}, {"access", "rwm"}}});
+    for (DeviceNumbers const& device : allowed) {
+        rules.push_back({{"allow", true},
+                         {"type", device.type == DeviceNumbers::Type::block ? "b" : "c"},
+                         {"major", device.major},
+                         {"minor", device.minor},
+                         {"access", "rwm"}});
+    }
+    return rules;
 }
 
 // What was asked for, folders before what is mounted in them.
@@ -74,7 +91,8 @@ json mounts_of(BundleFacts const& facts) {
                {"nosuid", "noexec", "nodev", "mode=1777",
                 fmt::format("size={}k", (facts.config.limits.shm_bytes + 1023) / 1024)}),
          mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"})});
-    std::ranges::transform(facts.devices, std::back_inserter(mounts), bind_device);
+    std::ranges::transform(facts.devices, std::back_inserter(mounts), harmless_device);
+    std::ranges::transform(facts.config.devices, std::back_inserter(mounts), bind_device);
     // A sysfs of its own can only be mounted by the owner of the network namespace.
     bool const own_sysfs =
         facts.rights == Rights::machine_root || facts.config.network != Network::host;
@@ -105,8 +123,7 @@ json linux_of(BundleFacts const& facts, json namespaces) {
         linux["cgroupsPath"] = facts.cgroup;
     }
     if (facts.rights == Rights::machine_root) {
-        // A runtime that makes a cgroup says the same there, and allows the usual ones itself.
-        linux["resources"] = {{"devices", {{{"allow", false}, {"access", "rwm"}}}}};
+        linux["resources"] = {{"devices", device_rules(facts.allowed)}};
     }
     linux["namespaces"] = std::move(namespaces);
     return linux;

@@ -26,7 +26,8 @@ struct BundleFacts {
     // The harmless ones of the machine's /dev: "null", ... In a user namespace crun and runc show
     // them by themselves, and stumble over those that are there.
     std::vector<std::string> devices = {};
-    std::string cgroup = {};  // empty: none of its own
+    std::vector<DeviceNumbers> allowed = {};  // of config.devices
+    std::string cgroup = {};                  // empty: none of its own
     // For a runtime that is started outside of any user namespace by an ordinary user: the one id
     // that root inside is. None: no user namespace.
     struct OneId {
@@ -36,9 +37,9 @@ struct BundleFacts {
     std::optional<OneId> user_namespace = {};
 };
 
-// No device is one in there but those of `devices` and of its own devpts: neither what root makes
-// nor what lies in a folder that is shown. So root is given CAP_MKNOD, as docker does, without a
-// cgroup that would have to forbid what comes of it.
+// No device is one in there but those of `devices`, those asked for, and of its own devpts: neither
+// what root makes nor what lies in a folder that is shown. So root is given CAP_MKNOD, as docker
+// does, without a cgroup that would have to forbid what comes of it.
 std::string make_bundle_config(BundleFacts const& facts);
 
 // The part of it that `exec` wants for a further command.

@@ -156,9 +156,16 @@ ordered_json host_config_json(RunConfig const& run) {
     for (TmpfsMount const& one : run.tmpfs) {
         tmpfs[one.target] = fmt::format("{}", fmt::join(one.options, ","));
     }
+    ordered_json devices = ordered_json::array();
+    for (Device const& device : run.devices) {
+        devices.push_back({{"PathOnHost", device.source},
+                           {"PathInContainer", device.target},
+                           {"CgroupPermissions", "rwm"}});
+    }
     return {
         {"Binds", std::move(binds)},
         {"Tmpfs", std::move(tmpfs)},
+        {"Devices", std::move(devices)},
         {"LogConfig", {{"Type", "json-file"}, {"Config", ordered_json::object()}}},
         {"NetworkMode", network},
         {"PortBindings", ports_json(run)},

@@ -114,6 +114,9 @@ Result<std::set<std::string>> mount_points(RunConfig const& config) {
     for (TmpfsMount const& tmpfs : config.tmpfs) {
         OBLEA_TRY(add(tmpfs.target));
     }
+    for (Device const& device : config.devices) {
+        OBLEA_TRY(add(device.target));
+    }
     return targets;
 }
 
@@ -141,6 +144,9 @@ json encode_run_config(RunConfig const& config) {
     std::ranges::transform(config.binds, std::back_inserter(binds), bind_text);
     json volumes = json::array();
     std::ranges::transform(config.volumes, std::back_inserter(volumes), encode_volume);
+    json devices = json::array();
+    std::ranges::transform(config.devices, std::back_inserter(devices),
+                           [](Device const& device) { return to_string(device); });
     json ports = json::array();
     std::ranges::transform(config.ports, std::back_inserter(ports), port_text);
     json tmpfs = json::array();
@@ -155,6 +161,7 @@ json encode_run_config(RunConfig const& config) {
                    {"binds", std::move(binds)},
                    {"volumes", std::move(volumes)},
                    {"tmpfs", std::move(tmpfs)},
+                   {"devices", std::move(devices)},
                    {"ports", std::move(ports)},
                    {"network", text_of(config.network)},
                    {"names", encode_name_service(config.names)},
@@ -226,6 +233,10 @@ Result<RunConfig> parse_run_config(std::string_view text) {
     }
     if (json const* limits = OBLEA_TRY(fields::object_if(document, "limits", kRunConfig))) {
         config.limits = OBLEA_TRY(decode_limits(*limits));
+    }
+    auto const devices = OBLEA_TRY(fields::texts_if(document, "devices", kRunConfig));
+    for (std::string const& device : devices) {
+        config.devices.push_back(OBLEA_TRY(parse_device(device)));
     }
     config.capabilities.add = OBLEA_TRY(fields::texts_if(document, "cap_add", kRunConfig));
     config.capabilities.drop = OBLEA_TRY(fields::texts_if(document, "cap_drop", kRunConfig));

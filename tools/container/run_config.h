@@ -7,6 +7,7 @@
 #include "tools/container/bind_mount.h"
 #include "tools/container/build_run.h"
 #include "tools/container/capabilities.h"
+#include "tools/container/device.h"
 #include "tools/container/name_service.h"
 #include "tools/container/resource_limits.h"
 #include "tools/container/tmpfs_mount.h"
@@ -57,6 +58,7 @@ struct RunConfig {
     std::vector<BindMount> binds;
     std::vector<VolumeMount> volumes;
     std::vector<TmpfsMount> tmpfs;
+    std::vector<Device> devices;
     std::vector<PortMapping> ports;
     Network network = Network::host;
     NameService names;

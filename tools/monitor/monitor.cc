@@ -328,6 +328,10 @@ private:
         bool const shows_devices = rights_ == Rights::machine_root || runtime_.is_own();
         auto const devices =
             shows_devices ? OBLEA_TRY(harmless_devices()) : std::vector<std::string>{};
+        std::vector<DeviceNumbers> allowed;
+        for (Device const& device : config_.devices) {
+            allowed.push_back(OBLEA_TRY(find_device(device)));
+        }
         // Where we find it again; in a user namespace no runtime makes one.
         bool const own_cgroup = runtime_.makes_cgroups() && rights_ == Rights::machine_root;
         std::string const text =
@@ -340,6 +344,7 @@ private:
                                 .capabilities = capabilities,
                                 .files = std::move(files),
                                 .devices = devices,
+                                .allowed = allowed,
                                 .cgroup = own_cgroup ? cgroup_path(container_.id) : std::string{}});
         return sys::replace_file(bundle(), "config.json", text, 0600, sys::Sync::no);
     }

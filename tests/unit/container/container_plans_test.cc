@@ -5,6 +5,7 @@
 #include "tools/container/container_state.h"
 #include "tools/container/container_usage.h"
 #include "tools/container/copy_tree.h"
+#include "tools/container/device.h"
 #include "tools/container/mount_options.h"
 #include "tools/container/process_table.h"
 #include "tools/container/read_bundle.h"
@@ -412,6 +413,20 @@ TEST_CASE("mounts are described in docker's two forms", "[container][mounts]") {
     CHECK(parse_mount_option(wrong).error().code == Errno::einval);
     CHECK(parse_tmpfs_mount("run").error().code == Errno::einval);
     CHECK(parse_tmpfs_mount("/run:size=").error().code == Errno::einval);
+}
+
+TEST_CASE("devices are described as docker does", "[container][mounts]") {
+    auto const wanted = [](char const* source, char const* target) {
+        return Device{.source = source, .target = target};
+    };
+    CHECK(parse_device("/dev/fuse").value() == wanted("/dev/fuse", "/dev/fuse"));
+    CHECK(parse_device("/dev/fuse:rwm").value() == wanted("/dev/fuse", "/dev/fuse"));
+    CHECK(parse_device("/dev/a:/dev/b").value() == wanted("/dev/a", "/dev/b"));
+    CHECK(parse_device(to_string(wanted("/dev/a", "/x"))).value() == wanted("/dev/a", "/x"));
+    auto const wrong = GENERATE("", "fuse", "/dev/a:b", "/dev/a:/dev/b:rw", "/dev/a:r",
+                                "/dev/a:/b:x", "/a:/b:rwm:");
+    CAPTURE(wrong);
+    CHECK(parse_device(wrong).error().code == Errno::einval);
 }
 
 TEST_CASE("folders are mounted before what is in them", "[container][mounts]") {
