@@ -25,6 +25,13 @@ inline std::string describe(fs::FileType type, std::uint32_t permissions, std::u
                        contents, xattrs);
 }
 
+inline void check_listed(UnionDriver& u, std::string const& path, UnionDriver::Listed listed) {
+    Attr const attr = value_of(u.stat(path));
+    if (static_cast<std::uint64_t>(attr.ino) != listed.ino || attr.type != listed.type) {
+        throw std::runtime_error("the listing says otherwise of " + path);
+    }
+}
+
 inline void look(UnionDriver& u, std::string const& path, Seen& seen) {
     Attr const attr = value_of(u.stat(path));
     std::string contents;
@@ -32,10 +39,7 @@ inline void look(UnionDriver& u, std::string const& path, Seen& seen) {
     if (attr.type == fs::FileType::directory) {
         for (auto const& [name, listed] : value_of(u.list(path))) {
             std::string const below = path.empty() ? name : path + "/" + name;
-            Attr const child = value_of(u.stat(below));
-            if (static_cast<std::uint64_t>(child.ino) != listed.ino || child.type != listed.type) {
-                throw std::runtime_error("the listing says otherwise of " + below);
-            }
+            check_listed(u, below, listed);
             look(u, below, seen);
         }
     } else if (attr.type == fs::FileType::symlink) {
