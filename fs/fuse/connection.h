@@ -6,7 +6,9 @@
 #include "fs/fuse/counters.h"
 #include "fs/fuse/cut_tails.h"
 #include "fs/fuse/data_mode.h"
+#include "fs/fuse/early_cuts.h"
 #include "fs/fuse/in_hand.h"
+#include "fs/fuse/openers.h"
 #include "fs/fuse/placeholder.h"
 #include "fs/fuse/server.h"
 #include "fs/fuse/stale_pages.h"
@@ -30,6 +32,8 @@ struct Connection {
     InHand in_hand;
     CutTails cut_tails;
     StalePages stale_pages;
+    EarlyCuts early_cuts;  // passthrough only
+    Openers openers;
     int device = -1;  // borrowed from the session
 
     void choose(DataChoice const& choice) {

@@ -66,10 +66,19 @@ void keep_tail(Connection& connection, Ino ino, std::uint64_t size) {
     }
 }
 
+// Whether it is the truncation of an open that emptied the file already.
+bool is_done(Connection& connection, Ino ino, AttrChange const& change, fuse_file_info const* info,
+             pid_t thread) {
+    return change.size == 0 && info == nullptr && connection.early_cuts.take_done(ino, thread);
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
-                fuse_file_info* /*info*/) noexcept {
+                fuse_file_info* info) noexcept {
     reply_with(req, Op::setattr, ino, [&](UnionFs& fs) -> Result<Attr> {
-        AttrChange const change = attr_change_of(*attr, to_set);
+        AttrChange change = attr_change_of(*attr, to_set);
+        if (is_done(connection_of(req), Ino{ino}, change, info, fuse_req_ctx(req)->pid)) {
+            change.size = std::nullopt;
+        }
         if (change.size.has_value()) {
             keep_tail(connection_of(req), Ino{ino}, *change.size);
         }

@@ -4,6 +4,7 @@
 #include "fs/fuse/raw_messages.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -25,15 +26,19 @@ fuse_file_info cached_file(fuse_file_info const& asked) {
 }
 
 // How the kernel gets at the file that was just opened. Unchanged files of the image go through the
-// page cache and cost no lock.
-fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const& asked) {
+// page cache and cost no lock. `others`: who may have it open by the cache that is not in the table
+// of backing files.
+enum class Others : std::uint8_t { maybe, none };
+fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const& asked,
+                           Others others = Others::maybe) {
     fuse_file_info info = cached_file(asked);
     UnionFs& fs = *connection.fs;
     if (connection.backing == nullptr || !fs.is_settled(ino)) {
         return info;
     }
     auto const way = connection.backing->add_open(
-        ino, {.opens = [&] { return fs.opens(ino); }, .file = [&] { return fs.whole_file(ino); }});
+        ino, {.opens = [&] { return others == Others::none ? 1 : fs.opens(ino); },
+              .file = [&] { return fs.whole_file(ino); }});
     if (way.number != BackingFiles::kThroughCache) {
         connection.cut_tails.drop(ino);  // what the kernel writes by itself is not seen here
     }
@@ -42,6 +47,53 @@ fuse_file_info opened_file(Connection& connection, Ino ino, fuse_file_info const
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     info.backing_id = way.number;
 #endif
+    return info;
+}
+
+// Asking what a program is about costs 6 us, and pays from the second page or so that it writes.
+constexpr std::uint64_t kEmptiedBytesMin = std::uint64_t{64} << 10U;
+
+bool may_be_emptied(Connection const& connection, Ino ino, fuse_file_info const& asked) {
+    UnionFs& fs = *connection.fs;
+    if (connection.backing == nullptr || open_for(asked) == OpenFor::reading ||
+        fs.is_settled(ino)) {
+        return false;
+    }
+    auto const attr = fs.getattr(ino);
+    // Those whose writers may have to take set-user-id away are not for the kernel.
+    return attr.has_value() && attr->size >= kEmptiedBytesMin &&
+           (attr->permissions & (S_ISUID | S_ISGID)) == 0;
+}
+
+// How the file that was just opened is handed out. One that is opened with O_TRUNC, by all that can
+// be told, is emptied before, so that the kernel can have it.
+fuse_file_info opened_or_emptied(Connection& connection, Ino ino, fuse_file_info const& asked,
+                                 fuse_ctx const& caller) {
+    connection.early_cuts.wait_for_others(ino);
+    if (!may_be_emptied(connection, ino, asked) ||
+        !connection.openers.will_empty(caller.pid, asked.flags)) {
+        return opened_file(connection, ino, asked);
+    }
+    auto const alone = connection.early_cuts.enter(ino);
+    if (!alone.has_value()) {
+        // Another one is opening it, and neither of them is the only one.
+        connection.early_cuts.wait_for_others(ino);
+        return opened_file(connection, ino, asked);
+    }
+    if (connection.fs->opens(ino) != 1) {
+        return opened_file(connection, ino, asked);
+    }
+    // What fails is tried again by the truncation that follows.
+    bool const is_empty =
+        connection.fs->setattr(ino, {.size = 0}, {.uid = caller.uid, .gid = caller.gid})
+            .has_value();
+    notify_attributes(connection.device, ino);
+    // Those who were counted since wait, and are not in any way yet.
+    fuse_file_info info = opened_file(connection, ino, asked, Others::none);
+    if (is_empty && connection.backing->is_kernels(ino)) {
+        connection.early_cuts.add_done(ino, caller.pid);
+        info.fh |= kCutEarly;
+    }
     return info;
 }
 
@@ -73,18 +125,22 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
         }
         // What O_TRUNC asks for comes as a SETATTR (negotiate.cc).
         Handle const handle = OBLEA_TRY(fs.open(Ino{ino}, open_for(*info)));
-        return Opened{
-            .ino = Ino{ino}, .handle = handle, .info = opened_file(connection, Ino{ino}, *info)};
+        return Opened{.ino = Ino{ino},
+                      .handle = handle,
+                      .info = opened_or_emptied(connection, Ino{ino}, *info, *fuse_req_ctx(req))};
     });
 }
 
-Result<UnionFs::Created> open_existing(UnionFs& fs, Ino parent, Name const& name, OpenFor what) {
+Result<UnionFs::Created> open_existing(Connection& connection, Ino parent, Name const& name,
+                                       OpenFor what) {
+    UnionFs& fs = *connection.fs;
     Entry const entry = OBLEA_TRY(existing(fs, parent, name));
     auto const handle = fs.open(entry.attr.ino, what);
     if (!handle.has_value()) {
         fs.forget(entry.attr.ino, 1);
         return std::unexpected<Error>(handle.error());
     }
+    connection.early_cuts.wait_for_others(entry.attr.ino);
     return UnionFs::Created{.entry = entry, .handle = *handle};
 }
 
@@ -106,7 +162,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, char const* name, mode_t mode,
         auto created = fs.create(Ino{parent}, wanted, mode & 07777U, caller_of(req));
         if (!created.has_value() && created.error().code == Errno::eexist &&
             Connection::is_resent()) {
-            created = open_existing(fs, Ino{parent}, wanted, open_for(*info));
+            created = open_existing(connection_of(req), Ino{parent}, wanted, open_for(*info));
         }
         return created_file(connection_of(req), OBLEA_TRY(std::move(created)), *info);
     });

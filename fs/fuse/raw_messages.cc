@@ -46,6 +46,13 @@ void notify_stale(int device, Ino ino, Stretch pages) {
     static_cast<void>(send(device, FUSE_NOTIFY_INVAL_INODE, 0, inode));
 }
 
+void notify_attributes(int device, Ino ino) {
+    constexpr std::int64_t kNoPages = -1;
+    fuse_notify_inval_inode_out const inode{
+        .ino = std::to_underlying(ino), .off = kNoPages, .len = 0};
+    static_cast<void>(send(device, FUSE_NOTIFY_INVAL_INODE, 0, inode));
+}
+
 Status ask_again(int device) {
     return send(device, kNotifyResend, 0);
 }

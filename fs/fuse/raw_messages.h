@@ -21,6 +21,9 @@ void answer_error(int device, std::uint64_t request, Errno code);
 // has forgotten has none.
 void notify_stale(int device, Ino ino, Stretch pages);
 
+// Has the kernel ask for the attributes of the inode when they are needed next.
+void notify_attributes(int device, Ino ino);
+
 // Has the kernel send again what was read by a server that cannot answer any more (Linux 6.9).
 Status ask_again(int device);
 

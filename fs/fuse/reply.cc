@@ -42,7 +42,12 @@ void end_open(Connection& connection, Ino ino, fuse_file_info const& info) {
     if (connection.mode == DataMode::no_open) {
         return;  // nothing was counted
     }
-    auto const release = [&] { connection.fs->release(Handle{info.fh & ~kTracked}); };
+    auto const release = [&] { connection.fs->release(Handle{info.fh & ~(kTracked | kCutEarly)}); };
+    if ((info.fh & kCutEarly) != 0 && connection.early_cuts.never_came(ino)) {
+        // The program was ended before it truncated. What the kernel has been told about the file
+        // since, by answers from before it was emptied, is all that it knows.
+        notify_attributes(connection.device, ino);
+    }
     if ((info.fh & kTracked) != 0) {
         connection.backing->end_open(ino, release);
     } else {

@@ -54,6 +54,8 @@ struct NoReply {};  // FORGET
 
 // In fuse_file_info::fh, beside the inode's number: counted in Connection::backing.
 inline constexpr std::uint64_t kTracked = std::uint64_t{1} << 63U;
+// The open that Connection::early_cuts has emptied the file for.
+inline constexpr std::uint64_t kCutEarly = std::uint64_t{1} << 62U;
 
 // Ends what open() or create() began.
 void end_open(Connection& connection, Ino ino, fuse_file_info const& info);

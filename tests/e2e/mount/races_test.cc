@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <atomic>
@@ -33,17 +34,20 @@ std::size_t rounds(std::size_t usual) {
 // A mount with a small and a large file of the image, or a plain folder with the same.
 class Place {
 public:
-    Place() {
+    // `fresh`: how many more files there are, each of which can be opened for the first time once.
+    explicit Place(std::size_t fresh = 0) {
         if (char const* const plain = std::getenv("OBLEA_RACE_PLAIN")) {
             folder_ = plain;
-            for (auto const& [name, text] :
-                 {std::pair{"small", small()}, {"large", large_text()}}) {
+            for (auto const& [name, text] : files(fresh)) {
                 REQUIRE(write_text(folder_ + '/' + name, text));
             }
             return;
         }
-        image_ = std::make_unique<MountedImage>(std::map<std::string, std::string>{
-            {"race/small", small()}, {"race/large", large_text()}});
+        std::map<std::string, std::string> objects;
+        for (auto const& [name, text] : files(fresh)) {
+            objects["race/" + name] = text;
+        }
+        image_ = std::make_unique<MountedImage>(objects);
         image_->mount();
         folder_ = *image_ / "race";
     }
@@ -54,8 +58,19 @@ public:
         }
     }
     static std::string small() { return large_text().substr(0, 5 * kPage / 2); }
+    static std::string fresh_name(std::size_t number) { return "fresh-" + std::to_string(number); }
+    static std::string fresh_text(std::size_t number) {
+        return fresh_name(number) + large_text().substr(0, 32 * kPage);
+    }
 
 private:
+    static std::map<std::string, std::string> files(std::size_t fresh) {
+        std::map<std::string, std::string> all{{"small", small()}, {"large", large_text()}};
+        for (std::size_t i = 0; i < fresh; ++i) {
+            all[fresh_name(i)] = fresh_text(i);
+        }
+        return all;
+    }
     std::unique_ptr<MountedImage> image_;
     std::string folder_;
 };
@@ -331,6 +346,69 @@ TEST_CASE("who appends to a file that others empty loses nothing and leaves no h
             REQUIRE(difference(text, expected) == "");
             REQUIRE(stat_of_path(path).st_size == static_cast<off_t>(text.size()));
         }
+    }
+    place.done();
+}
+
+TEST_CASE("who appends to a file that an open has emptied loses nothing",
+          "[e2e][coherence][races]") {
+    std::size_t const count = rounds(60);
+    Place place{count};
+    for (std::size_t round = 0; round < count; ++round) {
+        CAPTURE(round);
+        std::string const path = place / Place::fresh_name(round);
+        std::string expected;
+        std::atomic<int> failed{0};
+        std::atomic<bool> is_open{false};
+        run_together({[&] {
+                          auto const file = quietly_open(path, O_WRONLY | O_TRUNC);
+                          failed += !file.valid();
+                          is_open = true;
+                      },
+                      [&] {
+                          // Emptied by that open, which may not have ended yet.
+                          for (bool is_last = false; !is_last && expected.empty();) {
+                              is_last = is_open;
+                              auto const file = quietly_open(path, O_RDWR | O_APPEND);
+                              char byte = 0;
+                              if (::pread(file.get(), &byte, 1, 0) == 0) {
+                                  expected = "appended";
+                                  failed += ::write(file.get(), expected.data(), expected.size()) !=
+                                            static_cast<ssize_t>(expected.size());
+                              }
+                          }
+                      }});
+        REQUIRE(failed == 0);
+        CHECK(difference(all_of(OpenFile{path, O_RDONLY}.get()), expected) == "");
+        CHECK(stat_of_path(path).st_size == static_cast<off_t>(expected.size()));
+        CHECK(expected == "appended");
+    }
+    place.done();
+}
+
+TEST_CASE("who is killed while it empties a file leaves it full or empty",
+          "[e2e][coherence][races]") {
+    std::size_t const count = rounds(60);
+    Place place{count};
+    Random random{random_seed()};
+    for (std::size_t round = 0; round < count; ++round) {
+        CAPTURE(round);
+        std::string const path = place / Place::fresh_name(round);
+        static_cast<void>(all_of(OpenFile{path, O_RDONLY}.get()));
+        pid_t const child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            static_cast<void>(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+            ::_exit(0);
+        }
+        ::usleep(static_cast<useconds_t>(random.below(400)));
+        REQUIRE(::kill(child, SIGKILL) == 0);
+        REQUIRE(::waitpid(child, nullptr, 0) == child);
+        OpenFile const file{path, O_RDONLY};
+        std::string const text = all_of(file.get());
+        CHECK((text.empty() || difference(text, Place::fresh_text(round)) == ""));
+        CHECK(stat_of_path(path).st_size == static_cast<off_t>(text.size()));
+        CHECK(difference(stored(path), text) == "");
     }
     place.done();
 }

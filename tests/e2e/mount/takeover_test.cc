@@ -354,6 +354,45 @@ TEST_CASE("a storm of kills loses nothing that was answered", "[e2e][mount][take
     }
 }
 
+TEST_CASE("files are emptied and written while servers are killed", "[e2e][mount][takeover]") {
+    std::uint64_t const kills = number_from("OBLEA_KILLS", 10);
+    constexpr int kFiles = 200;
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < kFiles; ++i) {
+        files[fmt::format("srv/file{}", i)] =
+            fmt::format("{}{}", i, large_text().substr(0, 70'000));
+    }
+    MountedImage image{files};
+    auto const info = image.mount();
+    std::atomic<bool> stop{false};
+    std::set<std::string> written;
+    std::thread writer{[&] {
+        for (int i = 0; !stop.load(); i = (i + 1) % kFiles) {
+            std::string const name = fmt::format("srv/file{}", i);
+            written.erase(name);
+            base::UniqueFd const file{
+                ::open((image / name).c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
+            if (file.valid() && ::write(file.get(), "new", 3) == 3) {
+                written.insert(name);
+            }
+        }
+    }};
+    std::mt19937_64 random{number_from("OBLEA_SEED", std::random_device{}())};
+    for (std::uint64_t killed = 0; killed < kills; ++killed) {
+        std::this_thread::sleep_for(std::chrono::microseconds{static_cast<int>(random() % 40'000)});
+        kill_server(info);
+    }
+    stop = true;
+    writer.join();
+    CHECK_FALSE(written.empty());
+    for (std::string const& name : written) {
+        CAPTURE(name);
+        CHECK(read_text(image / name) == "new");
+        CHECK(stat_of_path(image / name).st_size == 3);
+    }
+    image.unmount();
+}
+
 TEST_CASE("after server and holder were killed a remount shows what was answered",
           "[e2e][mount][takeover]") {
     std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
