@@ -7,6 +7,7 @@
 #include "tests/support/random.h"
 #include "tools/registry/download/partial_blob.h"
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 
@@ -152,7 +153,9 @@ TEST_CASE("after a power loss a download has what was brought to disk", "[crash]
             model.apply(traced.calls[call]);
         }
         std::filesystem::remove_all(bench.store);
-        model.materialize(bench.store, [&](FileModel::Change) { return random.one_in(2); });
+        using Fate = FileModel::Fate;
+        constexpr std::array kFates{Fate::lost, Fate::whole, Fate::half, Fate::zeros};
+        model.after_loss([&](FileModel::Change) { return random.pick(kFates); }).write(bench.store);
         std::filesystem::create_directories(bench.store + "/tmp");
         bench.expect_resumed(std::string(36, 'b'));
     }

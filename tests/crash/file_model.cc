@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <span>
 #include <stdexcept>
+#include <string_view>
 
 namespace oblea::test {
 
@@ -22,8 +23,10 @@ FileModel::NodeNo FileModel::load(std::string const& path) {
     NodeNo const number = start_.size();
     start_.emplace_back();
     if (!files::is_directory(path)) {
-        std::ifstream in{path, std::ios::binary};
-        start_[number].data.assign(std::istreambuf_iterator<char>{in}, {});
+        std::string& data = start_[number].data;
+        data.resize(files::file_size(path));
+        std::ifstream{path, std::ios::binary}.read(data.data(),
+                                                   static_cast<std::streamsize>(data.size()));
         return number;
     }
     start_[number].is_folder = true;
@@ -164,20 +167,15 @@ void FileModel::apply(FsCall const& call) {
     }
 }
 
-std::size_t FileModel::undecided() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(steps_, [](Step const& step) { return !step.durable; }));
-}
-
-void FileModel::materialize(std::string const& folder,
-                            std::function<bool(Change)> const& keep) const {
+FileModel::State FileModel::after_loss(std::function<Fate(Change)> const& fate) const {
     std::vector<Node> nodes = start_;
     for (std::size_t i = nodes.size(); i < now_.size(); ++i) {
         nodes.emplace_back();
         nodes.back().is_folder = now_[i].is_folder;
     }
     for (Step const& step : steps_) {
-        if (!step.durable && !keep(step.change)) {
+        Fate const kept = step.durable ? Fate::whole : fate(step.change);
+        if (kept == Fate::lost) {
             continue;
         }
         for (Entry const& entry : step.entries) {
@@ -185,28 +183,57 @@ void FileModel::materialize(std::string const& folder,
         }
         if (step.change == Change::data) {
             std::string& data = nodes[step.node].data;
+            auto const offset = static_cast<std::size_t>(step.offset);
+            std::size_t const bytes =
+                kept == Fate::half ? step.bytes.size() / 2 : step.bytes.size();
             if (step.truncates) {
-                data.resize(static_cast<std::size_t>(step.offset));
+                data.resize(offset);
             } else {
-                std::size_t const end = static_cast<std::size_t>(step.offset) + step.bytes.size();
-                data.resize(std::max(data.size(), end));
-                data.replace(static_cast<std::size_t>(step.offset), step.bytes.size(), step.bytes);
+                data.resize(std::max(data.size(), offset + bytes));
+                data.replace(offset, bytes,
+                             kept == Fate::zeros ? std::string(bytes, '\0')
+                                                 : step.bytes.substr(0, bytes));
             }
         }
     }
-    write(0, folder, nodes);
+    return State{std::move(nodes)};
 }
 
-void FileModel::write(NodeNo number, std::string const& path,
-                      std::vector<Node> const& nodes) const {
-    Node const& node = nodes[number];
+base::Digest FileModel::State::fingerprint() const {
+    base::Sha256 hash;
+    add_to(hash, 0);
+    return hash.finish();
+}
+
+void FileModel::State::add_to(base::Sha256& hash, NodeNo number) const {
+    Node const& node = nodes_[number];
+    auto const add = [&](std::string_view text) {
+        std::uint64_t const size = text.size();
+        hash.update(std::as_bytes(std::span{&size, 1}));
+        hash.update(base::bytes_of(text));
+    };
+    add(node.is_folder ? "folder" : "file");
+    add(node.data);
+    for (auto const& [name, child] : node.entries) {
+        add(name);
+        add_to(hash, child);
+    }
+    add("");
+}
+
+void FileModel::State::write(std::string const& folder) const {
+    write(0, folder);
+}
+
+void FileModel::State::write(NodeNo number, std::string const& path) const {
+    Node const& node = nodes_[number];
     if (!node.is_folder) {
         std::ofstream{path, std::ios::binary} << node.data;
         return;
     }
     ::mkdir(path.c_str(), 0700);
     for (auto const& [name, child] : node.entries) {
-        write(child, path + '/' + name, nodes);
+        write(child, path + '/' + name);
     }
 }
 
