@@ -165,8 +165,8 @@ private:
     }
 
     Status take(UniqueFd file, LayerClaims const& claims) {
-        auto const staging =
-            OBLEA_TRY(ImportStaging::create(store_.root(), distrust_of(faults_, layers_)));
+        auto const staging = OBLEA_TRY(
+            ImportStaging::create(store_.root(), {.distrust = distrust_of(faults_, layers_)}));
         base::FdSource stream{std::move(file)};
         OBLEA_TRY(stage_layer(store_.root(), *staging, stream, claims, {}));
         return staging->publish(sync_threads());
@@ -187,8 +187,8 @@ private:
             OBLEA_TRY(export_layer(store_.root(), *fault.digest, sink));
             OBLEA_TRY(sys::lseek(file.get(), 0, SEEK_SET));
             UniqueFd copy = OBLEA_TRY(sys::duplicate(file.get()));
-            auto const staging =
-                OBLEA_TRY(ImportStaging::create(store_.root(), distrust_of(faults_, layers_)));
+            auto const staging = OBLEA_TRY(
+                ImportStaging::create(store_.root(), {.distrust = distrust_of(faults_, layers_)}));
             base::FdSource stream{std::move(copy)};
             OBLEA_TRY(stage_layer(store_.root(), *staging, stream, {.diff_id = *fault.digest},
                                   {.keep_blob = LayerImportOptions::KeepBlob::always}));

@@ -431,9 +431,12 @@ Result<ImportReport> import_image(Store const& store, ImportRequest const& reque
     bool has_unused = false;
     auto const run = [&]() -> Result<ImportReport> {
         ProgressBoard board{progress};
-        LayerImporter layers = OBLEA_TRY(
-            LayerImporter::create(store, board, request.cancel,
-                                  request.repair != nullptr ? *request.repair : Distrust{}));
+        StagingOptions options{.sync_step_bytes = request.sync_step_bytes};
+        if (request.repair != nullptr) {
+            options.distrust = *request.repair;
+        }
+        LayerImporter layers =
+            OBLEA_TRY(LayerImporter::create(store, board, request.cancel, std::move(options)));
         Import import{store, request, std::move(source), std::move(layers)};
         OBLEA_TRY(import.prepare());
         auto report = import.run();

@@ -44,6 +44,7 @@ struct ImportRequest {
     // For repair: the layers, configs and manifests of images that the store has already, replacing
     // what is distrusted; names and the list of images stay as they are. May be null.
     Distrust const* repair = nullptr;
+    std::uint64_t sync_step_bytes = Writeback::kSyncStepBytes;  // as of StagingOptions
     // Asked once it is known what comes, before anything of it can be seen; its error ends the
     // import. May be empty.
     std::function<Status(ImportOrigin const&)> allow = {};

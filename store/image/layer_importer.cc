@@ -101,8 +101,9 @@ std::string progress_id(std::string const& name, LayerClaims const& claims) {
 }  // namespace
 
 Result<LayerImporter> LayerImporter::create(Store const& store, ProgressBoard& progress,
-                                            std::atomic<bool> const* cancel, Distrust distrust) {
-    auto staging = OBLEA_TRY(ImportStaging::create(store.root(), std::move(distrust)));
+                                            std::atomic<bool> const* cancel,
+                                            StagingOptions options) {
+    auto staging = OBLEA_TRY(ImportStaging::create(store.root(), std::move(options)));
     LayerImporter importer{store, std::move(staging), progress, cancel};
     Images const images = OBLEA_TRY(store.images());
     for (Image const& image : images.all()) {

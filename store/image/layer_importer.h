@@ -35,7 +35,8 @@ public:
 
     // `cancel` may be null. What is distrusted counts as not there, and is replaced.
     static Result<LayerImporter> create(Store const& store, ProgressBoard& progress,
-                                        std::atomic<bool> const* cancel, Distrust distrust = {});
+                                        std::atomic<bool> const* cancel,
+                                        StagingOptions options = {});
 
     // All layers side by side by `jobs` threads (0: one for each processor), still to be published;
     // until then no other process works on them. The first failure stops the others. A layer that

@@ -58,10 +58,10 @@ Status rename_into_place(int root, std::string const& from, std::string const& t
 
 }  // namespace
 
-Result<std::unique_ptr<ImportStaging>> ImportStaging::create(int root, Distrust distrust) {
+Result<std::unique_ptr<ImportStaging>> ImportStaging::create(int root, StagingOptions options) {
     std::string name = OBLEA_TRY(make_folder(root));
     std::unique_ptr<ImportStaging> staging{new ImportStaging{
-        root, std::move(name), std::move(distrust)}};  // NOLINT: private constructor
+        root, std::move(name), std::move(options)}};  // NOLINT: private constructor
     OBLEA_TRY(sys::mkdirat(root, (staging->name_ + "/objects").c_str(), 0700));
     return staging;
 }

@@ -35,11 +35,16 @@ struct Distrust {
     std::unordered_set<Digest> blobs;
 };
 
+struct StagingOptions {
+    Distrust distrust = {};
+    std::uint64_t sync_step_bytes = Writeback::kSyncStepBytes;
+};
+
 // Safe from any thread; outlives the LayerStagings that it made.
 class ImportStaging {
 public:
     // `root` is the store's, borrowed.
-    static Result<std::unique_ptr<ImportStaging>> create(int root, Distrust distrust = {});
+    static Result<std::unique_ptr<ImportStaging>> create(int root, StagingOptions options = {});
     ImportStaging(ImportStaging const&) = delete;
     ImportStaging& operator=(ImportStaging const&) = delete;
     ~ImportStaging();
@@ -82,8 +87,9 @@ private:
         std::string target;
     };
 
-    ImportStaging(int root, std::string name, Distrust distrust)
-        : root_(root), name_(std::move(name)), distrust_(std::move(distrust)) {}
+    ImportStaging(int root, std::string name, StagingOptions options)
+        : root_(root), name_(std::move(name)), distrust_(std::move(options.distrust)),
+          writeback_(threading_by_environment(), options.sync_step_bytes) {}
     std::string next_object_file();
     Status add_file(std::string target, base::ByteView bytes);
     Result<Object> take_object(std::string file, Digest const& digest);
@@ -96,7 +102,7 @@ private:
     int root_;
     std::string name_;  // relative to the root
     Distrust const distrust_;
-    Writeback writeback_{threading_by_environment()};
+    Writeback writeback_;
 
     base::Mutex mutex_;
     std::size_t numbers_ OBLEA_GUARDED_BY(mutex_) = 0;

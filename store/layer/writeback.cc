@@ -10,14 +10,12 @@ namespace sys = base::sys;
 namespace {
 // Each holds a descriptor. A disk that is further behind has enough to do.
 constexpr std::size_t kWaitingMax = 64;
-// Seldom enough to cost next to nothing; the last sync finds no more than this left.
-constexpr std::uint64_t kSyncStep = 64U << 20U;
 constexpr std::uint64_t kSteadyStep = 8U << 20U;
 }  // namespace
 
 void Writeback::start(int fd, std::uint64_t offset, std::uint64_t bytes) {
     if (threading_ == Threading::caller) {
-        sys::start_writeback(fd, offset, bytes);
+        write_out(fd, offset, bytes);
         return;
     }
     auto file = sys::duplicate(fd);
@@ -70,22 +68,26 @@ void Writeback::work(std::stop_token const& stop) {
         Range const range = std::move(waiting_.front());
         waiting_.pop_front();
         lock.unlock();
-        auto written = write_out(range);
+        write_out(range.file.get(), range.offset, range.bytes);
         lock.lock();
-        if (!written.has_value() && !failure_.has_value()) {
-            failure_ = std::move(written).error();
-        }
     }
 }
 
-Status Writeback::write_out(Range const& range) {
-    sys::start_writeback(range.file.get(), range.offset, range.bytes);
-    unsynced_ += range.bytes;
-    if (unsynced_ < kSyncStep) {
-        return {};
+void Writeback::write_out(int fd, std::uint64_t offset, std::uint64_t bytes) {
+    sys::start_writeback(fd, offset, bytes);
+    {
+        base::LockGuard const lock{mutex_};
+        unsynced_ += bytes;
+        if (unsynced_ < sync_step_bytes_) {
+            return;
+        }
+        unsynced_ = 0;
     }
-    unsynced_ = 0;
-    return with_context(sys::fdatasync(range.file.get()), [] { return "a file of the import"; });
+    auto synced = with_context(sys::fdatasync(fd), [] { return "a file of the import"; });
+    base::LockGuard const lock{mutex_};
+    if (!synced.has_value() && !failure_.has_value()) {
+        failure_ = std::move(synced).error();
+    }
 }
 
 void SteadyWriteback::has_grown(int fd, std::uint64_t bytes) {

@@ -3,9 +3,9 @@
 // finds little to do.
 //
 // Asking for it waits whenever the disk has enough to do, which is why a thread of its own asks. It
-// is advice: what cannot be asked soon is not asked. Now and then that thread also syncs a file,
-// for the disk to empty its cache: one that is large, such as the host's below a virtual disk,
-// would else be emptied at the end, and waited for. Safe from any thread.
+// is advice: what cannot be asked soon is not asked. Now and then a file is also synced, for the
+// disk to empty its cache: one that is large, such as the host's below a virtual disk, would else
+// be emptied at the end, and waited for. Safe from any thread.
 #pragma once
 #include "store/base/error.h"
 #include "store/base/mutex.h"
@@ -22,8 +22,12 @@ namespace oblea::store {
 
 class Writeback {
 public:
-    // With Threading::caller start() asks by itself, and nothing is synced.
-    explicit Writeback(Threading threading) : threading_(threading) {}
+    // Seldom enough to cost next to nothing; the last sync finds no more than this left.
+    static constexpr std::uint64_t kSyncStepBytes = 64U << 20U;
+
+    // With Threading::caller start() does it all by itself, in the order in which it is called.
+    explicit Writeback(Threading threading, std::uint64_t sync_step_bytes = kSyncStepBytes)
+        : threading_(threading), sync_step_bytes_(sync_step_bytes) {}
     Writeback(Writeback const&) = delete;
     Writeback& operator=(Writeback const&) = delete;
 
@@ -42,15 +46,16 @@ private:
         std::uint64_t bytes = 0;
     };
     void work(std::stop_token const& stop);
-    Status write_out(Range const& range);
+    void write_out(int fd, std::uint64_t offset, std::uint64_t bytes);
 
     Threading const threading_;
+    std::uint64_t const sync_step_bytes_;
     base::Mutex mutex_;
     std::condition_variable_any added_;
     std::deque<Range> waiting_ OBLEA_GUARDED_BY(mutex_);
     std::optional<Error> failure_ OBLEA_GUARDED_BY(mutex_);
-    std::uint64_t unsynced_ = 0;  // bytes that were asked for since the last sync; the thread's
-    std::jthread thread_;         // last: it ends before what it uses is gone
+    std::uint64_t unsynced_ OBLEA_GUARDED_BY(mutex_) = 0;  // bytes asked for since the last sync
+    std::jthread thread_;  // last: it ends before what it uses is gone
 };
 
 // Of one file that grows from its beginning on: in steps that are long enough for long extents. Not

@@ -33,8 +33,12 @@ constexpr char kOther[] = "docker.io/library/other:1";
 constexpr char kTwin[] = "docker.io/library/twin:1";
 constexpr char kImage[] = "docker.io/library/image:1";
 
+constexpr std::size_t kLargeBytes = 70'000;
+// An import of some objects syncs on the way, as one of many gigabytes does.
+constexpr std::uint64_t kSyncStepBytes = 3 * kLargeBytes;
+
 std::string large(char kind) {
-    return std::string(70'000, kind);
+    return std::string(kLargeBytes, kind);
 }
 
 Members with_objects(Members members, std::string const& folder, char first, int count) {
@@ -61,6 +65,7 @@ Status import(std::string const& path, std::string const& source) {
     ImportRequest request;
     request.source = source;
     request.jobs = 1;
+    request.sync_step_bytes = kSyncStepBytes;
     OBLEA_TRY(import_image(store, request, {}));
     return {};
 }

@@ -256,8 +256,8 @@ private:
 
     Result<store::LayerOutcomes> import_from(Downloads& downloads, store::ProgressBoard& board,
                                              store::PlannedImage const& image, unsigned jobs) {
-        auto const importer =
-            OBLEA_TRY(store::LayerImporter::create(store_, board, request_.cancel, distrust()));
+        auto const importer = OBLEA_TRY(
+            store::LayerImporter::create(store_, board, request_.cancel, {.distrust = distrust()}));
         RemoteLayers const layers{downloads, manifest_};
         auto outcomes = OBLEA_TRY(importer.import_all(layers, {image}, jobs));
         if (request_.repair != nullptr) {

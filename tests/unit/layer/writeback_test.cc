@@ -15,10 +15,11 @@ constexpr std::uint64_t kMuch = std::uint64_t{1} << 40U;
 }  // namespace
 
 TEST_CASE("what a sync on the way says is told at the end, each time", "[layer][writeback]") {
+    auto const threading = GENERATE(Threading::own, Threading::caller);
     int ends[2] = {-1, -1};
     REQUIRE(::pipe(ends) == 0);
     base::UniqueFd const out{ends[0]};
-    Writeback writeback{Threading::own};
+    Writeback writeback{threading};
     {
         base::UniqueFd const in{ends[1]};
         writeback.start(in.get(), 0, kMuch);  // nothing that can be synced
