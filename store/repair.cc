@@ -3,6 +3,7 @@
 
 #include "store/base/sys.h"
 #include "store/image/import_image.h"
+#include "store/layer/file_sink.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
 #include "store/sync.h"
@@ -59,15 +60,6 @@ Distrust distrust_of(std::vector<Fault> const& faults, std::set<Digest> const& l
     }
     return distrust;
 }
-
-class FileSink final : public TarSink {
-public:
-    explicit FileSink(int fd) : fd_(fd) {}
-    Status write(base::ByteView data) override { return sys::write_all(fd_, data); }
-
-private:
-    int fd_;
-};
 
 class Repair {
 public:

@@ -4,6 +4,7 @@
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 #include "store/image/rfc3339.h"
+#include "store/layer/file_sink.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
 #include "store/publish.h"
@@ -45,21 +46,6 @@ Image image_of(PlannedImage const& planned, LayerOutcomes const& outcomes,
     return image;
 }
 
-// A layer's tar on its way to a file.
-class BlobSink final : public TarSink {
-public:
-    explicit BlobSink(int fd) : fd_(fd) {}
-    Status write(base::ByteView data) override {
-        hash_.update(data);
-        return sys::write_all(fd_, data);
-    }
-    [[nodiscard]] Digest finish() { return hash_.finish(); }
-
-private:
-    int fd_;
-    base::Sha256 hash_;
-};
-
 // Writes blobs/sha256/<diffID>, which an uncompressed layer does not have by itself.
 Status write_tar_blob(Store const& store, Digest const& diff_id) {
     std::string const target = layout::blob(diff_id);
@@ -74,11 +60,8 @@ Status write_tar_blob(Store const& store, Digest const& diff_id) {
         sys::openat(store.root(), staged.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode_t{0600}));
     base::ScopeExit discard{
         [&] { static_cast<void>(sys::unlink_if_exists(store.root(), staged.c_str())); }};
-    BlobSink sink{file.get()};
+    FileSink sink{file.get()};
     OBLEA_TRY(export_layer(store.root(), diff_id, sink));
-    if (sink.finish() != diff_id) {
-        return fail(Errno::euclean, "", layout::layer(diff_id) + " does not give its tar back");
-    }
     OBLEA_TRY(sys::fsync(file.get()));
     OBLEA_TRY(sys::renameat2(store.root(), staged.c_str(), store.root(), target.c_str()));
     discard.dismiss();

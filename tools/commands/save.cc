@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "store/base/sys.h"
+#include "store/layer/file_sink.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -22,15 +22,6 @@ struct SaveOptions {
     std::optional<std::string> output;
 };
 
-class FileSink final : public store::TarSink {
-public:
-    explicit FileSink(int fd) : fd_(fd) {}
-    Status write(base::ByteView data) override { return sys::write_all(fd_, data); }
-
-private:
-    int fd_;
-};
-
 Result<int> save(Context& context, SaveOptions const& options) {
     int const out = ::fileno(context.streams().out);
     if (!options.output.has_value() && ::isatty(out) != 0) {
@@ -44,7 +35,7 @@ Result<int> save(Context& context, SaveOptions const& options) {
     Interrupt const interrupt;
     SaveReport report;
     auto const write = [&](int fd) -> Status {
-        FileSink sink{fd};
+        store::FileSink sink{fd};
         report = OBLEA_TRY(save_archive(store, plan, sink, &interrupt.flag()));
         return {};
     };
