@@ -315,6 +315,14 @@ Status unless_done(Status cut, int file, std::uint64_t size) {
     return cut;
 }
 
+// Whether there is nothing to cut, as when a copy-up has just left it out; one block may be that of
+// extended attributes. ext4 would take the truncation for the begin of new contents in place of old
+// ones, and write them all to the disk at close.
+bool is_cut_already(struct stat const& file, std::uint64_t size) {
+    return static_cast<std::uint64_t>(file.st_size) == size &&
+           file.st_blocks * 512 <= file.st_blksize;
+}
+
 Status set_times(Located const& at, AttrChange const& change) {
     if (!change.atime.has_value() && !change.mtime.has_value()) {
         return {};
@@ -369,7 +377,11 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
     }
     SharedPartial const part = OBLEA_TRY(partial_of(node.ino));
     if (part == nullptr) {
-        if (change.size.has_value()) {
+        if (change.size.has_value() && is_cut_already(before, *change.size)) {
+            struct timespec const changed_now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
+                                                    {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+            OBLEA_TRY(sys::utimensat(dir, at.name.c_str(), changed_now));
+        } else if (change.size.has_value()) {
             SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
             OBLEA_TRY(
                 unless_done(sys::ftruncate(fd->get(), *change.size), fd->get(), *change.size));
