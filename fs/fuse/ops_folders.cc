@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Requests about folders: opening, listing, closing.
 #include "fs/fuse/ops_impl.h"
+#include "store/index/file_mode.h"
+
+#include <linux/fuse.h>
+
+#include <algorithm>
+#include <cstring>
 
 namespace oblea::fs {
 namespace {
@@ -45,12 +51,29 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcep
     });
 }
 
-// Puts entries one after the other into a buffer, as libfuse lays them out.
+// Puts entries one after the other into a buffer, as the kernel reads them.
 struct FolderWriter {
     fuse_req_t req;
     base::MutableBytes room;
     std::size_t used = 0;
 
+    // Spec: linux/fuse.h, fuse_dirent. Not by libfuse, which is given all attributes for the two
+    // that go in, and a name that ends with NUL: of a large folder that is a third of the work.
+    [[nodiscard]] bool add(DirSlot const& slot) {
+        fuse_dirent const head{.ino = slot.st_ino,
+                               .off = slot.next,
+                               .namelen = static_cast<std::uint32_t>(slot.name.size()),
+                               .type = store::mode_of(slot.type) >> 12U};
+        base::MutableBytes const free = room.subspan(used);
+        std::size_t const end = FUSE_NAME_OFFSET + slot.name.size();
+        if (!take(FUSE_DIRENT_ALIGN(end))) {
+            return false;
+        }
+        std::memcpy(free.data(), &head, FUSE_NAME_OFFSET);
+        std::memcpy(free.data() + FUSE_NAME_OFFSET, slot.name.data(), slot.name.size());
+        std::fill(free.data() + end, room.data() + used, std::byte{});
+        return true;
+    }
     [[nodiscard]] char* at() const { return reinterpret_cast<char*>(room.data()) + used; }
     // Counts an entry of `bytes` as written if it did fit.
     [[nodiscard]] bool take(std::size_t bytes) {
@@ -81,16 +104,8 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t position
     }
     reply_with(req, Op::readdir, ino, [&](UnionFs& fs) -> Result<FolderPart> {
         FolderWriter writer{.req = req, .room = thread_buffer(size)};
-        OBLEA_TRY(
-            fs.readdir(Ino{ino}, Handle{info->fh}, position_of(position), [&](DirSlot const& slot) {
-                Attr attr;
-                attr.st_ino = slot.st_ino;
-                attr.type = slot.type;
-                struct stat const st = stat_of(attr);
-                return writer.take(
-                    fuse_add_direntry(req, writer.at(), writer.room.size() - writer.used,
-                                      terminated(slot.name), &st, static_cast<off_t>(slot.next)));
-            }));
+        OBLEA_TRY(fs.readdir(Ino{ino}, Handle{info->fh}, position_of(position),
+                             [&](DirSlot const& slot) { return writer.add(slot); }));
         return FolderPart{.bytes = writer.room.first(writer.used), .counted = {}};
     });
 }
