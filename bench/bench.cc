@@ -28,7 +28,10 @@ Status prepare_caches(Step const& step, std::string const& root) {
     }
     switch (step.cache) {
     case Step::Cache::cold:
-        return drop_caches();
+        OBLEA_TRY(drop_caches());
+        // The way to where it is shown is this program's, and the same for all.
+        OBLEA_TRY(sys::fstatat(AT_FDCWD, root.c_str()));
+        return {};
     case Step::Cache::warm:
         return step.work(root);
     case Step::Cache::as_is:

@@ -41,6 +41,21 @@ Status make_file(int dir, std::string const& name, std::uint64_t bytes, std::uin
     return write_content(file.get(), bytes, seed);
 }
 
+struct Numbers {
+    unsigned first, step, end;
+};
+
+// Empty files.
+Status fill_folder(int root, char const* name, Numbers const& numbers) {
+    OBLEA_TRY(sys::mkdirat(root, name, 0755));
+    auto const folder = OBLEA_TRY(sys::openat(root, name, O_RDONLY | O_DIRECTORY));
+    for (unsigned i = numbers.first; i < numbers.end; i += numbers.step) {
+        OBLEA_TRY(sys::openat(folder.get(), fmt::format("entry-{:06}", i).c_str(),
+                              O_WRONLY | O_CREAT | O_EXCL, 0644));
+    }
+    return {};
+}
+
 Status fill_bottom(int root, TreeSpec const& spec) {
     for (NamedFile const& large : spec.large) {
         OBLEA_TRY(make_file(root, large.name, large.bytes, large.bytes));
@@ -48,11 +63,7 @@ Status fill_bottom(int root, TreeSpec const& spec) {
     if (spec.crowd == 0) {
         return {};
     }
-    OBLEA_TRY(sys::mkdirat(root, "crowd", 0755));
-    for (unsigned i = 0; i < spec.crowd; ++i) {
-        OBLEA_TRY(make_file(root, fmt::format("crowd/entry-{:06}", i), 0, i));
-    }
-    return {};
+    return fill_folder(root, "crowd", {.first = 0, .step = 1, .end = spec.crowd});
 }
 
 Status fill_layer(std::string const& path, TreeSpec const& spec, unsigned layer) {
@@ -62,6 +73,10 @@ Status fill_layer(std::string const& path, TreeSpec const& spec, unsigned layer)
     }
     for (unsigned i = layer; i < spec.files; i += spec.layers) {
         OBLEA_TRY(make_file(root.get(), spec.file(i), spec.file_bytes, i));
+    }
+    if (spec.spread != 0) {
+        OBLEA_TRY(fill_folder(root.get(), "spread",
+                              {.first = layer, .step = spec.layers, .end = spec.spread}));
     }
     if (layer != 0) {
         return {};

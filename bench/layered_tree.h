@@ -24,7 +24,8 @@ struct TreeSpec {
     std::uint64_t file_bytes = 0;
     unsigned files_per_folder = 500;
     std::vector<NamedFile> large{};
-    unsigned crowd = 0;  // entries of the folder "crowd", of the bottom layer
+    unsigned crowd = 0;   // entries of the folder "crowd", of the bottom layer
+    unsigned spread = 0;  // of the folder "spread", of which each layer has its share
     // Puts more into the bottom layer's folder.
     std::function<Status(std::string const& folder)> more = nullptr;
 
