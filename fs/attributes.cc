@@ -373,7 +373,9 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
         }
     }
     if (!change.size.has_value() && !change.atime.has_value() && !change.mtime.has_value()) {
-        return {};
+        // chown(-1, -1): nothing but a newer ctime.
+        bool const nothing = !chown && !permissions.has_value();
+        return nothing ? sys::fchownat(dir, at.name.c_str(), ~uid_t{0}, ~gid_t{0}) : Status{};
     }
     SharedPartial const part = OBLEA_TRY(partial_of(node.ino));
     if (part == nullptr) {
