@@ -73,9 +73,7 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
     };
     auto const live = OBLEA_TRY(read(part->name));
     if (live.has_value() && OBLEA_TRY(part->map.load_live(*live, this_boot()))) {
-        base::LockGuard const lock{part->mutex};
-        part->live = PartialFile::OnDisk::yes;
-        part->changes = 1;  // nobody knows how much of it was synced
+        part->found_live();
     } else if (auto const synced = OBLEA_TRY(read(part->name + std::string{kSyncedMapSuffix}))) {
         OBLEA_TRY(part->map.load_synced(*synced));
     }

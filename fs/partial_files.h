@@ -23,6 +23,13 @@ struct PartialFile {
                 std::uint32_t block_bytes)
         : name(std::move(map_name)), source(lower_file), map(size, block_bytes) {}
 
+    // Of one that nobody else has yet, so without its mutex, which comes before the shard's that
+    // is held then: its map was found in work/maps, and nobody knows how much of it was synced.
+    void found_live() OBLEA_THREAD_SAFETY(no_thread_safety_analysis) {
+        live = OnDisk::yes;
+        changes = 1;
+    }
+
     std::string const name;  // of its map in work/maps: the origin key of `source`
     store::InodeNo const source;
     BlockMap map;  // read without the mutex
