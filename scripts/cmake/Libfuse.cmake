@@ -1,6 +1,6 @@
 # The target oblea::libfuse: libfuse as OBLEA_LIBFUSE says.
 #
-#   bundled  the static library that scripts/libfuse has built into the cache (>= 3.18: passthrough, io_uring)
+#   bundled  the static library that scripts/libfuse has built into the cache (>= 3.18: passthrough, custom I/O)
 #   system   the distribution's, by pkg-config (>= 3.14)
 #   auto     the distribution's when it is 3.18 or newer, else the bundled one when it is there, else the distribution's
 #
@@ -26,17 +26,15 @@ endif()
 if(oblea_libfuse_prefix)
     file(READ ${oblea_libfuse_prefix}/version oblea_libfuse_version)
     string(REGEX MATCH "^[0-9.]+" oblea_libfuse_version "${oblea_libfuse_version}")
-    pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing)
-    pkg_check_modules(libnuma REQUIRED IMPORTED_TARGET numa)
     # By its full path: in the folders that pkg-config names lies the distribution's libfuse3.a too.
     add_library(oblea_libfuse_archive STATIC IMPORTED)
     set_target_properties(oblea_libfuse_archive PROPERTIES
         IMPORTED_LOCATION ${oblea_libfuse_prefix}/lib/libfuse3.a
         INTERFACE_INCLUDE_DIRECTORIES ${oblea_libfuse_prefix}/include/fuse3
-        INTERFACE_LINK_LIBRARIES "PkgConfig::liburing;PkgConfig::libnuma;Threads::Threads;${CMAKE_DL_LIBS}")
+        INTERFACE_LINK_LIBRARIES "Threads::Threads;${CMAKE_DL_LIBS}")
     target_link_libraries(oblea_libfuse INTERFACE oblea_libfuse_archive)
     target_compile_definitions(oblea_libfuse INTERFACE OBLEA_LIBFUSE_BUNDLED=1)
-    message(STATUS "libfuse: bundled ${oblea_libfuse_version}, static, with passthrough and io_uring")
+    message(STATUS "libfuse: bundled ${oblea_libfuse_version}, static, with passthrough and custom I/O")
 elseif(OBLEA_LIBFUSE STREQUAL "bundled")
     message(FATAL_ERROR "OBLEA_LIBFUSE=bundled, but the cache has no libfuse: run scripts/libfuse first")
 else()
@@ -45,7 +43,7 @@ else()
     target_link_libraries(oblea_libfuse INTERFACE PkgConfig::fuse3)
     target_compile_definitions(oblea_libfuse INTERFACE OBLEA_LIBFUSE_BUNDLED=0)
     if(oblea_libfuse_version VERSION_LESS 3.18)
-        message(STATUS "libfuse: the system's ${oblea_libfuse_version}, without passthrough and io_uring; "
+        message(STATUS "libfuse: the system's ${oblea_libfuse_version}, without passthrough; "
             "scripts/libfuse builds one that has them")
     else()
         message(STATUS "libfuse: the system's ${oblea_libfuse_version}")

@@ -7,6 +7,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include <cerrno>
 #include <string>
 
 TEST_CASE("the linked libfuse has the version that its headers and the build name", "[libfuse]") {
@@ -16,9 +17,18 @@ TEST_CASE("the linked libfuse has the version that its headers and the build nam
 }
 
 #if OBLEA_LIBFUSE_BUNDLED
-TEST_CASE("the bundled libfuse knows passthrough and io_uring", "[libfuse]") {
+TEST_CASE("the bundled libfuse knows passthrough and lets us read and write", "[libfuse]") {
     CHECK(fuse_version() >= FUSE_MAKE_VERSION(3, 18));
     CHECK(&fuse_passthrough_open != nullptr);
-    CHECK(&fuse_req_is_uring != nullptr);
+    fuse_lowlevel_ops const none{};
+    std::string name = "test";
+    char* argument = name.data();
+    fuse_args arguments = FUSE_ARGS_INIT(1, &argument);
+    fuse_session* const session = fuse_session_new(&arguments, &none, sizeof(none), nullptr);
+    REQUIRE(session != nullptr);
+    fuse_custom_io const ways{};
+    CHECK(fuse_session_custom_io(session, &ways, 0) == -EINVAL);  // -ENOTSUP where it may not
+    fuse_session_destroy(session);
+    fuse_opt_free_args(&arguments);
 }
 #endif
