@@ -36,11 +36,20 @@ Result<SharedMemory> SharedMemory::adopt(base::UniqueFd descriptor) {
     return map(std::move(descriptor), static_cast<std::size_t>(info.st_size));
 }
 
-Result<SharedMemory> SharedMemory::map(base::UniqueFd descriptor, std::size_t bytes) {
-    void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                              descriptor.get(), 0);
+Result<SharedMemory> SharedMemory::adopt_at(base::UniqueFd descriptor, std::uint64_t address) {
+    struct stat const info = OBLEA_TRY(sys::fstat(descriptor.get()));
+    return map(std::move(descriptor), static_cast<std::size_t>(info.st_size), address);
+}
+
+// `address`: 0 for any.
+Result<SharedMemory> SharedMemory::map(base::UniqueFd descriptor, std::size_t bytes,
+                                       std::uint64_t address) {
+    auto* const wanted = reinterpret_cast<void*>(address);  // NOLINT: of another process
+    int const exactly = address != 0 ? MAP_FIXED_NOREPLACE : 0;
+    void* const data = ::mmap(wanted, bytes, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_NORESERVE | exactly, descriptor.get(), 0);
     if (data == MAP_FAILED) {  // NOLINT: the system's own cast
-        return fail(sys::last_errno(), "mmap");
+        return fail(sys::last_errno() == Errno::eexist ? Errno::ebusy : sys::last_errno(), "mmap");
     }
     SharedMemory memory;
     memory.descriptor_ = std::move(descriptor);

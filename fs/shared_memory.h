@@ -8,6 +8,7 @@
 #include "store/base/unique_fd.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace oblea::fs {
@@ -22,6 +23,8 @@ public:
                                              std::size_t most, std::size_t least);
     // What another process made.
     static Result<SharedMemory> adopt(base::UniqueFd descriptor);
+    // The same at the address that it has elsewhere. Errors: EBUSY when something else is there.
+    static Result<SharedMemory> adopt_at(base::UniqueFd descriptor, std::uint64_t address);
 
     SharedMemory() = default;
     SharedMemory(SharedMemory&& other) noexcept;
@@ -38,7 +41,8 @@ public:
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
 private:
-    static Result<SharedMemory> map(base::UniqueFd descriptor, std::size_t bytes);
+    static Result<SharedMemory> map(base::UniqueFd descriptor, std::size_t bytes,
+                                    std::uint64_t address = 0);
 
     base::UniqueFd descriptor_;
     void* data_ = nullptr;

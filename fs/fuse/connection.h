@@ -10,8 +10,10 @@
 #include "fs/fuse/in_hand.h"
 #include "fs/fuse/openers.h"
 #include "fs/fuse/placeholder.h"
+#include "fs/fuse/ring_slot.h"
 #include "fs/fuse/server.h"
 #include "fs/fuse/stale_pages.h"
+#include "fs/fuse/transport.h"
 #include "fs/union_fs.h"
 
 #include <memory>
@@ -27,19 +29,28 @@ struct Connection {
     std::unique_ptr<BackingFiles> backing;  // passthrough only
     MountTerms terms;                       // complete once `negotiated`
     bool negotiated = false;
-    std::uint64_t agreed = 0;  // libfuse's flags of what was asked for
+    bool answers_init = false;  // the request in hand is the kernel's first
+    std::uint64_t agreed = 0;   // libfuse's flags of what was asked for
     Counters counters;
     InHand in_hand;
     CutTails cut_tails;
     StalePages stale_pages;
     EarlyCuts early_cuts;  // passthrough only
     Openers openers;
+    RingSlots rings;  // io_uring only
+    TransportMode transport = TransportMode::device;
     int device = -1;  // borrowed from the session
 
     void choose(DataChoice const& choice) {
         mode = choice.mode;
         terms.mode = name_of(choice.mode);
         terms.reason = choice.reason;
+    }
+
+    void choose(TransportChoice const& choice) {
+        transport = choice.way;
+        terms.transport = name_of(choice.way);
+        terms.transport_reason = choice.reason;
     }
 
     // The kernel's number of the request that this thread is answering.

@@ -24,7 +24,7 @@ inline constexpr std::uint64_t kResent = std::uint64_t{1} << 63U;
 
 class InHand {
 public:
-    static constexpr unsigned kWorkersMax = 64;
+    static constexpr unsigned kWorkersMax = 1024;
 
     static Result<InHand> make();
     // Of memory that was made by make(). Errors: EINVAL when it was not.

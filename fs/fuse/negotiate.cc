@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/negotiate.h"
 
+#include "fs/fuse/connection.h"
+
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
@@ -53,7 +55,7 @@ void agree([[maybe_unused]] Connection const& connection, fuse_conn_info& info) 
     // libfuse tells since 3.18 whether the writer may keep setuid bits; without this the kernel
     // asks for security.capability before each write.
     want(info, FUSE_CAP_HANDLE_KILLPRIV_V2);
-    decline(info, FUSE_CAP_OVER_IO_URING);
+    decline(info, FUSE_CAP_OVER_IO_URING);  // libfuse's own rings: ours are agreed on beside it
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     if (connection.mode == DataMode::passthrough) {
@@ -84,9 +86,6 @@ void negotiate(Connection& connection, fuse_conn_info& info) {
     terms.libfuse = fuse_pkgversion();
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     terms.passthrough_offered = (info.capable_ext & FUSE_CAP_PASSTHROUGH) != 0;
-#endif
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-    terms.io_uring_offered = (info.capable_ext & FUSE_CAP_OVER_IO_URING) != 0;
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
     connection.agreed = info.want_ext;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What is agreed with the kernel at INIT.
 #pragma once
-#include "fs/fuse/connection.h"
 
 struct fuse_conn_info;
 
 namespace oblea::fs {
+
+struct Connection;
 
 // The most that one READ or WRITE carries.
 inline constexpr unsigned kRequestBytesMax = 1U << 20U;

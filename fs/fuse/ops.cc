@@ -21,6 +21,9 @@ std::uint64_t position_of(off_t offset) {
 }
 
 base::MutableBytes thread_buffer(std::size_t size) {
+    if (RingSlot* const slot = RingSlot::current; slot != nullptr && !slot->room(size).empty()) {
+        return slot->room(size);
+    }
     thread_local base::Bytes buffer;
     if (buffer.size() < size) {
         buffer.resize(size);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/raw_messages.h"
 
+#include "fs/fuse/ring_slot.h"
 #include "store/base/sys.h"
 
 #include <linux/fuse.h>
@@ -35,6 +36,10 @@ Status send(int device, int code, std::uint64_t request, Body const& body = {}) 
 }  // namespace
 
 void answer_error(int device, std::uint64_t request, Errno code) {
+    if (RingSlot* const slot = RingSlot::current; slot != nullptr && slot->has(request)) {
+        slot->answer(code);
+        return;
+    }
     static_cast<void>(send(device, -static_cast<int>(code), request));
 }
 

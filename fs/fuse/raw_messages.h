@@ -13,8 +13,8 @@ struct fuse_in_header;
 
 namespace oblea::fs {
 
-// Answers a request of that number (fuse_in_header::unique). One that the kernel has given up
-// meanwhile needs no answer.
+// Answers a request of that number (fuse_in_header::unique), by the ring that it came from if it is
+// this thread's. One that the kernel has given up meanwhile needs no answer.
 void answer_error(int device, std::uint64_t request, Errno code);
 
 // Has the kernel drop its pages of these bytes; waits for those that are locked. An inode that it

@@ -4,9 +4,12 @@
 #include "fs/fuse/attach.h"
 #include "fs/fuse/connection.h"
 #include "fs/fuse/eager_wait.h"
+#include "fs/fuse/light_workers.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/raw_messages.h"
+#include "fs/fuse/ring.h"
+#include "fs/fuse/transport.h"
 #include "store/base/scope_exit.h"
 #include "store/base/sys.h"
 
@@ -16,16 +19,22 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <span>
 #include <system_error>
 #include <thread>
 
@@ -51,6 +60,13 @@ struct RequestBuffer {
 // Spec: linux/fuse.h since 6.9, which the distribution's header may lack: FUSE_HAS_RESEND in the
 // upper half of INIT's flags.
 constexpr std::uint32_t kHasResend = std::uint32_t{1} << (39U - 32U);
+// The same since 6.14: FUSE_OVER_IO_URING.
+constexpr std::uint32_t kOverIoUring = std::uint32_t{1} << (41U - 32U);
+
+constexpr char const* kNoOwnWays = "libfuse was built without custom I/O";
+
+// How long memory of large requests stays for the next one.
+constexpr std::chrono::milliseconds kKeepLarge{1000};
 
 constexpr unsigned kThreadsMin = 2;
 constexpr unsigned kThreadsMax = 8;
@@ -102,6 +118,61 @@ DataFacts data_facts(UnionFs const& fs) {
             .no_passthrough = why_no_backing()};
 }
 
+// Rings are ours, and not libfuse's, so they are agreed on beside it.
+void promise_rings(iovec const& body) {
+    fuse_init_out agreed{};
+    if (body.iov_len >= sizeof(agreed)) {
+        std::memcpy(&agreed, body.iov_base, sizeof(agreed));
+        agreed.flags |= FUSE_INIT_EXT;
+        agreed.flags2 |= kOverIoUring;
+        std::memcpy(body.iov_base, &agreed, sizeof(agreed));
+    }
+}
+
+// What libfuse sends: to the ring that the request came from, or to the device.
+ssize_t send_out(int device, iovec* pieces, int count, void* user) {
+    auto const& connection = *static_cast<Connection const*>(user);
+    std::span<iovec> const message{pieces, static_cast<std::size_t>(count)};
+    fuse_out_header header{};
+    std::memcpy(&header, message.front().iov_base, sizeof(header));
+    RingSlot* const slot = RingSlot::current;
+    if (slot != nullptr && slot->has(header.unique)) {
+        auto const answered = slot->answer(message);
+        if (!answered.has_value()) {
+            errno = static_cast<int>(answered.error().code);
+            return -1;
+        }
+        return header.len;
+    }
+    if (connection.answers_init && connection.transport == TransportMode::io_uring &&
+        header.error == 0 && message.size() == 2) {
+        promise_rings(message.back());
+    }
+    return ::writev(device, pieces, count);
+}
+
+ssize_t take_in(int device, void* buffer, std::size_t bytes, void* /*user*/) {
+    return ::read(device, buffer, bytes);
+}
+
+// A queue's requests come from programs on its processor. One that is not there asks for nothing.
+void stay_on(unsigned processor) {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(processor, &only);
+    static_cast<void>(::pthread_setaffinity_np(::pthread_self(), sizeof(only), &only));
+}
+
+// While nobody is on a ring the kernel lets requests queue up, and sends them with the next answer
+// in that queue: so there has to be one. Runs by itself, as long as its own requests take.
+void ask_on_every_processor(std::string const& mount_point, unsigned processors) {
+    for (unsigned processor = 0; processor < processors; ++processor) {
+        stay_on(processor);
+        struct statfs figures{};
+        static_cast<void>(::statfs(mount_point.c_str(), &figures));  // to have asked is all
+    }
+}
+
 // Worker threads sit in read(2), which only a signal ends.
 extern "C" void wake_from_read(int /*signal*/) {}
 
@@ -131,12 +202,17 @@ struct Server::Impl {
     Attached attached;
     unsigned threads = kThreadsMin;
     EagerWait next_request{std::thread::hardware_concurrency()};
+    LightWorkers light;
     base::UniqueFd wake;  // eventfd: stop() was called, or a worker has ended
     std::atomic<unsigned> running{0};
     std::atomic<int> failure{0};  // errno of the first worker that could not go on
+    bool no_own_ways = false;     // this libfuse reads and writes by itself
     bool can_ask_again = false;   // the kernel can send requests a second time
     std::vector<std::byte> init;  // the request
     DataMode asked_data = DataMode::cached;
+    MountOptions::Transport asked_transport = MountOptions::Transport::automatic;
+    bool resumed = false;
+    std::atomic<unsigned> queues_open{0};  // of those that a predecessor left
     enum class Owns { mount, nothing } owns = Owns::mount;
 
     ~Impl() {
@@ -161,36 +237,63 @@ struct Server::Impl {
             fuse_session_exit(session.get());
             return fail(Errno{-count}, "read", "/dev/fuse");
         }
-        if (count > 0) {
-            fuse_in_header header{};
-            std::memcpy(&header, request.buffer.mem, sizeof(header));
-            Connection::request = header.unique;
-            if (connection.in_hand.is_deadly(header.unique)) {
-                answer_error(connection.device, header.unique, Errno::eio);
-                return {};
+        return count > 0 ? handle(request.buffer) : Status{};
+    }
+
+    // Answers a request. Errors only where there can be no mount.
+    Status handle(fuse_buf const& request) {
+        fuse_in_header header{};
+        std::memcpy(&header, request.mem, sizeof(header));
+        Connection::request = header.unique;
+        if (connection.in_hand.is_deadly(header.unique)) {
+            answer_error(connection.device, header.unique, Errno::eio);
+            return {};
+        }
+        if (header.opcode == FUSE_INIT) {
+            OBLEA_TRY(look_at_init(request));
+        }
+        make_known(*static_cast<fuse_in_header*>(request.mem));
+        connection.in_hand.begin(header.unique);
+        fuse_session_process_buf(session.get(), &request);
+        connection.in_hand.end();
+        connection.answers_init = false;
+        return {};
+    }
+
+    // What comes by read(2).
+    Status serve_device() {
+        RequestBuffer request;
+        while (fuse_session_exited(session.get()) == 0) {
+            if (connection.transport == TransportMode::device) {
+                next_request.watch(connection.device);
             }
-            look_at_init(header, request);
-            make_known(*static_cast<fuse_in_header*>(request.buffer.mem));
-            connection.in_hand.begin(header.unique);
-            fuse_session_process_buf(session.get(), &request.buffer);
-            connection.in_hand.end();
+            OBLEA_TRY(serve_one(request));
         }
         return {};
     }
 
     void work(unsigned worker) noexcept {
-        RequestBuffer request;
         connection.in_hand.enter(worker);
-        while (fuse_session_exited(session.get()) == 0) {
-            next_request.watch(connection.device);
-            auto const served = serve_one(request);
-            if (!served.has_value()) {
-                failure.store(static_cast<int>(served.error().code));
-            }
+        auto const served =
+            worker < device_workers() ? serve_device() : serve_ring(worker - device_workers());
+        if (!served.has_value()) {
+            failure.store(static_cast<int>(served.error().code));
+            fuse_session_exit(session.get());
         }
         running.fetch_sub(1);
         signal_main();
     }
+
+    // Beside rings one is enough for FORGET and INTERRUPT.
+    [[nodiscard]] unsigned device_workers() const {
+        return connection.transport == TransportMode::io_uring ? 1 : threads;
+    }
+    [[nodiscard]] unsigned workers() const { return device_workers() + connection.rings.workers(); }
+
+    Status serve_ring(unsigned worker);
+    Status handle_slot(RingSlot& slot, Result<base::MutableBytes> const& message);
+    Result<bool> go_on(RingSlot& slot);
+    Status have_queues_looked_at();
 
     Status prepare(unsigned wanted_threads);
     void serve_union(std::unique_ptr<UnionFs> fs);
@@ -198,7 +301,8 @@ struct Server::Impl {
     Status negotiate_terms();
     Status negotiate_again(Handover const& handover);
     Status settle_data(MountOptions::Data wanted);
-    void look_at_init(fuse_in_header const& header, RequestBuffer const& request);
+    Status choose_transport(bool offered);
+    Status look_at_init(fuse_buf const& request);
     Status take_away();
     void join(std::vector<std::thread>& workers);
 };
@@ -230,12 +334,101 @@ Status Server::Impl::open_session(MountOptions::Debug debug) {
     if (!session) {
         return fail(Errno::einval, "fuse_session_new");
     }
-    // libfuse serves a descriptor that is mounted already when it is named like this.
+    // Both ways serve a descriptor that is mounted already. A libfuse that was built without the
+    // first has only its own reading and writing.
+    fuse_custom_io ways{};
+    ways.read = take_in;
+    ways.writev = send_out;
+    no_own_ways = fuse_session_custom_io(session.get(), &ways, attached.device.get()) != 0;
     std::string const path = fmt::format("/dev/fd/{}", attached.device.get());
-    if (fuse_session_mount(session.get(), path.c_str()) != 0) {
+    if (no_own_ways && fuse_session_mount(session.get(), path.c_str()) != 0) {
         return fail(Errno::eio, "fuse_session_mount");
     }
     connection.device = attached.device.release();  // the session closes it
+    return {};
+}
+
+// What is left to do of what was in the slot: whether an answer is to be handed over now.
+Result<bool> Server::Impl::go_on(RingSlot& slot) {
+    switch (slot.left()) {
+    case RingSlot::Left::nothing:
+        return false;
+    case RingSlot::Left::fresh:
+        OBLEA_TRY(handle_slot(slot, slot.take()));
+        break;
+    case RingSlot::Left::request:
+        OBLEA_TRY(handle_slot(slot, slot.take_again()));
+        break;
+    case RingSlot::Left::answer:
+        slot.answer_again();
+        break;
+    }
+    return true;
+}
+
+Status Server::Impl::handle_slot(RingSlot& slot, Result<base::MutableBytes> const& message) {
+    if (!message.has_value()) {
+        slot.answer(message.error().code);
+        return {};
+    }
+    fuse_buf request{};
+    request.mem = message->data();
+    request.size = message->size();
+    OBLEA_TRY(handle(request));
+    if (slot.has(slot.request())) {  // libfuse answers all that come this way
+        slot.answer(Errno::eio);
+    }
+    return {};
+}
+
+Status Server::Impl::serve_ring(unsigned worker) {
+    unsigned const queue = connection.rings.queue_of(worker);
+    RingSlot& slot = connection.rings.slot(worker);
+    stay_on(queue);
+    light.enter(worker);
+    slot.touch();
+    RingSlot::current = &slot;
+    Ring ring = OBLEA_TRY(Ring::make(connection.device, queue, slot));
+    bool const has_answer = OBLEA_TRY(go_on(slot));
+    has_answer ? ring.commit() : ring.offer();
+    if (resumed && connection.rings.is_first(worker)) {
+        OBLEA_TRY(ring.submit());
+        if (queues_open.fetch_add(1) + 1 == connection.rings.queues()) {
+            OBLEA_TRY(have_queues_looked_at());
+        }
+    }
+    while (fuse_session_exited(session.get()) == 0) {
+        auto const came = slot.is_large() ? ring.wait(kKeepLarge) : ring.wait();
+        if (!came.has_value()) {
+            bool const ended =
+                came.error().code == Errno{ENOTCONN} || came.error().code == Errno{ECONNABORTED};
+            fuse_session_exit(session.get());
+            return ended ? Status{} : Status{std::unexpected<Error>(came.error())};
+        }
+        switch (*came) {
+        case Ring::Came::request:
+            OBLEA_TRY(handle_slot(slot, slot.take()));
+            ring.commit();
+            light.count(worker, slot.asker());
+            break;
+        case Ring::Came::not_known:
+            ring.offer();
+            break;
+        case Ring::Came::nothing:
+            connection.rings.shrink(worker);
+            break;
+        }
+    }
+    return {};
+}
+
+Status Server::Impl::have_queues_looked_at() {
+    try {
+        std::thread{ask_on_every_processor, attached.mount_point, connection.rings.queues()}
+            .detach();
+    } catch (std::system_error const& failed) {
+        return fail(Errno::eagain, "thread", failed.what());
+    }
     return {};
 }
 
@@ -266,20 +459,42 @@ Status Server::Impl::settle_data(MountOptions::Data wanted) {
     if (wanted == MountOptions::Data::passthrough) {
         return with_context(works, [] { return "passthrough is not possible"; });
     }
-    connection.choose(
-        {.mode = DataMode::cached, .reason = "no passthrough: " + works.error().message()});
+    connection.choose(DataChoice{.mode = DataMode::cached,
+                                 .reason = "no passthrough: " + works.error().message()});
     return {};
 }
 
-void Server::Impl::look_at_init(fuse_in_header const& header, RequestBuffer const& request) {
+Status Server::Impl::look_at_init(fuse_buf const& request) {
     fuse_init_in asked{};
-    if (header.opcode == FUSE_INIT && header.len >= sizeof(header) + sizeof(asked)) {
-        std::memcpy(&asked, static_cast<char const*>(request.buffer.mem) + sizeof(header),
-                    sizeof(asked));
-        can_ask_again = (asked.flags & FUSE_INIT_EXT) != 0 && (asked.flags2 & kHasResend) != 0;
-        auto const* const bytes = static_cast<std::byte const*>(request.buffer.mem);
-        init.assign(bytes, bytes + request.buffer.size);
+    if (request.size < sizeof(fuse_in_header) + sizeof(asked)) {
+        return {};  // of a kernel that offers none of this
     }
+    auto const* const bytes = static_cast<std::byte const*>(request.mem);
+    std::memcpy(&asked, bytes + sizeof(fuse_in_header), sizeof(asked));
+    bool const extended = (asked.flags & FUSE_INIT_EXT) != 0;
+    can_ask_again = extended && (asked.flags2 & kHasResend) != 0;
+    init.assign(bytes, bytes + request.size);
+    if (connection.terms.transport.empty()) {
+        OBLEA_TRY(choose_transport(extended && (asked.flags2 & kOverIoUring) != 0));
+    }
+    connection.answers_init = true;
+    return {};
+}
+
+Status Server::Impl::choose_transport(bool offered) {
+    TransportFacts facts;
+    if (offered) {
+        facts.offered = TransportFacts::Offered::yes;
+        facts.no_rings = no_own_ways ? kNoOwnWays : why_no_rings();
+        facts.light =
+            LightWorkers::possible() ? TransportFacts::Light::yes : TransportFacts::Light::no;
+    }
+    auto const choice = OBLEA_TRY(decide_transport(asked_transport, facts));
+    if (choice.way == TransportMode::io_uring) {
+        connection.rings = OBLEA_TRY(RingSlots::make(ring_queues()));
+    }
+    connection.choose(choice);
+    return {};
 }
 
 // The kernel has its answer from another program. This one's libfuse learns the same by being asked
@@ -292,9 +507,8 @@ Status Server::Impl::negotiate_again(Handover const& handover) {
     }
     request.buffer.size = handover.init.size();
     std::memcpy(request.buffer.mem, handover.init.data(), handover.init.size());
-    fuse_in_header header{};
-    std::memcpy(&header, request.buffer.mem, sizeof(header));
-    look_at_init(header, request);
+    OBLEA_TRY(look_at_init(request.buffer));
+    connection.answers_init = false;  // the kernel has had its answer
     fuse_session_process_buf(session.get(), &request.buffer);
     if (!connection.negotiated || connection.agreed != handover.agreed) {
         return fail(Errno::eopnotsupp, "",
@@ -340,6 +554,7 @@ Result<std::unique_ptr<Server>> Server::mount(std::unique_ptr<UnionFs> fs,
     auto impl = std::make_unique<Impl>(std::move(counters));
     impl->connection.choose(data);
     impl->asked_data = data.mode;
+    impl->asked_transport = options.transport;
     impl->connection.placeholders = OBLEA_TRY(resolve_placeholders(*fs, options.placeholders));
     impl->serve_union(std::move(fs));
     impl->connection.in_hand = OBLEA_TRY(InHand::make());
@@ -358,6 +573,7 @@ Result<std::unique_ptr<Server>> Server::adopt(std::unique_ptr<UnionFs> fs, Hando
                                               unsigned threads) {
     base::UniqueFd device{handover.device};
     base::UniqueFd backing{handover.backing};
+    base::UniqueFd rings{handover.rings};
     auto counters = SharedMemory::adopt(base::UniqueFd{handover.counters});
     auto in_hand = SharedMemory::adopt(base::UniqueFd{handover.in_hand});
     auto counts = Counters::adopt(OBLEA_TRY(std::move(counters)));
@@ -373,7 +589,10 @@ Result<std::unique_ptr<Server>> Server::adopt(std::unique_ptr<UnionFs> fs, Hando
                     "this program does not know the data mode " + handover.data);
     }
     impl->asked_data = *asked;
-    impl->connection.choose({.mode = *asked, .reason = handover.reason});
+    impl->connection.choose(DataChoice{.mode = *asked, .reason = handover.reason});
+    impl->connection.choose(
+        TransportChoice{.way = rings.valid() ? TransportMode::io_uring : TransportMode::device,
+                        .reason = handover.transport_reason});
     for (Placeholders::Added const& one : handover.placeholders) {
         impl->connection.placeholders.add(one.parent, one.name, one.type, one.time);
     }
@@ -387,7 +606,14 @@ Result<std::unique_ptr<Server>> Server::adopt(std::unique_ptr<UnionFs> fs, Hando
                       .mount_id = handover.mount_id};
     OBLEA_TRY(impl->open_session(MountOptions::Debug::no));
     OBLEA_TRY(impl->negotiate_again(handover));
-    impl->connection.choose({.mode = *mode, .reason = handover.reason});
+    impl->connection.choose(DataChoice{.mode = *mode, .reason = handover.reason});
+    if (rings.valid()) {
+        if (auto why = impl->no_own_ways ? kNoOwnWays : why_no_rings(); !why.empty()) {
+            return fail(Errno::eopnotsupp, "", "io_uring is not possible here: " + why);
+        }
+        impl->connection.rings =
+            OBLEA_TRY(RingSlots::adopt(std::move(rings), handover.rings_at, handover.ring_queues));
+    }
     if (backing.valid()) {
         auto ledger = Ledger::adopt(OBLEA_TRY(SharedMemory::adopt(std::move(backing))));
         impl->connection.backing = BackingFiles::adopt(impl->connection.device, std::move(ledger));
@@ -404,11 +630,15 @@ Handover Server::handover() const {
             .backing = connection.backing != nullptr
                            ? connection.backing->ledger().memory().descriptor()
                            : -1,
+            .rings = connection.rings.descriptor(),
+            .rings_at = connection.rings.address(),
+            .ring_queues = connection.rings.queues(),
             .init = impl_->init,
             .agreed = connection.agreed,
             .asked_data = std::string{name_of(impl_->asked_data)},
             .data = connection.terms.mode,
             .reason = connection.terms.reason,
+            .transport_reason = connection.terms.transport_reason,
             .mount_point = impl_->attached.mount_point,
             .mount_device = impl_->attached.mount_device,
             .mount_id = impl_->attached.mount_id,
@@ -432,6 +662,7 @@ bool Server::can_resume() const {
 }
 
 Status Server::resume(Crashed crashed) {
+    impl_->resumed = true;
     impl_->connection.in_hand.start_over(crashed == Crashed::yes ? InHand::Crashed::yes
                                                                  : InHand::Crashed::no);
     OBLEA_TRY(impl_->connection.fs->resume());
@@ -447,8 +678,10 @@ Status Server::run() {
     UnionFs& fs = *impl_->connection.fs;
     OBLEA_TRY(fs.start_background());
     try {
-        workers.reserve(impl_->threads);
-        while (workers.size() < impl_->threads) {
+        unsigned const count = impl_->workers();
+        impl_->light.start(impl_->connection.rings.workers());
+        workers.reserve(count);
+        while (workers.size() < count) {
             impl_->running.fetch_add(1);
             workers.emplace_back([impl = impl_.get(), worker = static_cast<unsigned>(
                                                           workers.size())] { impl->work(worker); });
@@ -459,6 +692,11 @@ Status Server::run() {
             fs.stop_background();
             return fail(Errno::eagain, "thread", failed.what());
         }
+        if (impl_->connection.transport == TransportMode::io_uring) {
+            // A queue that nobody serves would make its processor's programs wait for ever.
+            impl_->failure.store(static_cast<int>(Errno::eagain));
+            impl_->signal_main();
+        }
     }
     std::uint64_t count = 0;
     while (::read(impl_->wake.get(), &count, sizeof(count)) < 0 &&
@@ -467,6 +705,7 @@ Status Server::run() {
     // The other threads go on answering meanwhile: unmounting may have to write files back.
     auto const ended = impl_->take_away();
     impl_->join(workers);
+    impl_->light.stop();
     static_cast<void>(fs.note_end());  // else who mounts next gives up sooner
     impl_->connection.stale_pages.stop();
     fs.stop_background();

@@ -30,9 +30,11 @@ struct MountOptions {
     enum class ReadOnly { no, yes } read_only = ReadOnly::no;
     // How bytes reach the programs; automatic: the best that kernel and rights allow.
     enum class Data { automatic, passthrough, cached, no_open } data = Data::automatic;
+    // How requests come here; automatic: by io_uring where kernel and machine have it.
+    enum class Transport { automatic, device, io_uring } transport = Transport::automatic;
     enum class Debug { no, yes } debug = Debug::no;  // every request on standard error
     std::string selinux_context;                     // of all files; empty: as the system decides
-    unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8
+    unsigned threads = 0;  // 0: as many as processors, at least 2 and at most 8; not with io_uring
     // What the server reads and writes while it runs (store, upper layer): the mount point must not
     // be one of these folders, nor above one.
     std::vector<std::string> needed_paths;
@@ -49,20 +51,25 @@ struct MountTerms {
     std::string mode;     // "no-open", "cached" or "passthrough"
     std::string reason;   // why this mode
     bool passthrough_offered = false;
-    bool io_uring_offered = false;
+    std::string transport;         // "device" or "io_uring"
+    std::string transport_reason;  // why this one
 };
 
 // What one program needs of another to go on with its mount: descriptors, and what was agreed.
 struct Handover {
-    int device = -1;                // the connection to the kernel
-    int counters = -1;              // memory that is shared
-    int in_hand = -1;               //
-    int backing = -1;               // of passthrough only
+    int device = -1;    // the connection to the kernel
+    int counters = -1;  // memory that is shared
+    int in_hand = -1;   //
+    int backing = -1;   // of passthrough only
+    int rings = -1;     // of io_uring only; its address and size with it
+    std::uint64_t rings_at = 0;
+    unsigned ring_queues = 0;
     std::vector<std::byte> init{};  // the kernel's first request
     std::uint64_t agreed = 0;       // the features of libfuse that the answer asked for
     std::string asked_data;         // the mode that was asked for then
     std::string data;               // the one that it came to, and why, as in MountTerms
     std::string reason;
+    std::string transport_reason;
     std::string mount_point;
     std::string mount_device;  // "0:57"
     std::uint64_t mount_id = 0;
@@ -74,7 +81,7 @@ public:
     // Mounts at `mount_point` (by mount(2) where we may, else by fusermount3). Errors name the
     // cause and the way out: /dev/fuse missing or not accessible, fusermount3 missing,
     // user_allow_other not set in fuse.conf, mount point missing, not a folder, not ours, busy;
-    // EOPNOTSUPP when the data mode that was asked for cannot be had.
+    // EOPNOTSUPP when the data mode or the transport that was asked for cannot be had.
     static Result<std::unique_ptr<Server>>
     mount(std::unique_ptr<UnionFs> fs, std::string const& mount_point, MountOptions const& options);
     // In another program: goes on with a mount, over a union that was adopted too. resume() must

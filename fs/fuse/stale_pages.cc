@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/stale_pages.h"
 
+#include "fs/fuse/light_workers.h"
+
 #include <chrono>
 #include <utility>
 
@@ -29,6 +31,7 @@ void StalePages::drop(Ino ino, Stretch pages, Drop const& drop) {
 }
 
 void StalePages::work() {
+    be_ordinary();  // it was a worker that started this one
     base::UniqueLock lock{mutex_};
     for (;;) {
         more_.wait(lock.for_wait(), [&] {

@@ -33,10 +33,15 @@ constexpr std::array kOptions{
 };
 
 constexpr std::array kOptionsWithValue{
-    Translation{"upper=", "--upper"}, Translation{"name=", "--name"},
-    Translation{"root=", "--root"},   Translation{"store=", "--store"},
-    Translation{"pull=", "--pull"},   Translation{"data=", "--data"},
-    Translation{"comment=", ""},      Translation{"x-", ""},
+    Translation{"upper=", "--upper"},
+    Translation{"name=", "--name"},
+    Translation{"root=", "--root"},
+    Translation{"store=", "--store"},
+    Translation{"pull=", "--pull"},
+    Translation{"data=", "--data"},
+    Translation{"comment=", ""},
+    Translation{"x-", ""},
+    Translation{"transport=", "--transport"},
 };
 
 enum class Unknown { error, ignore };

@@ -29,6 +29,7 @@ struct MountCommandOptions {
     bool foreground = false;
     bool verify = false;
     std::string data = "auto";
+    std::string transport = "auto";
 };
 
 fs::MountOptions::Data data_of(std::string const& word) {
@@ -40,6 +41,14 @@ fs::MountOptions::Data data_of(std::string const& word) {
         return Data::cached;
     }
     return word == "no-open" ? Data::no_open : Data::automatic;
+}
+
+fs::MountOptions::Transport transport_of(std::string const& word) {
+    using Transport = fs::MountOptions::Transport;
+    if (word == "io_uring") {
+        return Transport::io_uring;
+    }
+    return word == "device" ? Transport::device : Transport::automatic;
 }
 
 Result<MountRequest> request_of(Context const& context, MountCommandOptions const& options) {
@@ -71,6 +80,7 @@ Result<MountRequest> request_of(Context const& context, MountCommandOptions cons
     request.options.read_only =
         options.read_only ? MountOptions::ReadOnly::yes : MountOptions::ReadOnly::no;
     request.options.data = data_of(options.data);
+    request.options.transport = transport_of(options.transport);
     request.contents = contents_for(options.verify);
     request.options.threads = context.globals.jobs;
     return request;
@@ -159,6 +169,13 @@ Command mount_command() {
                              "cached, or no-open (the kernel opens files without asking)",
                      .target = &options->data,
                      .choices = {"auto", "passthrough", "cached", "no-open"}},
+                    {.names = "--transport",
+                     .value_name = "WAY",
+                     .help = "How requests get to the server: auto (the best that is possible), "
+                             "io_uring (Linux 6.14, where it is switched on), or device (by "
+                             "reading and writing /dev/fuse)",
+                     .target = &options->transport,
+                     .choices = {"auto", "io_uring", "device"}},
                     {.names = "--allow-other",
                      .value_name = "",
                      .help = "Let other users see the mount, as root's mounts do anyway",

@@ -53,6 +53,8 @@ std::string mounts_json(std::vector<MountInfo> const& mounts) {
                          {"protocol", mount.protocol},
                          {"data", mount.data},
                          {"reason", mount.reason},
+                         {"transport", mount.transport},
+                         {"transport_reason", mount.transport_reason},
                          {"pid", mount.pid},
                          {"program", mount.program},
                          {"started", mount.started},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/host/host_capabilities.h"
 
+#include "fs/fuse/ring.h"
+
 #include "store/base/parse_number.h"
 #include "store/base/sys.h"
 #include "store/base/text.h"
@@ -165,6 +167,7 @@ HostCapabilities probe_host() {
     host.user_allow_other = parse_user_allow_other(text_of_file("/etc/fuse.conf"));
     host.io_uring_enabled =
         text_of_file("/sys/module/fuse/parameters/enable_uring").starts_with('Y');
+    host.no_rings = fs::why_no_rings();
     host.user_namespaces = probe_user_namespaces();
     host.newuidmap = find_program("newuidmap").has_value() && find_program("newgidmap").has_value();
     std::string const user = user_name();

@@ -48,6 +48,7 @@ struct HostCapabilities {
     bool fusermount_privileged = false;     // setuid root, or with file capabilities
     bool user_allow_other = false;
     bool io_uring_enabled = false;  // of the fuse module
+    std::string no_rings;           // why this process cannot have any; empty: it can
     bool user_namespaces = false;   // unprivileged ones may be made
     bool newuidmap = false;         // newuidmap and newgidmap are there
     std::vector<IdRange> subordinate_uids;

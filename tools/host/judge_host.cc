@@ -77,15 +77,15 @@ Finding judge_io_uring(HostCapabilities const& host) {
                 .why = fmt::format("Linux {}.{} or newer has it", kIoUringSince.major,
                                    kIoUringSince.minor)};
     }
-    if (!libfuse_at_least(host.libfuse_version, {.major = 3, .minor = 18})) {
-        return {.what = "no", .why = "libfuse 3.18 or newer has it"};
-    }
     if (!host.io_uring_enabled) {
         return {.what = "no",
                 .why = "the kernel has it switched off: echo Y > "
                        "/sys/module/fuse/parameters/enable_uring"};
     }
-    return {.what = "yes", .why = "kernel and libfuse have it, and it is switched on"};
+    if (!host.no_rings.empty()) {
+        return {.what = "no", .why = host.no_rings};
+    }
+    return {.what = "yes", .why = "the kernel has it, and it is switched on"};
 }
 
 Finding judge_allow_other(HostCapabilities const& host) {

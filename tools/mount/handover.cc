@@ -41,11 +41,15 @@ json json_of(fs::Handover const& server) {
             {"counters", server.counters},
             {"in_hand", server.in_hand},
             {"backing", server.backing},
+            {"rings", server.rings},
+            {"rings_at", server.rings_at},
+            {"ring_queues", server.ring_queues},
             {"init", init},
             {"agreed", server.agreed},
             {"asked_data", server.asked_data},
             {"data", server.data},
             {"reason", server.reason},
+            {"transport_reason", server.transport_reason},
             {"mount_point", server.mount_point},
             {"mount_device", server.mount_device},
             {"mount_id", server.mount_id},
@@ -57,10 +61,14 @@ fs::Handover server_of(json const& object) {
                         .counters = object.at("counters").get<int>(),
                         .in_hand = object.at("in_hand").get<int>(),
                         .backing = object.at("backing").get<int>(),
+                        .rings = object.at("rings").get<int>(),
+                        .rings_at = object.at("rings_at").get<std::uint64_t>(),
+                        .ring_queues = object.at("ring_queues").get<unsigned>(),
                         .agreed = object.at("agreed").get<std::uint64_t>(),
                         .asked_data = object.at("asked_data").get<std::string>(),
                         .data = object.at("data").get<std::string>(),
                         .reason = object.at("reason").get<std::string>(),
+                        .transport_reason = object.at("transport_reason").get<std::string>(),
                         .mount_point = object.at("mount_point").get<std::string>(),
                         .mount_device = object.at("mount_device").get<std::string>(),
                         .mount_id = object.at("mount_id").get<std::uint64_t>()};
@@ -208,6 +216,9 @@ std::vector<int> descriptors_of(MountHandover const& handover) {
                {handover.server.device, handover.server.counters, handover.server.in_hand});
     if (handover.server.backing >= 0) {
         all.push_back(handover.server.backing);
+    }
+    if (handover.server.rings >= 0) {
+        all.push_back(handover.server.rings);
     }
     if (handover.memory.has_value()) {
         all.insert(all.end(), {handover.memory->lower_counts, handover.memory->ledger,

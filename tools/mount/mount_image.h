@@ -56,10 +56,12 @@ struct MountInfo {
     std::string image_name;   // may be empty
     std::string container;    // name; empty: read-only, or an upper folder of the user's own
     std::string container_id;
-    std::string upper_dir;      // of the user's own; else empty
-    std::string mode;           // "read-only" or "writable"
-    std::string protocol;       // "7.44, no-open", for people
-    std::string reason;         // why this mode
+    std::string upper_dir;  // of the user's own; else empty
+    std::string mode;       // "read-only" or "writable"
+    std::string protocol;   // "7.44, no-open", for people
+    std::string reason;     // why this mode
+    std::string transport;  // how requests come: "device" or "io_uring"
+    std::string transport_reason;
     std::string started;        // RFC 3339
     std::string data;           // how bytes get to programs: "no-open", "passthrough", ...
     std::string program;        // version of the one that serves; empty: it cannot be exchanged

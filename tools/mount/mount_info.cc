@@ -23,6 +23,8 @@ constexpr std::array kTexts{Field{"mount_point", &MountInfo::mount_point},
                             Field{"protocol", &MountInfo::protocol},
                             Field{"data", &MountInfo::data},
                             Field{"reason", &MountInfo::reason},
+                            Field{"transport", &MountInfo::transport},
+                            Field{"transport_reason", &MountInfo::transport_reason},
                             Field{"started", &MountInfo::started},
                             Field{"program", &MountInfo::program},
                             Field{"upgrade_error", &MountInfo::upgrade_error}};

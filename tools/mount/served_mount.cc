@@ -29,6 +29,8 @@ Status ServedMount::describe() {
         fmt::format("{}.{}, {}", terms.protocol_major, terms.protocol_minor, terms.mode);
     info.data = terms.mode;
     info.reason = terms.reason;
+    info.transport = terms.transport;
+    info.transport_reason = terms.transport_reason;
     info.started = rfc3339_now();
     info.program = server_->can_resume() ? OBLEA_VERSION : "";
     description_.counters = server_->counters();

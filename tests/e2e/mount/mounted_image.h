@@ -128,6 +128,14 @@ inline fs::MountOptions::Data data_under_test() {
     return word == "cached" ? Data::cached : word == "no-open" ? Data::no_open : Data::automatic;
 }
 
+// And once more with requests by io_uring, where the others have them by the device.
+inline fs::MountOptions::Transport transport_under_test() {
+    using Transport = fs::MountOptions::Transport;
+    char const* const chosen = std::getenv("OBLEA_TEST_TRANSPORT");
+    return chosen != nullptr && std::string_view{chosen} == "io_uring" ? Transport::io_uring
+                                                                       : Transport::device;
+}
+
 class MountedImage {
 public:
     // `objects`: more files of the image, by path, with their contents.
@@ -170,6 +178,7 @@ public:
         request.source.image = "small";
         request.mount_point = mount_point_;
         request.options.data = data_under_test();
+        request.options.transport = transport_under_test();
         return request;
     }
 

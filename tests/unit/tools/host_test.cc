@@ -81,7 +81,7 @@ TEST_CASE("what keeps a user from mounting is named with its remedy", "[tools][h
     }
 }
 
-TEST_CASE("passthrough and io_uring need kernel, libfuse and their switch", "[tools][host]") {
+TEST_CASE("passthrough and io_uring need the kernel and their switch", "[tools][host]") {
     auto host = user_with_everything();
     host.admin = true;
     CHECK(judge_passthrough(host).what == "yes");
@@ -92,12 +92,12 @@ TEST_CASE("passthrough and io_uring need kernel, libfuse and their switch", "[to
         CHECK(judge_passthrough(host).what == "no");
         CHECK(judge_data(host).what == "no-open");
         CHECK_THAT(judge_data(host).why, Contains(judge_passthrough(host).why));
-        CHECK(judge_io_uring(host).what == "no");
+        CHECK(judge_io_uring(host).what == "yes");  // our own rings
     }
-    SECTION("libfuse with one of the two") {
-        host.libfuse_version = "3.17.1";
-        CHECK(judge_passthrough(host).what == "yes");
+    SECTION("no rings for this process") {
+        host.no_rings = "not permitted";
         CHECK(judge_io_uring(host).what == "no");
+        CHECK(judge_io_uring(host).why == "not permitted");
     }
     SECTION("old kernel") {
         host.kernel = {6, 1};
