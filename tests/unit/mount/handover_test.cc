@@ -35,11 +35,15 @@ MountHandover example() {
                                       .counters = 10,
                                       .in_hand = 11,
                                       .backing = 12,
+                                      .rings = 13,
+                                      .rings_at = 0x7fff'ffff'f000,
+                                      .ring_queues = 16,
                                       .init = {std::byte{0}, std::byte{255}, std::byte{7}},
                                       .agreed = ~std::uint64_t{0},
                                       .asked_data = "passthrough",
                                       .data = "cached",
                                       .reason = "a \"reason\"",
+                                      .transport_reason = "another",
                                       .mount_point = "/mnt/a\nb",
                                       .mount_device = "0:57",
                                       .mount_id = 4294967297},
@@ -63,12 +67,16 @@ TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
     CHECK(got.server.init == sent.server.init);
     CHECK(got.server.agreed == sent.server.agreed);
     CHECK(got.server.asked_data == "passthrough");
+    CHECK(got.server.rings == 13);
+    CHECK(got.server.rings_at == sent.server.rings_at);
+    CHECK(got.server.ring_queues == 16);
+    CHECK(got.server.transport_reason == "another");
     CHECK(got.server.mount_point == sent.server.mount_point);
     REQUIRE(got.server.placeholders.size() == 1);
     CHECK(got.server.placeholders[0].parent == fs::Ino{42});
     CHECK(got.server.placeholders[0].type == fs::FileType::directory);
     CHECK(got.server.placeholders[0].time == fs::TimePoint{.seconds = -1, .nanoseconds = 5});
-    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 6, 7, 8});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 13, 6, 7, 8});
 
     ImageHandover const image = std::get<ImageHandover>(got.mounted);
     CHECK(image.store.path == "/a store");
@@ -91,7 +99,19 @@ TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
     MountHandover const got = value_of(parse_handover(encode_handover(sent)));
     CHECK_FALSE(got.memory.has_value());
     CHECK(std::get<ImageHandover>(got.mounted).request.mode == MountMode::read_only);
-    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 13});
+}
+
+TEST_CASE("a mount without rings has none to hand over", "[mount][handover]") {
+    MountHandover sent = example();
+    sent.server.rings = -1;
+    sent.server.rings_at = 0;
+    sent.server.ring_queues = 0;
+    MountHandover const got = value_of(parse_handover(encode_handover(sent)));
+    CHECK(got.server.rings == -1);
+    CHECK(got.server.rings_at == 0);
+    CHECK(got.server.ring_queues == 0);
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 6, 7, 8});
 }
 
 TEST_CASE("what a stack of folders hands over arrives", "[mount][handover]") {
@@ -106,13 +126,13 @@ TEST_CASE("what a stack of folders hands over arrives", "[mount][handover]") {
     auto const& arrived = std::get<StackHandover>(got.mounted);
     CHECK(arrived.options == stack.options);
     CHECK(arrived.layers == stack.layers);
-    CHECK(descriptors_of(got) == std::vector{20, 21, 22, 23, 24, 9, 10, 11, 12, 6, 7, 8});
+    CHECK(descriptors_of(got) == std::vector{20, 21, 22, 23, 24, 9, 10, 11, 12, 13, 6, 7, 8});
 
     stack.upper = stack.work = -1;
     sent.mounted = stack;
     sent.memory.reset();
     CHECK(descriptors_of(value_of(parse_handover(encode_handover(sent)))) ==
-          std::vector{20, 21, 22, 9, 10, 11, 12});
+          std::vector{20, 21, 22, 9, 10, 11, 12, 13});
 }
 
 TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
