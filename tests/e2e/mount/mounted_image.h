@@ -189,6 +189,9 @@ public:
         if (!info.has_value()) {
             FAIL(info.error().message());
         }
+        if (request.options.transport == fs::MountOptions::Transport::io_uring) {
+            REQUIRE(info->transport == "io_uring");
+        }
         return *std::move(info);
     }
 

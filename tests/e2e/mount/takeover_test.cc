@@ -8,14 +8,19 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <thread>
+#include <utility>
 
 using namespace oblea;
 using namespace oblea::test;
@@ -226,6 +231,100 @@ std::vector<Worker> workers_in(MountedImage const& image, std::uint64_t seed) {
     return workers;
 }
 
+// Does the same over and over on one processor, for which the server has a queue of its own, until
+// told to stop or until something fails.
+class Program {
+public:
+    using Step = std::function<std::string(std::uint64_t round)>;  // what failed; empty: nothing
+
+    Program(unsigned processor, Step step)
+        : thread_([this, processor, step = std::move(step)] { run(processor, step); }) {}
+    Program(Program const&) = delete;
+    Program& operator=(Program const&) = delete;
+    ~Program() { end(); }
+
+    [[nodiscard]] std::uint64_t rounds() const { return rounds_.load(); }
+    // Bounded: false when the program hangs.
+    [[nodiscard]] bool goes_on(std::uint64_t rounds) const {
+        std::uint64_t const goal = rounds_.load() + rounds;
+        for (int i = 0; i < kMinuteInPauses && rounds_.load() < goal && !failed_.load(); ++i) {
+            ::usleep(10'000);
+        }
+        return rounds_.load() >= goal || failed_.load();
+    }
+    // What failed; empty: nothing.
+    std::string end() {
+        stop_.store(true);
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+        return failure_;
+    }
+
+private:
+    void run(unsigned processor, Step const& step) {
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(processor, &only);
+        if (::sched_setaffinity(0, sizeof(only), &only) != 0) {
+            failure_ = fmt::format("sched_setaffinity {}: {}", processor, errno);
+        }
+        while (failure_.empty() && !stop_.load()) {
+            failure_ = step(rounds_.load());
+            rounds_.fetch_add(1);
+        }
+        failed_.store(!failure_.empty());
+    }
+
+    std::atomic<std::uint64_t> rounds_{0};
+    std::atomic<bool> stop_{false};
+    std::atomic<bool> failed_{false};
+    std::string failure_;
+    std::thread thread_;
+};
+
+std::string failed(std::string_view what, std::string const& path) {
+    int const code = errno;
+    return fmt::format("{} {}: {}", what, path, std::strerror(code));
+}
+
+// A name that nobody has asked for before, so that the kernel does not know that it is missing.
+std::string look_for_missing(std::string const& folder, std::uint64_t round) {
+    std::string const path = fmt::format("{}/missing-{}", folder, round);
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) == 0) {
+        return path + " is there";
+    }
+    return errno == ENOENT ? "" : failed("lstat", path);
+}
+
+std::string make_move_and_remove(std::string const& folder, std::uint64_t round) {
+    std::string const path = fmt::format("{}/made-{}", folder, round);
+    std::string const moved = fmt::format("{}/moved-{}", folder, round % 3);
+    base::UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)};
+    if (!fd.valid()) {
+        return failed("create", path);
+    }
+    fd = base::UniqueFd{};
+    if (::rename(path.c_str(), moved.c_str()) != 0) {
+        return failed("rename", path);
+    }
+    return ::unlink(moved.c_str()) == 0 ? "" : failed("unlink", moved);
+}
+
+std::vector<unsigned> some_processors() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    REQUIRE(::sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+    std::vector<unsigned> processors;
+    for (unsigned i = 0; i < CPU_SETSIZE && processors.size() < 4; ++i) {
+        if (CPU_ISSET(i, &allowed)) {
+            processors.push_back(i);
+        }
+    }
+    return processors;
+}
+
 }  // namespace
 
 TEST_CASE("programs go on when the server is killed", "[e2e][mount][takeover]") {
@@ -428,5 +527,51 @@ TEST_CASE("after server and holder were killed a remount shows what was answered
             worker.forgive_last();
             CHECK(worker.difference() == "");
         }
+    }
+}
+
+TEST_CASE("programs on every queue notice nothing of servers that are killed",
+          "[e2e][mount][takeover]") {
+    if (transport_under_test() != fs::MountOptions::Transport::io_uring) {
+        return;  // by the device a kill may end what is under way with EIO
+    }
+    std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
+    CAPTURE(seed);
+    MountedImage image;
+    auto const info = image.mount();
+    std::vector<std::unique_ptr<Program>> programs;
+    for (unsigned const processor : some_processors()) {
+        for (int each = 0; each < 2; ++each) {
+            std::string const folder = image / fmt::format("etc/of-{}-{}", processor, each);
+            REQUIRE(::mkdir(folder.c_str(), 0755) == 0);
+            programs.push_back(std::make_unique<Program>(processor, [folder](std::uint64_t round) {
+                return look_for_missing(folder, round);
+            }));
+            programs.push_back(std::make_unique<Program>(processor, [folder](std::uint64_t round) {
+                return make_move_and_remove(folder, round);
+            }));
+        }
+    }
+    std::mt19937_64 random{seed};
+    bool all_go_on = true;
+    for (int kills = 0; kills < 20 && all_go_on; ++kills) {
+        std::this_thread::sleep_for(std::chrono::microseconds{static_cast<int>(random() % 20'000)});
+        auto const server = server_of(info.pid);
+        all_go_on = server.has_value() && ::kill(*server, SIGKILL) == 0;
+        for (auto const& program : programs) {
+            all_go_on = all_go_on && program->goes_on(3);
+        }
+    }
+    if (!all_go_on) {
+        // Else who hangs is waited for without end.
+        auto const server = server_of(info.pid);
+        ::kill(static_cast<pid_t>(info.pid), SIGKILL);
+        if (server.has_value()) {
+            ::kill(*server, SIGKILL);
+        }
+    }
+    CHECK(all_go_on);
+    for (auto const& program : programs) {
+        CHECK(program->end() == "");
     }
 }
