@@ -382,7 +382,8 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
         if (change.size.has_value() && is_cut_already(before, *change.size)) {
             struct timespec const changed_now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
                                                     {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
-            OBLEA_TRY(sys::utimensat(dir, at.name.c_str(), changed_now));
+            // What is cut stays cut without the newer time, as in unless_done().
+            static_cast<void>(sys::utimensat(dir, at.name.c_str(), changed_now));
         } else if (change.size.has_value()) {
             SharedFd const fd = OBLEA_TRY(file_fd(node.ino));
             OBLEA_TRY(
