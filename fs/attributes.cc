@@ -316,11 +316,11 @@ Status unless_done(Status cut, int file, std::uint64_t size) {
 }
 
 // Whether there is nothing to cut, as when a copy-up has just left it out; one block may be that of
-// extended attributes. ext4 would take the truncation for the begin of new contents in place of old
-// ones, and write them all to the disk at close.
+// extended attributes. Of a file that is to keep something a truncation also clears what mappings
+// have left behind its end, so that is never left out. ext4 would take the truncation for the begin
+// of new contents in place of old ones, and write them all to the disk at close.
 bool is_cut_already(struct stat const& file, std::uint64_t size) {
-    return static_cast<std::uint64_t>(file.st_size) == size &&
-           file.st_blocks * 512 <= file.st_blksize;
+    return size == 0 && file.st_size == 0 && file.st_blocks * 512 <= file.st_blksize;
 }
 
 Status set_times(Located const& at, AttrChange const& change) {
