@@ -315,12 +315,13 @@ Status unless_done(Status cut, int file, std::uint64_t size) {
     return cut;
 }
 
-// Whether there is nothing to cut, as when a copy-up has just left it out; one block may be that of
-// extended attributes. Of a file that is to keep something a truncation also clears what mappings
-// have left behind its end, so that is never left out. ext4 would take the truncation for the begin
-// of new contents in place of old ones, and write them all to the disk at close.
-bool is_cut_already(struct stat const& file, std::uint64_t size) {
-    return size == 0 && file.st_size == 0 && file.st_blocks * 512 <= file.st_blksize;
+// Whether there is nothing to cut, since a copy-up has just left it out; one block may be that of
+// extended attributes. ext4 would take the truncation for the begin of new contents in place of old
+// ones, and write them all to the disk at close. Only where nobody can write meanwhile: pages of
+// mappings come in beside a truncation, and are cut by it.
+bool is_cut_already(struct stat const& file, AttrChange const& change) {
+    return change.alone == AttrChange::Alone::yes && change.size == 0 && file.st_size == 0 &&
+           file.st_blocks * 512 <= file.st_blksize;
 }
 
 Status set_times(Located const& at, AttrChange const& change) {
@@ -379,7 +380,7 @@ Status UnionFs::Impl::apply_attrs(Node const& node, AttrChange const& change) {
     }
     SharedPartial const part = OBLEA_TRY(partial_of(node.ino));
     if (part == nullptr) {
-        if (change.size.has_value() && is_cut_already(before, *change.size)) {
+        if (is_cut_already(before, change)) {
             struct timespec const changed_now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
                                                     {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
             // What is cut stays cut without the newer time, as in unless_done().

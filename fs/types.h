@@ -82,6 +82,8 @@ struct AttrChange {
     std::optional<TimePoint> atime{};
     std::optional<TimePoint> mtime{};
     KillPrivileges kill_privileges = KillPrivileges::no;
+    // The caller is the only one who has the file open: nothing can be written meanwhile.
+    enum class Alone : std::uint8_t { no, yes } alone = Alone::no;
 };
 
 struct NewNode {

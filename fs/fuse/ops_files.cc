@@ -84,9 +84,10 @@ fuse_file_info opened_or_emptied(Connection& connection, Ino ino, fuse_file_info
         return opened_file(connection, ino, asked);
     }
     // What fails is tried again by the truncation that follows.
-    bool const is_empty =
-        connection.fs->setattr(ino, {.size = 0}, {.uid = caller.uid, .gid = caller.gid})
-            .has_value();
+    bool const is_empty = connection.fs
+                              ->setattr(ino, {.size = 0, .alone = AttrChange::Alone::yes},
+                                        {.uid = caller.uid, .gid = caller.gid})
+                              .has_value();
     notify_attributes(connection.device, ino);
     // Those who were counted since wait, and are not in any way yet.
     fuse_file_info info = opened_file(connection, ino, asked, Others::none);
