@@ -46,9 +46,10 @@ std::uint64_t RingSlot::number_in_header() const {
 void RingSlot::touch() {
     constexpr int kPopulateWrite = 23;
     // Where it fails, requests are lost to kills that need not be; nothing else.
+    std::size_t const payload = std::max<std::size_t>(kKeptBytes, used_bytes_);
     static_cast<void>(::madvise(
         this,
-        static_cast<std::size_t>(payload_.data() - reinterpret_cast<std::byte*>(this)) + kKeptBytes,
+        static_cast<std::size_t>(payload_.data() - reinterpret_cast<std::byte*>(this)) + payload,
         kPopulateWrite));
 }
 

@@ -46,8 +46,9 @@ public:
     [[nodiscard]] Header& header() { return kernel_; }
     [[nodiscard]] base::MutableBytes payload() { return payload_; }
 
-    // Has the pages that most requests need in the page table of this process. Without that the
-    // kernel cannot write a request for a thread that is being killed, and ends it with EINTR.
+    // Has the pages that most requests need in the page table of this process, and those that the
+    // predecessor's needed. Without that the kernel cannot write a request for a thread that is
+    // being killed, and ends it with EINTR.
     void touch();
 
     // What whoever had the slot before left to do.

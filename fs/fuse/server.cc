@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/server.h"
 
+#include "fs/fuse/ask_queues.h"
 #include "fs/fuse/attach.h"
 #include "fs/fuse/connection.h"
 #include "fs/fuse/eager_wait.h"
@@ -8,6 +9,7 @@
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/raw_messages.h"
+#include "fs/fuse/request_buffer.h"
 #include "fs/fuse/ring.h"
 #include "fs/fuse/transport.h"
 #include "store/base/scope_exit.h"
@@ -22,7 +24,6 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -31,7 +32,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <span>
@@ -47,15 +47,6 @@ struct SessionDeleter {
     void operator()(fuse_session* session) const noexcept { fuse_session_destroy(session); }
 };
 using Session = std::unique_ptr<fuse_session, SessionDeleter>;
-
-// A buffer that libfuse allocates at the first request.
-struct RequestBuffer {
-    fuse_buf buffer{};
-    RequestBuffer() = default;
-    RequestBuffer(RequestBuffer const&) = delete;
-    RequestBuffer& operator=(RequestBuffer const&) = delete;
-    ~RequestBuffer() { std::free(buffer.mem); }  // NOLINT: libfuse's malloc
-};
 
 // Spec: linux/fuse.h since 6.9, which the distribution's header may lack: FUSE_HAS_RESEND in the
 // upper half of INIT's flags.
@@ -113,6 +104,13 @@ Result<Placeholders> resolve_placeholders(UnionFs& fs, std::vector<Placeholder> 
     return placeholders;
 }
 
+fuse_buf fuse_buf_of(base::MutableBytes request) {
+    fuse_buf buffer{};
+    buffer.mem = request.data();
+    buffer.size = request.size();
+    return buffer;
+}
+
 DataFacts data_facts(UnionFs const& fs) {
     return {.writable = fs.writable() ? DataFacts::Writable::yes : DataFacts::Writable::no,
             .no_passthrough = why_no_backing()};
@@ -151,6 +149,7 @@ ssize_t send_out(int device, iovec* pieces, int count, void* user) {
     return ::writev(device, pieces, count);
 }
 
+// libfuse asks for it, and reads nothing here: see RequestBuffer.
 ssize_t take_in(int device, void* buffer, std::size_t bytes, void* /*user*/) {
     return ::read(device, buffer, bytes);
 }
@@ -161,16 +160,6 @@ void stay_on(unsigned processor) {
     CPU_ZERO(&only);
     CPU_SET(processor, &only);
     static_cast<void>(::pthread_setaffinity_np(::pthread_self(), sizeof(only), &only));
-}
-
-// While nobody is on a ring the kernel lets requests queue up, and sends them with the next answer
-// in that queue: so there has to be one. Runs by itself, as long as its own requests take.
-void ask_on_every_processor(std::string const& mount_point, unsigned processors) {
-    for (unsigned processor = 0; processor < processors; ++processor) {
-        stay_on(processor);
-        struct statfs figures{};
-        static_cast<void>(::statfs(mount_point.c_str(), &figures));  // to have asked is all
-    }
 }
 
 // Worker threads sit in read(2), which only a signal ends.
@@ -228,16 +217,26 @@ struct Server::Impl {
     }
 
     // One request, or the end. Errors only where the connection is broken.
-    Status serve_one(RequestBuffer& request) {
-        int const count = fuse_session_receive_buf(session.get(), &request.buffer);
-        if (count == -EINTR || count == -EAGAIN) {
-            return {};
+    Status serve_one(RequestBuffer& buffer) {
+        if (connection.counters.of(Op::write) != 0) {  // of predecessors too
+            buffer.expect_data();
         }
-        if (count < 0) {
-            fuse_session_exit(session.get());
-            return fail(Errno{-count}, "read", "/dev/fuse");
+        auto const request = buffer.receive(connection.device);
+        if (!request.has_value()) {
+            switch (request.error().code) {
+            case Errno::eintr:
+            case Errno::eagain:
+            case Errno::enoent:  // who asked does not want to know any more
+                return {};
+            case Errno{ENODEV}:  // the mount has ended
+                fuse_session_exit(session.get());
+                return {};
+            default:
+                fuse_session_exit(session.get());
+                return std::unexpected<Error>(request.error());
+            }
         }
-        return count > 0 ? handle(request.buffer) : Status{};
+        return handle(fuse_buf_of(*request));
     }
 
     // Answers a request. Errors only where there can be no mount.
@@ -262,12 +261,12 @@ struct Server::Impl {
 
     // What comes by read(2).
     Status serve_device() {
-        RequestBuffer request;
+        RequestBuffer buffer = OBLEA_TRY(RequestBuffer::make());
         while (fuse_session_exited(session.get()) == 0) {
             if (connection.transport == TransportMode::device) {
                 next_request.watch(connection.device);
             }
-            OBLEA_TRY(serve_one(request));
+            OBLEA_TRY(serve_one(buffer));
         }
         return {};
     }
@@ -293,7 +292,6 @@ struct Server::Impl {
     Status serve_ring(unsigned worker);
     Status handle_slot(RingSlot& slot, Result<base::MutableBytes> const& message);
     Result<bool> go_on(RingSlot& slot);
-    Status have_queues_looked_at();
 
     Status prepare(unsigned wanted_threads);
     void serve_union(std::unique_ptr<UnionFs> fs);
@@ -371,10 +369,7 @@ Status Server::Impl::handle_slot(RingSlot& slot, Result<base::MutableBytes> cons
         slot.answer(message.error().code);
         return {};
     }
-    fuse_buf request{};
-    request.mem = message->data();
-    request.size = message->size();
-    OBLEA_TRY(handle(request));
+    OBLEA_TRY(handle(fuse_buf_of(*message)));
     if (slot.has(slot.request())) {  // libfuse answers all that come this way
         slot.answer(Errno::eio);
     }
@@ -394,7 +389,7 @@ Status Server::Impl::serve_ring(unsigned worker) {
     if (resumed && connection.rings.is_first(worker)) {
         OBLEA_TRY(ring.submit());
         if (queues_open.fetch_add(1) + 1 == connection.rings.queues()) {
-            OBLEA_TRY(have_queues_looked_at());
+            OBLEA_TRY(ask_queues(attached.mount_point, connection.rings.queues()));
         }
     }
     while (fuse_session_exited(session.get()) == 0) {
@@ -413,6 +408,11 @@ Status Server::Impl::serve_ring(unsigned worker) {
             break;
         case Ring::Came::not_known:
             ring.offer();
+            if (resumed && connection.rings.is_first(worker)) {
+                // Its queue was taken for open, and what was asked in it may be waiting.
+                OBLEA_TRY(ring.submit());
+                OBLEA_TRY(ask_queues(attached.mount_point, connection.rings.queues()));
+            }
             break;
         case Ring::Came::nothing:
             connection.rings.shrink(worker);
@@ -422,23 +422,13 @@ Status Server::Impl::serve_ring(unsigned worker) {
     return {};
 }
 
-Status Server::Impl::have_queues_looked_at() {
-    try {
-        std::thread{ask_on_every_processor, attached.mount_point, connection.rings.queues()}
-            .detach();
-    } catch (std::system_error const& failed) {
-        return fail(Errno::eagain, "thread", failed.what());
-    }
-    return {};
-}
-
 Status Server::Impl::negotiate_terms() {
-    RequestBuffer request;
+    RequestBuffer buffer = OBLEA_TRY(RequestBuffer::make());
     while (!connection.negotiated) {
         if (fuse_session_exited(session.get()) != 0) {
             return fail(Errno::eio, "", "the kernel and libfuse did not agree on the protocol");
         }
-        OBLEA_TRY(serve_one(request));
+        OBLEA_TRY(serve_one(buffer));
     }
     return {};
 }
@@ -500,16 +490,16 @@ Status Server::Impl::choose_transport(bool offered) {
 // The kernel has its answer from another program. This one's libfuse learns the same by being asked
 // again; what it answers, the kernel does not take (ENOENT), as nothing of that number is open.
 Status Server::Impl::negotiate_again(Handover const& handover) {
-    RequestBuffer request;
-    request.buffer.mem = std::malloc(handover.init.size());  // NOLINT: libfuse's buffers are
-    if (request.buffer.mem == nullptr || handover.init.size() < sizeof(fuse_in_header)) {
+    RequestBuffer const buffer = OBLEA_TRY(RequestBuffer::make());
+    base::MutableBytes const memory = buffer.memory();
+    if (handover.init.size() < sizeof(fuse_in_header) || handover.init.size() > memory.size()) {
         return fail(Errno::einval, "", "there is no first request");
     }
-    request.buffer.size = handover.init.size();
-    std::memcpy(request.buffer.mem, handover.init.data(), handover.init.size());
-    OBLEA_TRY(look_at_init(request.buffer));
+    std::ranges::copy(handover.init, memory.begin());
+    fuse_buf const request = fuse_buf_of(memory.first(handover.init.size()));
+    OBLEA_TRY(look_at_init(request));
     connection.answers_init = false;  // the kernel has had its answer
-    fuse_session_process_buf(session.get(), &request.buffer);
+    fuse_session_process_buf(session.get(), &request);
     if (!connection.negotiated || connection.agreed != handover.agreed) {
         return fail(Errno::eopnotsupp, "",
                     "this program asks other things of the kernel than the one that mounted");

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -312,6 +313,47 @@ std::string make_move_and_remove(std::string const& folder, std::uint64_t round)
     return ::unlink(moved.c_str()) == 0 ? "" : failed("unlink", moved);
 }
 
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+constexpr std::uint64_t kPieces = 4;
+
+std::string piece_of(std::uint64_t round) {
+    return std::string(kPieceBytes, static_cast<char>('a' + round % 26));
+}
+
+// By a kill in the middle of a large request io_uring may end it with EINTR (fs/README.md).
+bool is_interrupted() {
+    return errno == EINTR && transport_under_test() == fs::MountOptions::Transport::io_uring;
+}
+
+std::string write_piece(int file, std::uint64_t round) {
+    std::string const piece = piece_of(round);
+    auto const at = static_cast<off_t>(round % kPieces * kPieceBytes);
+    while (::pwrite(file, piece.data(), piece.size(), at) != static_cast<ssize_t>(piece.size())) {
+        if (!is_interrupted()) {
+            return failed("pwrite", std::to_string(round));
+        }
+    }
+    return "";
+}
+
+std::string write_mapped(char* mapping, std::uint64_t round) {
+    std::string const piece = piece_of(round);
+    char* const at = mapping + round % kPieces * kPieceBytes;
+    std::ranges::copy(piece, at);
+    return ::msync(at, piece.size(), MS_SYNC) == 0 || is_interrupted()
+               ? ""
+               : failed("msync", std::to_string(round));
+}
+
+// What is left after so many rounds.
+std::string pieces_after(std::uint64_t rounds) {
+    std::string text;
+    for (std::uint64_t piece = 0; piece < kPieces; ++piece) {
+        text += piece_of((rounds - 1 - piece) / kPieces * kPieces + piece);
+    }
+    return text;
+}
+
 std::vector<unsigned> some_processors() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
@@ -574,4 +616,53 @@ TEST_CASE("programs on every queue notice nothing of servers that are killed",
     for (auto const& program : programs) {
         CHECK(program->end() == "");
     }
+}
+
+TEST_CASE("large writes notice nothing of servers that are killed", "[e2e][mount][takeover]") {
+    std::uint64_t const kills = number_from("OBLEA_KILLS", 25);
+    std::uint64_t const seed = number_from("OBLEA_SEED", std::random_device{}());
+    CAPTURE(seed);
+    MountedImage image;
+    auto request = image.request();
+    if (request.options.data == fs::MountOptions::Data::automatic) {
+        request.options.data = fs::MountOptions::Data::cached;  // else the kernel writes by itself
+    }
+    auto const info = image.mount(request);
+    auto written = open_fd(image / "written", O_RDWR | O_CREAT);
+    auto mapped = open_fd(image / "mapped", O_RDWR | O_CREAT);
+    REQUIRE(::ftruncate(mapped.get(), kPieces * kPieceBytes) == 0);
+    void* const mapping =
+        ::mmap(nullptr, kPieces * kPieceBytes, PROT_READ | PROT_WRITE, MAP_SHARED, mapped.get(), 0);
+    REQUIRE(mapping != MAP_FAILED);
+    std::uint64_t rounds = 0;
+    {
+        auto const processors = some_processors();
+        Program writer{processors.front(),
+                       [&](std::uint64_t round) { return write_piece(written.get(), round); }};
+        Program mapper{processors.back(), [&](std::uint64_t round) {
+                           return write_mapped(static_cast<char*>(mapping), round);
+                       }};
+        std::mt19937_64 random{seed};
+        // Only from its second round on is a server prepared for large requests.
+        bool both_go_on = writer.goes_on(2 * kPieces) && mapper.goes_on(2 * kPieces);
+        for (std::uint64_t killed = 0; killed < kills && both_go_on;) {
+            auto const server = server_of(info.pid);
+            // Also one that has just begun.
+            std::this_thread::sleep_for(
+                std::chrono::microseconds{static_cast<int>(random() % 20'000)});
+            killed += server.has_value() && ::kill(*server, SIGKILL) == 0 ? 1U : 0U;
+            both_go_on = killed % 3 != 0 || (writer.goes_on(1) && mapper.goes_on(1));
+        }
+        both_go_on = both_go_on && writer.goes_on(kPieces) && mapper.goes_on(kPieces);
+        CHECK(both_go_on);
+        CHECK(writer.end() == "");
+        CHECK(mapper.end() == "");
+        rounds = writer.rounds();
+    }
+    ::munmap(mapping, kPieces * kPieceBytes);
+    written = {};
+    mapped = {};
+    REQUIRE(rounds >= kPieces);
+    CHECK((read_text(image / "written") == pieces_after(rounds)));
+    image.unmount();
 }
