@@ -20,6 +20,8 @@ public:
                         std::size_t buffer_bytes = base::kBufferBytes);
 
     Status append(base::ByteView data);
+    // The same, but for long runs of zeros, which become holes. Of a file that is new.
+    Status append_sparse(base::ByteView data);
     Status flush();
     // Flushes, and waits until data and length are on disk.
     Status sync();
@@ -28,13 +30,16 @@ public:
     [[nodiscard]] int fd() const { return file_.get(); }
 
 private:
+    Status write_buffer();
     Status write_through(base::ByteView data);
+    Status leave_hole(std::uint64_t bytes);
 
     base::UniqueFd file_;
     SteadyWriteback writeback_;
     base::Bytes buffer_;
     std::size_t used_ = 0;
     std::uint64_t written_ = 0;
+    bool ends_in_hole_ = false;  // the file is shorter than written_
 };
 
 }  // namespace oblea::store

@@ -55,7 +55,7 @@ Status ContentWriter::take_object(TarReader& tar, TarHash& bytes, Content& conte
             break;
         }
         bytes.add_to(hash, piece);
-        OBLEA_TRY(file.append(piece));
+        OBLEA_TRY(file.append_sparse(piece));
     }
     OBLEA_TRY(file.flush());
     content.kind = ContentKind::object;

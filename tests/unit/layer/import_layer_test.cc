@@ -75,6 +75,23 @@ TEST_CASE("small contents go to the pack, large ones become objects", "[layer][i
     CHECK((object.st_mode & 07777) == 0600);
 }
 
+TEST_CASE("long runs of zeros in objects take no space", "[layer][import]") {
+    LayerStore const store;
+    std::string const zeros(5'000'000, '\0');
+    auto const [text, blocks_max] =
+        GENERATE_REF(table<std::string, blkcnt_t>({{zeros, 300},
+                                                   {"x" + zeros, 300},
+                                                   {zeros + "x", 300},
+                                                   {large('b') + zeros + large('c'), 900},
+                                                   // Too short to cut a file for.
+                                                   {large('b') + std::string(50'000, '\0'), 900}}));
+    auto const layer = import_text(store, TarBuilder{}.file("big", text).end()).value();
+    auto const path = layout::object(base::sha256(text));
+    CHECK(store.read(path) == text);
+    CHECK(export_text(store, layer.diff_id) == TarBuilder{}.file("big", text).end());
+    CHECK(base::sys::fstatat(store.root(), path.c_str()).value().st_blocks <= blocks_max);
+}
+
 TEST_CASE("an object that another layer brought is stored once", "[layer][import]") {
     LayerStore const store;
     auto const first = import_text(store, TarBuilder{}.file("a", large('x')).end()).value();
