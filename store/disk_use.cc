@@ -44,6 +44,36 @@ struct Need {
     std::size_t count = 0;
 };
 using Needs = std::unordered_map<std::string, Need>;
+using Sizes = std::unordered_map<std::string, std::uint64_t>;  // by path
+
+std::uint64_t size_of(Sizes const& sizes, std::string const& path) {
+    auto const size = sizes.find(path);
+    return size == sizes.end() ? 0 : size->second;
+}
+
+void count_what_is_there_once(int root, Images const& images, Sizes const& sizes, DiskUse& use) {
+    std::unordered_map<Digest, std::size_t> layers;  // by how many images
+    for (Image const& image : images.all()) {
+        std::unordered_set<Digest> own;
+        for (ImageLayer const& layer : image.layers) {
+            layers[layer.diff_id] += own.insert(layer.diff_id).second ? 1U : 0U;
+        }
+    }
+    std::unordered_set<Digest> objects;
+    for (auto const& [layer, users] : layers) {
+        std::uint64_t const files = size_of(sizes, layout::layer(layer));
+        std::uint64_t whole = files;
+        for (Digest const& object : objects_of(root, layer)) {
+            std::uint64_t const bytes = size_of(sizes, layout::object(object));
+            whole += bytes;
+            (objects.insert(object).second ? use.objects.bytes : use.objects.saved_bytes) += bytes;
+        }
+        use.layers.bytes += files;
+        use.layers.saved_bytes += whole * (users - 1);
+    }
+    use.layers.count = layers.size();
+    use.objects.count = objects.size();
+}
 
 }  // namespace
 
@@ -90,7 +120,7 @@ Result<DiskUse> measure_disk_use(Store const& store) {
     for (Garbage const& thing : garbage.removed) {
         doomed.insert(thing.path);
     }
-    std::unordered_map<std::string, std::uint64_t> sizes;
+    Sizes sizes;
     std::uint64_t accounted = 0;
     for (StoreItem const& item : inventory.items) {
         std::uint64_t const bytes = item.item.bytes;
@@ -108,12 +138,10 @@ Result<DiskUse> measure_disk_use(Store const& store) {
     }
     for (std::size_t i = 0; i < paths.size(); ++i) {
         for (std::string const& path : paths[i]) {
-            auto const size = sizes.find(path);
-            if (size != sizes.end() && needs.at(path).count > 1) {
-                use.images[i].shared_bytes += size->second;
-            }
+            use.images[i].shared_bytes += needs.at(path).count > 1 ? size_of(sizes, path) : 0;
         }
     }
+    count_what_is_there_once(root, images, sizes, use);
     use.containers = inventory.containers.size();
     for (std::string const& id : inventory.containers) {
         use.container_bytes += OBLEA_TRY(tree_bytes(root, layout::container(id).c_str()));

@@ -30,6 +30,14 @@ struct DiskUse {
         std::uint64_t bytes = 0;
     };
     std::vector<OfVolume> volumes;  // sorted by name
+    // What images need is there once, however many need it.
+    struct Once {
+        std::size_t count = 0;
+        std::uint64_t bytes = 0;
+        std::uint64_t saved_bytes = 0;
+    };
+    Once layers;   // saved: as if each image had its layers, with their objects, for itself
+    Once objects;  // saved: as if each of these layers had its objects for itself
     std::uint64_t held_bytes = 0;
     std::uint64_t garbage_bytes = 0;  // gc frees it
     std::uint64_t own_bytes = 0;      // lists, folders, the reserve

@@ -23,6 +23,18 @@ oblea import -q --as rootfs "$work/root" two
 oblea import -q "$small/docker.tar" three
 assert_adds_up
 
+# A large content in layers that differ is there once.
+saved() { oblea df -v --bytes | awk -v what="$1" '/^THERE ONCE/ { here = 1 } here && $1 == what { print $NF; exit }'; }
+assert_eq "saved by objects before" 0 "$(saved Objects)"
+echo more >"$work/root/etc/more"
+oblea import -q --as rootfs "$work/root" four
+blocks=$(($(stat -c %b "$OBLEA_ROOT/objects"/*/"$(sha256sum "$work/root/etc/large" | cut -d " " -f 1)") * 512))
+assert_eq "saved by objects" "$blocks" "$(saved Objects)"
+oblea rmi four >/dev/null
+rm "$work/root/etc/more"
+assert_eq "saved by objects after rmi" 0 "$(saved Objects)"
+oblea gc -q >/dev/null
+
 oblea rmi two >/dev/null
 assert_adds_up
 promised=$(awk '$1 == "Unused" { print $2 }' "$work/df")

@@ -74,6 +74,13 @@ Result<int> show_disk_use(Context& context, DfOptions const& options) {
         }
         context.line("");
         context.print(images.render());
+        Table once{{"THERE ONCE", "TOTAL", "SIZE", "SAVED"}};
+        once.add_row({"Layers", std::to_string(use.layers.count), size(use.layers.bytes),
+                      size(use.layers.saved_bytes)});
+        once.add_row({"Objects", std::to_string(use.objects.count), size(use.objects.bytes),
+                      size(use.objects.saved_bytes)});
+        context.line("");
+        context.print(once.render());
         Table each{{"VOLUME NAME", "LINKS", "SIZE"}};
         for (auto const& volume : use.volumes) {
             auto const users = uses.find(volume.name);
@@ -106,16 +113,17 @@ Command df_command() {
             "no container uses, 'oblea volume prune -a' would free), what is held though its image "
             "is gone, and what 'oblea gc' would free.",
         .operands = {},
-        .options = {{.names = "-v,--verbose",
-                     .value_name = "",
-                     .help =
-                         "Each image too, with what its removal frees and what it shares, and each "
-                         "volume",
-                     .target = &options->verbose},
-                    {.names = "--bytes",
-                     .value_name = "",
-                     .help = "Sizes in bytes",
-                     .target = &options->bytes}},
+        .options =
+            {{.names = "-v,--verbose",
+              .value_name = "",
+              .help = "Each image too, with what its removal frees and what it shares; layers and "
+                      "objects (large contents), with what is saved because each is there once, "
+                      "whatever images and layers have it; and each volume",
+              .target = &options->verbose},
+             {.names = "--bytes",
+              .value_name = "",
+              .help = "Sizes in bytes",
+              .target = &options->bytes}},
         .examples = {{"oblea df", "The whole store"}, {"oblea df -v", "And each image"}},
         .run = [options](Context& context) { return show_disk_use(context, *options); },
     };
