@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # podman and buildah with oblea-overlay as mount_program: they build, run, change, commit, diff, copy and save what they do with
-# fuse-overlayfs. As root, and as an ordinary user with subordinate ids.
+# kernel overlayfs and with fuse-overlayfs. As root, and as an ordinary user with subordinate ids.
 source "$(dirname "$0")/lib.sh"
 need podman buildah crun umoci fuse-overlayfs
 source "$(dirname "$0")/users_lib.sh"
@@ -24,19 +24,21 @@ STEPS
 cp "$tests/e2e/list_tree.py" "$work/list_tree.py"
 chmod -R a+rX "$work/list_tree.py" "$work/context" "$work/base.tar" "$work/oblea"
 
-# The course, in an empty folder, with the mount_program as argument. What it prints is what is compared.
+# The course, in an empty folder, with the mount_program as argument; empty: kernel overlayfs. What it prints is what is compared.
 cat >"$work/course" <<'COURSE'
 set -euo pipefail
 program=$1
 mkdir -p graph run tmp
 export CONTAINERS_STORAGE_CONF=$PWD/storage.conf TMPDIR=$PWD/tmp XDG_RUNTIME_DIR=$PWD/run BUILDAH_ISOLATION=chroot
+setting=
+[[ -z $program ]] || setting="mount_program = \"$program\""
 cat >storage.conf <<CONF
 [storage]
 driver = "overlay"
 graphroot = "$PWD/graph"
 runroot = "$PWD/run"
 [storage.options.overlay]
-mount_program = "$program"
+$setting
 CONF
 podman() { command podman --cgroup-manager cgroupfs --events-backend file --runtime crun "$@"; }
 run() { podman run --network none --cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 "$@"; }
@@ -47,8 +49,9 @@ in_mount() { # IMAGE: every inode of it, as the mount program shows it
     python3 "$LIST_TREE" --omit nlink "$at" | sed 's/ mtime=[0-9]*//'
     podman image unmount "$1" >/dev/null
 }
+podman info --format '{{index .Store.GraphStatus "Native Overlay Diff"}}' >native
 quiet podman import "$WORK/base.tar" base
-quiet buildah --storage-opt "overlay.mount_program=$program" bud --layers -t built "$WORK/context"
+quiet buildah ${program:+--storage-opt "overlay.mount_program=$program"} bud --layers -t built "$WORK/context"
 echo "--- run"
 run --name first built sh -c 'echo hello; cat /two /d/e/g; ls /d/e /usr; echo changed >> /copied; rm /three; mkdir /made; exit 3' || echo "status $?"
 echo "--- diff"
@@ -83,8 +86,11 @@ compare_courses() {
 
 echo "--- root"
 base=$work
+course root-kernel ''
+assert_eq "kernel overlayfs" true "$(cat "$work/root-kernel/native")"
 course root-fuse "$(command -v fuse-overlayfs)"
 course root-ours "$work/oblea-overlay"
+compare_courses root-kernel root-ours
 compare_courses root-fuse root-ours
 assert_contains "the course" "$(cat "$work/root-ours.out")" "status 3"
 
