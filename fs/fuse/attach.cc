@@ -157,6 +157,10 @@ Result<base::UniqueFd> mount_by_helper(Target const& target, MountOptions const&
                     "setuid programs and device nodes in a mount that others see are for root "
                     "alone; `oblea chroot` has them for everybody");
     }
+    if (!options.selinux_context.empty()) {
+        return fail(Errno::eperm, "",
+                    "one SELinux label for all files of a mount is for root alone");
+    }
     return fusermount_mount(target.path, options);
 }
 

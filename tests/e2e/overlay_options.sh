@@ -141,6 +141,15 @@ assert_contains "asked for" "$(flags)" noexec
 : <mnt/null
 ! mnt/program 2>/dev/null || fail "a program ran on a mount with noexec"
 done_with
+label=system_u:object_r:container_file_t:s0:c1,c2
+with "context=\"$label\""
+if grep -q selinuxfs /proc/filesystems; then
+    assert_eq "label" "$label" "$(stat -c %C mnt/f)"
+else
+    # As mount(8) and fuse-overlayfs have it; the kernel would not know the option.
+    assert_eq "text" text "$(cat mnt/f)"
+fi
+done_with
 with ro
 assert_fails touch mnt/x
 umount mnt

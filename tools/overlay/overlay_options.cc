@@ -235,7 +235,8 @@ constexpr std::array kKnown{
                 set<&Options::access, Options::Access::allow_other>},
     KnownOption{"allow_root", "", "the same: the kernel checks permissions",
                 set<&Options::access, Options::Access::allow_other>},
-    KnownOption{"context", "LABEL", "the SELinux label of all files",
+    KnownOption{"context", "LABEL",
+                "the SELinux label of all files; without SELinux it means nothing",
                 [](Options& options, std::string_view value) -> Status {
                     options.context = unescaped(value);
                     return {};

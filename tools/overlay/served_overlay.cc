@@ -22,6 +22,18 @@ bool users_may_share() {
     return false;
 }
 
+// Whether labels mean anything: a kernel that starts without SELinux refuses them as unknown, and
+// mount(8) and fuse-overlayfs leave them out there.
+bool has_selinux() {
+    std::ifstream known{"/proc/filesystems"};
+    for (std::string line; std::getline(known, line);) {
+        if (line.ends_with("\tselinuxfs")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 fs::MountOptions mount_options(OverlayOptions const& options) {
     using Mount = fs::MountOptions;
     bool const root = ::geteuid() == 0;
@@ -39,7 +51,9 @@ fs::MountOptions mount_options(OverlayOptions const& options) {
     mount.read_only = options.upper.empty() ? Mount::ReadOnly::yes : Mount::ReadOnly::no;
     mount.debug =
         options.debug == OverlayOptions::Debug::yes ? Mount::Debug::yes : Mount::Debug::no;
-    mount.selinux_context = options.context;
+    if (!options.context.empty() && has_selinux()) {
+        mount.selinux_context = options.context;
+    }
     mount.threads = options.threads;
     return mount;
 }

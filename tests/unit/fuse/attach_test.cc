@@ -15,6 +15,11 @@ TEST_CASE("the kernel's options name descriptor, root type and owner", "[fuse][a
     options.access = MountOptions::Access::allow_other;
     CHECK(kernel_options(5, 0040000, 0, 0, options) ==
           "fd=5,rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other");
+    options.access = MountOptions::Access::owner_only;
+    options.selinux_context =
+        "u:r:t:c1,c2";  // without quotes the kernel would take c2 for an option
+    CHECK(kernel_options(5, 0040000, 0, 0, options) ==
+          "fd=5,rootmode=40000,user_id=0,group_id=0,default_permissions,context=\"u:r:t:c1,c2\"");
 }
 
 TEST_CASE("fusermount3's options are safe unless the caller widens them", "[fuse][attach]") {
