@@ -130,6 +130,7 @@ TEST_CASE("after a power loss at any moment the store works", "[crash][power]") 
     std::uint64_t const seed = random_seed();
     CAPTURE(seed);
     Random random{seed};
+    std::size_t different = 0;
     for (Operation const& operation : store_operations(archives)) {
         CAPTURE(operation.name);
         auto const recording = record(archives, operation, dir / "base", dir / "store");
@@ -137,11 +138,13 @@ TEST_CASE("after a power loss at any moment the store works", "[crash][power]") 
         auto const tried =
             try_states(operation, recording, dir / "base", dir / "store", states, random);
         CHECK(tried.wrong == "");
+        different += tried.different;
         std::printf("%-24s %zu states after a power loss, %zu of them different\n",
                     operation.name.c_str(), states, tried.different);
         std::fflush(stdout);
         std::filesystem::remove_all(dir / "base");
     }
+    std::printf("%zu different states in all\n", different);
 }
 
 TEST_CASE("a rename before the sync of what it renames is noticed", "[crash][power]") {
