@@ -17,7 +17,7 @@ Result<SharedMemory> SharedMemory::make(char const* name, std::size_t bytes) {
         return fail(sys::last_errno(), "memfd_create");
     }
     OBLEA_TRY(sys::ftruncate(descriptor.get(), bytes));
-    return map(std::move(descriptor), bytes);
+    return map(std::move(descriptor), bytes, kAnywhere);
 }
 
 Result<SharedMemory> SharedMemory::make_records(char const* name, std::size_t record_bytes,
@@ -32,8 +32,7 @@ Result<SharedMemory> SharedMemory::make_records(char const* name, std::size_t re
 }
 
 Result<SharedMemory> SharedMemory::adopt(base::UniqueFd descriptor) {
-    struct stat const info = OBLEA_TRY(sys::fstat(descriptor.get()));
-    return map(std::move(descriptor), static_cast<std::size_t>(info.st_size));
+    return adopt_at(std::move(descriptor), kAnywhere);
 }
 
 Result<SharedMemory> SharedMemory::adopt_at(base::UniqueFd descriptor, std::uint64_t address) {
@@ -41,11 +40,10 @@ Result<SharedMemory> SharedMemory::adopt_at(base::UniqueFd descriptor, std::uint
     return map(std::move(descriptor), static_cast<std::size_t>(info.st_size), address);
 }
 
-// `address`: 0 for any.
 Result<SharedMemory> SharedMemory::map(base::UniqueFd descriptor, std::size_t bytes,
                                        std::uint64_t address) {
     auto* const wanted = reinterpret_cast<void*>(address);  // NOLINT: of another process
-    int const exactly = address != 0 ? MAP_FIXED_NOREPLACE : 0;
+    int const exactly = address != kAnywhere ? MAP_FIXED_NOREPLACE : 0;
     void* const data = ::mmap(wanted, bytes, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_NORESERVE | exactly, descriptor.get(), 0);
     if (data == MAP_FAILED) {  // NOLINT: the system's own cast

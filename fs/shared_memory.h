@@ -41,8 +41,9 @@ public:
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
 private:
+    static constexpr std::uint64_t kAnywhere = 0;
     static Result<SharedMemory> map(base::UniqueFd descriptor, std::size_t bytes,
-                                    std::uint64_t address = 0);
+                                    std::uint64_t address);
 
     base::UniqueFd descriptor_;
     void* data_ = nullptr;

@@ -80,9 +80,12 @@ bool LightWorkers::possible() {
 }
 
 void LightWorkers::start(std::size_t workers) {
+    if (workers == 0) {
+        return;
+    }
     workers_ = std::vector<Worker>(workers);
     wake_ = base::UniqueFd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    if (wake_.valid() && workers != 0 && possible()) {
+    if (wake_.valid() && possible()) {
         watcher_ = std::thread{[this] { watch(); }};
     }
 }

@@ -69,7 +69,8 @@ public:
 
     // Before the workers begin. No worker is ever light where that is not possible.
     void start(std::size_t workers);
-    // After they have ended.
+    // While they still run, so that no number of a thread that has ended is used: they are ordinary
+    // then.
     void stop();
 
     // By each worker: once, and for each request.
@@ -96,7 +97,7 @@ private:
     std::thread watcher_;
 };
 
-// For a thread that a worker starts: of the ordinary class, on any processor.
+// For a thread that a worker of a ring starts: of the ordinary class, on any processor.
 void be_ordinary() noexcept;
 
 }  // namespace oblea::fs

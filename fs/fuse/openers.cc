@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/openers.h"
 
+#include "store/base/parse_number.h"
 #include "store/base/sys.h"
 
 #include <linux/magic.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <string>
 
@@ -33,16 +33,9 @@ std::string_view next_word(std::string_view& text) {
     return word;
 }
 
-template <typename Number>
-std::optional<Number> parse_number(std::string_view word, int base) {
-    Number number{};
-    auto const [end, error] = std::from_chars(word.begin(), word.end(), number, base);
-    return error == std::errc{} && end == word.end() && !word.empty() ? std::optional{number}
-                                                                      : std::nullopt;
-}
-
 std::optional<std::uint64_t> parse_hex(std::string_view word) {
-    return word.starts_with("0x") ? parse_number<std::uint64_t>(word.substr(2), 16) : std::nullopt;
+    return word.starts_with("0x") ? base::parse_number<std::uint64_t>(word.substr(2), 16)
+                                  : std::nullopt;
 }
 
 // The flags with which the call opens; nullopt: it is none that opens by flags in registers.
@@ -78,13 +71,13 @@ bool has_our_numbers(int proc) {
     }
     rest = rest.substr(line + 1, rest.find('\n', line + 1) - line - 1);
     next_word(rest);
-    return parse_number<pid_t>(next_word(rest), 10) == ::getpid() && next_word(rest).empty();
+    return base::parse_number<pid_t>(next_word(rest)) == ::getpid() && next_word(rest).empty();
 }
 
 }  // namespace
 
 std::optional<SystemCall> parse_system_call(std::string_view text) {
-    auto const number = parse_number<std::int64_t>(next_word(text), 10);
+    auto const number = base::parse_number<std::int64_t>(next_word(text));
     if (!number.has_value() || *number < 0) {
         return std::nullopt;
     }

@@ -21,8 +21,10 @@ std::uint64_t position_of(off_t offset) {
 }
 
 base::MutableBytes thread_buffer(std::size_t size) {
-    if (RingSlot* const slot = RingSlot::current; slot != nullptr && !slot->room(size).empty()) {
-        return slot->room(size);
+    if (RingSlot* const slot = RingSlot::current; slot != nullptr) {
+        if (base::MutableBytes const room = slot->room(size); !room.empty()) {
+            return room;
+        }
     }
     thread_local base::Bytes buffer;
     if (buffer.size() < size) {

@@ -146,7 +146,8 @@ std::string why_no_rings() {
         CPU_COUNT(&allowed) < ::sysconf(_SC_NPROCESSORS_ONLN)) {
         return "this process may not run on every processor";
     }
-    return ring_queues() == 0 || ring_queues() > RingSlots::kQueuesMax
+    unsigned const queues = ring_queues();
+    return queues == 0 || queues > RingSlots::kQueuesMax
                ? "the machine may have too many processors"
                : "";
 }

@@ -694,8 +694,8 @@ Status Server::run() {
     }
     // The other threads go on answering meanwhile: unmounting may have to write files back.
     auto const ended = impl_->take_away();
-    impl_->join(workers);
     impl_->light.stop();
+    impl_->join(workers);
     static_cast<void>(fs.note_end());  // else who mounts next gives up sooner
     impl_->connection.stale_pages.stop();
     fs.stop_background();

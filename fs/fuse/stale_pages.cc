@@ -2,6 +2,7 @@
 #include "fs/fuse/stale_pages.h"
 
 #include "fs/fuse/light_workers.h"
+#include "fs/fuse/ring_slot.h"
 
 #include <chrono>
 #include <utility>
@@ -19,7 +20,13 @@ void StalePages::drop(Ino ino, Stretch pages, Drop const& drop) {
     base::UniqueLock lock{mutex_};
     if (!thread_.joinable()) {
         ended_ = false;
-        thread_ = std::thread{[this] { work(); }};
+        // A worker of a ring hands on its class and its processor.
+        thread_ = std::thread{[this, by_ring = RingSlot::current != nullptr] {
+            if (by_ring) {
+                be_ordinary();
+            }
+            work();
+        }};
     }
     jobs_.push_back({.ino = ino, .pages = pages, .drop = drop});
     std::uint64_t const mine = ++asked_;
@@ -31,7 +38,6 @@ void StalePages::drop(Ino ino, Stretch pages, Drop const& drop) {
 }
 
 void StalePages::work() {
-    be_ordinary();  // it was a worker that started this one
     base::UniqueLock lock{mutex_};
     for (;;) {
         more_.wait(lock.for_wait(), [&] {

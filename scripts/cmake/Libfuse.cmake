@@ -44,7 +44,7 @@ else()
     target_compile_definitions(oblea_libfuse INTERFACE OBLEA_LIBFUSE_BUNDLED=0)
     if(oblea_libfuse_version VERSION_LESS 3.18)
         message(STATUS "libfuse: the system's ${oblea_libfuse_version}, without passthrough; "
-            "scripts/libfuse builds one that has them")
+            "scripts/libfuse builds one that has it")
     else()
         message(STATUS "libfuse: the system's ${oblea_libfuse_version}")
     endif()

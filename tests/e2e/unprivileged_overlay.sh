@@ -20,7 +20,9 @@ echo "--- in a user namespace"
 echo "--- privileges that were given to a file of a lower folder"
 cat >"$work/e2e/privileges" <<'END'
 set -euo pipefail
-cd "$(mktemp -d)"
+folder=$(mktemp -d)
+trap 'cd / && rm -rf "$folder"' EXIT
+cd "$folder"
 mkdir low up work mnt
 cp /bin/true low/program
 "$1" -o lowerdir=low,upperdir=up,workdir=work mnt
