@@ -10,6 +10,7 @@
 #include "store/base/unique_fd.h"
 
 #include <array>
+#include <list>
 #include <memory>
 #include <unordered_map>
 
@@ -29,13 +30,13 @@ public:
 private:
     static constexpr std::size_t kShards = 16;
     struct Slot {
+        Ino ino;
         SharedFd fd;
-        std::uint64_t used = 0;
     };
     struct Shard {
         base::Mutex mutex;
-        std::unordered_map<std::uint64_t, Slot> slots OBLEA_GUARDED_BY(mutex);
-        std::uint64_t clock OBLEA_GUARDED_BY(mutex) = 0;
+        std::list<Slot> by_use OBLEA_GUARDED_BY(mutex);  // the one used last is the first
+        std::unordered_map<Ino, std::list<Slot>::iterator> places OBLEA_GUARDED_BY(mutex);
     };
     [[nodiscard]] Shard& shard(Ino ino) {
         return shards_[static_cast<std::uint64_t>(ino) % kShards];

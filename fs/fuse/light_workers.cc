@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse/light_workers.h"
 
-#include "store/base/sys.h"
+#include "store/base/process_stat.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
@@ -14,27 +13,18 @@
 #include <array>
 #include <cstring>
 #include <string>
-#include <string_view>
 
 namespace oblea::fs {
 namespace {
-
-namespace sys = base::sys;
 
 bool set_class(pid_t thread, int policy) noexcept {
     sched_param const none{};
     return ::sched_setscheduler(thread, policy, &none) == 0;
 }
 
-// Whether the thread could run and does not sleep. Spec: proc(5), /proc/PID/stat, "state".
+// Whether the thread could run and does not sleep.
 bool is_runnable(std::string const& process) {
-    auto const stat = sys::read_file(AT_FDCWD, fmt::format("/proc/{}/stat", process).c_str(), 4096);
-    if (!stat.has_value()) {
-        return false;
-    }
-    auto const name_end = stat->rfind(')');
-    return name_end != std::string::npos &&
-           std::string_view{*stat}.substr(name_end).starts_with(") R");
+    return base::process_stat(process, base::kStatState) == "R";
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include "tools/container/cgroup.h"
 
+#include "store/base/parse_number.h"
+#include "store/base/process_stat.h"
 #include "store/base/sys.h"
 #include "store/image/json_fields.h"
 #include "tools/mount/rfc3339.h"
@@ -16,7 +18,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 
 namespace oblea::tools {
@@ -170,22 +171,8 @@ Result<ContainerState> observe_state(store::Store const& store, Container const&
 }
 
 std::optional<std::uint64_t> process_start(std::int64_t pid) {
-    auto const text = sys::read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid).c_str(), 65536);
-    if (!text.has_value()) {
-        return std::nullopt;
-    }
-    // The name, in parentheses, may hold anything; field 22 is the 20th behind it.
-    auto at = text->rfind(')');
-    for (int field = 2; at != std::string::npos && field < 22; ++field) {
-        at = text->find(' ', at + 1);
-    }
-    if (at == std::string::npos) {
-        return std::nullopt;
-    }
-    std::uint64_t ticks = 0;
-    auto const [end, error] =
-        std::from_chars(text->data() + at + 1, text->data() + text->size(), ticks);
-    return error == std::errc{} ? std::optional{ticks} : std::nullopt;
+    auto const ticks = base::process_stat(std::to_string(pid), base::kStatStart);
+    return ticks.has_value() ? base::parse_number<std::uint64_t>(*ticks) : std::nullopt;
 }
 
 std::string status_text(ContainerState const& state, std::int64_t now) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/container/frozen.h"
 
+#include "store/base/process_stat.h"
 #include "store/base/sys.h"
 #include "tools/container/processes.h"
 
@@ -10,6 +11,8 @@
 #include <chrono>
 #include <csignal>
 #include <ranges>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace oblea::tools {
@@ -24,14 +27,8 @@ constexpr auto kStandstillPoll = std::chrono::milliseconds{1};
 // The signal is sent, but a process that runs on another processor or is in a system call stops a
 // little later.
 bool goes_on(pid_t pid) {
-    auto const text = sys::read_file(AT_FDCWD, fmt::format("/proc/{}/stat", pid).c_str(), 4096);
-    if (!text.has_value()) {
-        return false;  // it has ended
-    }
-    // "PID (NAME) STATE ...", where the name may have anything in it.
-    auto const end = text->rfind(')');
-    char const state = end != std::string::npos && end + 2 < text->size() ? (*text)[end + 2] : 'R';
-    return std::string_view{"TtZX"}.find(state) == std::string_view::npos;
+    auto const state = base::process_stat(std::to_string(pid), base::kStatState);
+    return state.has_value() && std::string_view{"TtZX"}.find(*state) == std::string_view::npos;
 }
 
 Status await_standstill(std::vector<pid_t> const& processes) {

@@ -9,7 +9,7 @@ namespace {
 using nlohmann::json;
 
 // Raised whenever the meaning of anything in it changes, that of the shared memory included.
-constexpr int kGeneration = 3;
+constexpr int kGeneration = 4;
 
 json json_of(fs::Placeholders::Added const& one) {
     return {{"parent", static_cast<std::uint64_t>(one.parent)},
@@ -142,7 +142,8 @@ void add(json& object, StackHandover const& stack) {
 
 MountHandover handover_of(json const& object) {
     MountHandover handover{.description = object.at("description").get<std::string>(),
-                           .server = server_of(object.at("server"))};
+                           .server = server_of(object.at("server")),
+                           .life = object.at("life").get<int>()};
     if (object.contains("stack")) {
         handover.mounted = stack_of(object.at("stack"));
     } else {
@@ -181,7 +182,8 @@ std::string encode_handover(MountHandover const& handover) {
     json object = {{"generation", kGeneration},
                    {"description", handover.description},
                    {"memory", memory},
-                   {"server", json_of(handover.server)}};
+                   {"server", json_of(handover.server)},
+                   {"life", handover.life}};
     std::visit([&](auto const& mounted) { add(object, mounted); }, handover.mounted);
     // Paths may be any bytes; a byte that is no UTF-8 cannot be told, and then the path is not
     // found.
@@ -212,8 +214,8 @@ Result<MountHandover> parse_handover(std::string_view text) {
 std::vector<int> descriptors_of(MountHandover const& handover) {
     std::vector<int> all =
         std::visit([](auto const& mounted) { return own_descriptors(mounted); }, handover.mounted);
-    all.insert(all.end(),
-               {handover.server.device, handover.server.counters, handover.server.in_hand});
+    all.insert(all.end(), {handover.server.device, handover.server.counters,
+                           handover.server.in_hand, handover.life});
     if (handover.server.backing >= 0) {
         all.push_back(handover.server.backing);
     }

@@ -42,6 +42,7 @@ struct MountHandover {
     std::string description{};                               // encode_mount()
     std::optional<fs::UnionFs::MemoryDescriptors> memory{};  // writable mounts only
     fs::Handover server{};
+    int life = -1;  // LifeLine::servers
     std::variant<ImageHandover, StackHandover> mounted{};
 };
 

@@ -2,6 +2,7 @@
 #include "tools/mount/keep_serving.h"
 
 #include "store/base/sys.h"
+#include "tools/mount/life_line.h"
 
 #include <fmt/core.h>
 #include <sys/prctl.h>
@@ -66,16 +67,22 @@ void log_end(Status const& ended) {
     }
 }
 
-Result<pid_t> fork_server(std::function<void()> const& serve) {
+Result<ServerProcess> fork_server(std::function<void()> const& serve) {
+    LifeLine line = OBLEA_TRY(LifeLine::make());
     std::fflush(nullptr);  // else the child would print what is buffered once more
     EndOfHolder const end;
     pid_t const server = ::fork();
+    if (server < 0) {
+        return fail(sys::last_errno(), "fork");
+    }
     if (server == 0) {
         end.inherit();
+        line.holders.reset();
+        log_end(hold_life_line(std::move(line.servers)));
         serve();
         std::abort();
     }
-    return server > 0 ? Result<pid_t>{server} : fail(sys::last_errno(), "fork");
+    return ServerProcess{.pid = server, .life = std::move(line.holders)};
 }
 
 Status keep_serving(fs::Server const& server, StopSignals& signals,
@@ -83,7 +90,7 @@ Status keep_serving(fs::Server const& server, StopSignals& signals,
     Patience patience;
     auto crashed = fs::Server::Crashed::no;
     for (First first = First::yes;; first = First::no) {
-        pid_t const process = OBLEA_TRY(processes.start(first, crashed));
+        ServerProcess const process = OBLEA_TRY(processes.start(first, crashed));
         auto const [status, upgrade] = OBLEA_TRY(signals.wait_for(process));
         if (WIFEXITED(status)) {
             return WEXITSTATUS(status) == 0
@@ -99,7 +106,7 @@ Status keep_serving(fs::Server const& server, StopSignals& signals,
         bool const fault = is_fault(signal);
         crashed = fault ? fs::Server::Crashed::yes : fs::Server::Crashed::no;
         std::string const death = fmt::format("the file system's server (process {}) died: {}",
-                                              process, ::strsignal(signal));
+                                              process.pid, ::strsignal(signal));
         if (!server.can_resume()) {
             return fail(Errno::eio, "", death + "; this kernel cannot go on with another one");
         }

@@ -4,8 +4,6 @@
 #include "fs/fuse/server.h"
 #include "tools/mount/stop_signals.h"
 
-#include <sys/types.h>
-
 #include <functional>
 
 namespace oblea::tools {
@@ -15,7 +13,7 @@ enum class First { no, yes };
 
 struct ServerProcesses {
     // Starts one, as a child of this process.
-    std::function<Result<pid_t>(First, fs::Server::Crashed)> start;
+    std::function<Result<ServerProcess>(First, fs::Server::Crashed)> start;
     // At kUpgradeSignal, when the one that served has ended: the next ones are another program's.
     // Empty: the program stays.
     std::function<void()> upgrade{};
@@ -30,7 +28,7 @@ Status keep_serving(fs::Server const& server, StopSignals& signals,
 
 // For `start`: forks. The child ends when this process does, if this one ends with its own parent.
 // `serve` must not return.
-Result<pid_t> fork_server(std::function<void()> const& serve);
+Result<ServerProcess> fork_server(std::function<void()> const& serve);
 
 // A holder that ends with its own parent, as that of a container's mount does, is followed by its
 // server: without it that would serve a namespace that it keeps alive itself. Where the holder is

@@ -4,6 +4,7 @@
 #include "fs/mountinfo.h"
 #include "fs/shared_memory.h"
 #include "store/base/sys.h"
+#include "tools/mount/life_line.h"
 #include "tools/mount/rfc3339.h"
 #include "tools/mount/successor.h"
 
@@ -96,8 +97,10 @@ void ServedMount::load_program() {
     }
 }
 
-Result<Child> ServedMount::start_successor(fs::Server::Crashed crashed) {
+Result<ServedMount::Successor> ServedMount::start_successor(fs::Server::Crashed crashed) {
+    LifeLine line = OBLEA_TRY(LifeLine::make());
     MountHandover what = handover();
+    what.life = line.servers.get();
     what.description = encode_mount(description_);
     what.server = server_->handover();
     std::string const encoded = encode_handover(what);
@@ -106,7 +109,7 @@ Result<Child> ServedMount::start_successor(fs::Server::Crashed crashed) {
     std::vector<int> kept = descriptors_of(what);
     kept.insert(kept.end(), {text.descriptor(), program_.get()});
     EndOfHolder const end;
-    return start_child(Parentage::own, kept, [&](Report& report) {
+    Child child = OBLEA_TRY(start_child(Parentage::own, kept, [&](Report& report) {
         end.inherit();
         kept.back() = report.fd();  // the program's own descriptor closes when it runs
         for (int const descriptor : kept) {
@@ -114,15 +117,17 @@ Result<Child> ServedMount::start_successor(fs::Server::Crashed crashed) {
         }
         report.failure(exec_successor(program_.get(), text.descriptor(), report.fd(), crashed));
         return 1;
-    });
+    }));
+    return Successor{.process = {.pid = child.pid, .life = std::move(line.holders)},
+                     .version = std::move(child.report)};
 }
 
-Result<pid_t> ServedMount::start_server(StopSignals& signals, First first,
-                                        fs::Server::Crashed crashed) {
+Result<ServerProcess> ServedMount::start_server(StopSignals& signals, First first,
+                                                fs::Server::Crashed crashed) {
     if (program_.valid()) {
-        auto const child = start_successor(crashed);
+        auto child = start_successor(crashed);
         if (child.has_value()) {
-            description_.info.program = child->report;
+            description_.info.program = child->version;
         } else {
             // What served before goes on: its memory is as it was.
             description_.info.upgrade_error = child.error().message();
@@ -132,7 +137,7 @@ Result<pid_t> ServedMount::start_server(StopSignals& signals, First first,
         }
         publish_again();
         if (child.has_value()) {
-            return child->pid;
+            return std::move(child->process);
         }
     }
     return fork_server(

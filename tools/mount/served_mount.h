@@ -55,8 +55,14 @@ protected:
 
 private:
     [[noreturn]] void serve(StopSignals& signals, Status resumed);
-    Result<pid_t> start_server(StopSignals& signals, First first, fs::Server::Crashed crashed);
-    Result<Child> start_successor(fs::Server::Crashed crashed);
+    Result<ServerProcess> start_server(StopSignals& signals, First first,
+                                       fs::Server::Crashed crashed);
+    // With what it says of itself.
+    struct Successor {
+        ServerProcess process;
+        std::string version;
+    };
+    Result<Successor> start_successor(fs::Server::Crashed crashed);
     void load_program();
     // Only who looks at mounts misses it: told in the log.
     void publish_again();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/mount/stop_signals.h"
 
+#include "store/base/parse_number.h"
+#include "store/base/process_stat.h"
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
 
@@ -8,9 +10,11 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 
@@ -40,13 +44,20 @@ StopSignals::~StopSignals() {
 
 namespace {
 
-// Readable when the process has ended.
+// How long the threads of a process may take to end after the one that holds its life line.
+constexpr std::chrono::milliseconds kThreadsEnd{500};
+
+// Readable when the process has ended, and every thread of it.
 Result<base::UniqueFd> watch_process(pid_t pid) {
     base::UniqueFd process{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
     if (!process.valid()) {
         return fail(sys::last_errno(), "pidfd_open");
     }
     return process;
+}
+
+pollfd readable(base::UniqueFd const& descriptor) {
+    return {.fd = descriptor.get(), .events = POLLIN, .revents = 0};
 }
 
 }  // namespace
@@ -64,30 +75,47 @@ Status StopSignals::run(fs::Server& server, std::function<void()> const& orphane
     return ended;
 }
 
-Result<StopSignals::Ended> StopSignals::wait_for(pid_t child) {
+Result<int> StopSignals::status_of_ended(ServerProcess const& child) {
+    base::UniqueFd process = OBLEA_TRY(watch_process(child.pid));
+    pollfd all = readable(process);
+    if (::poll(&all, 1, static_cast<int>(kThreadsEnd.count())) == 1) {
+        return wait_for_child(child.pid);
+    }
+    auto const told = base::process_stat(std::to_string(child.pid), base::kStatExitCode);
+    auto const status = told.has_value() ? base::parse_number<int>(*told) : std::nullopt;
+    late_.push_back({.pid = child.pid, .process = std::move(process)});
+    return status.value_or(SIGKILL);
+}
+
+Result<StopSignals::Ended> StopSignals::wait_for(ServerProcess const& child) {
     bool upgrade = false;
     if (stopping_) {
-        ::kill(child, SIGTERM);
+        ::kill(child.pid, SIGTERM);
     }
-    base::UniqueFd const ended = OBLEA_TRY(watch_process(child));
-    std::array<pollfd, 2> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-                                  pollfd{.fd = ended.get(), .events = POLLIN, .revents = 0}};
+    base::UniqueFd const ended = OBLEA_TRY(watch_process(child.pid));
     for (;;) {
+        std::vector<pollfd> waiting{readable(signals_), readable(ended), readable(child.life)};
+        for (Late const& one : late_) {
+            waiting.push_back(readable(one.process));
+        }
         if (::poll(waiting.data(), waiting.size(), -1) < 0) {
             continue;
         }
-        if (waiting[1].revents != 0) {
-            int const status = OBLEA_TRY(wait_for_child(child));
+        std::erase_if(late_,
+                      [](Late const& one) { return ::waitpid(one.pid, nullptr, WNOHANG) != 0; });
+        if (waiting[1].revents != 0 || waiting[2].revents != 0) {
+            int const status = OBLEA_TRY(status_of_ended(child));
             return Ended{.status = status, .upgrade = upgrade};
         }
         signalfd_siginfo info{};
-        if (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+        if (waiting[0].revents != 0 &&
+            ::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
             if (info.ssi_signo != kUpgradeSignal) {
                 stopping_ = true;
-                ::kill(child, SIGTERM);
+                ::kill(child.pid, SIGTERM);
             } else if (!stopping_) {
                 upgrade = true;
-                ::kill(child, SIGKILL);
+                ::kill(child.pid, SIGKILL);
             }
         }
     }
@@ -95,8 +123,7 @@ Result<StopSignals::Ended> StopSignals::wait_for(pid_t child) {
 
 void StopSignals::watch(fs::Server& server, int parent,
                         std::function<void()> const& orphaned) const {
-    std::array<pollfd, 3> waiting{pollfd{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-                                  pollfd{.fd = end_.get(), .events = POLLIN, .revents = 0},
+    std::array<pollfd, 3> waiting{readable(signals_), readable(end_),
                                   pollfd{.fd = parent, .events = POLLIN, .revents = 0}};
     for (;;) {
         if (::poll(waiting.data(), waiting.size(), -1) < 0) {

@@ -9,12 +9,19 @@
 
 #include <csignal>
 #include <functional>
+#include <vector>
 
 namespace oblea::tools {
 
 // To the process that holds a mount: end the one that serves it, and start the next one anew from
 // the program's file.
 inline constexpr int kUpgradeSignal = SIGUSR2;
+
+// A child of this process.
+struct ServerProcess {
+    pid_t pid = -1;
+    base::UniqueFd life{};  // LifeLine::holders; may be missing
+};
 
 enum class Hangup {
     ends,  // a foreground server ends with its terminal
@@ -41,15 +48,23 @@ public:
     // Waits for a child of this process to end and passes the signals on to it, and to the next one
     // what comes too late. Upgrade: it was killed because kUpgradeSignal came, and nothing asks for
     // the end.
-    Result<Ended> wait_for(pid_t child);
+    // A server that holds its life line has ended when that says so and its threads were given time
+    // to end too. One that has not cannot be waited for with waitpid(2): a later call does that.
+    Result<Ended> wait_for(ServerProcess const& child);
 
 private:
+    struct Late {
+        pid_t pid;
+        base::UniqueFd process;
+    };
+    Result<int> status_of_ended(ServerProcess const& child);
     void watch(fs::Server& server, int parent, std::function<void()> const& orphaned) const;
 
     sigset_t before_{};
     base::UniqueFd signals_;
     base::UniqueFd end_;
-    bool stopping_ = false;  // a child was asked to end
+    bool stopping_ = false;   // a child was asked to end
+    std::vector<Late> late_;  // children that have ended but for a thread
 };
 
 }  // namespace oblea::tools

@@ -4,6 +4,8 @@
 #include "fs/shared_memory.h"
 #include "store/base/sys.h"
 #include "tools/mount/background.h"
+#include "tools/mount/keep_serving.h"
+#include "tools/mount/life_line.h"
 #include "tools/mount/served_image.h"
 
 #include <unistd.h>
@@ -69,8 +71,10 @@ int run_successor(std::vector<std::string> const& words, AdoptStack const& adopt
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     StopSignals signals{Hangup::is_ignored};
     std::optional<store::Store> store;
+    base::UniqueFd life;
     auto const adopted = [&]() -> Result<std::unique_ptr<ServedMount>> {
         MountHandover const handover = OBLEA_TRY(read_handover(number_of(words[2]).value_or(-1)));
+        life.reset(handover.life);
         auto const crashed = words.size() > 4 && words[4] == kCrashed ? fs::Server::Crashed::yes
                                                                       : fs::Server::Crashed::no;
         auto const* const image = std::get_if<ImageHandover>(&handover.mounted);
@@ -85,6 +89,7 @@ int run_successor(std::vector<std::string> const& words, AdoptStack const& adopt
         report.failure(adopted.error());
         return 1;
     }
+    log_end(hold_life_line(std::move(life)));
     // A holder that is gone has nobody else to serve its mount: go on all the same.
     static_cast<void>(report.success(OBLEA_VERSION));
     (*adopted)->serve_adopted(signals);

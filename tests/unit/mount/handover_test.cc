@@ -47,6 +47,7 @@ MountHandover example() {
                                       .mount_point = "/mnt/a\nb",
                                       .mount_device = "0:57",
                                       .mount_id = 4294967297},
+                           .life = 14,
                            .mounted = example_image()};
     handover.server.placeholders.push_back({.parent = fs::Ino{42},
                                             .name = "proc",
@@ -71,12 +72,13 @@ TEST_CASE("what a holder hands over arrives", "[mount][handover]") {
     CHECK(got.server.rings_at == sent.server.rings_at);
     CHECK(got.server.ring_queues == 16);
     CHECK(got.server.transport_reason == "another");
+    CHECK(got.life == 14);
     CHECK(got.server.mount_point == sent.server.mount_point);
     REQUIRE(got.server.placeholders.size() == 1);
     CHECK(got.server.placeholders[0].parent == fs::Ino{42});
     CHECK(got.server.placeholders[0].type == fs::FileType::directory);
     CHECK(got.server.placeholders[0].time == fs::TimePoint{.seconds = -1, .nanoseconds = 5});
-    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 13, 6, 7, 8});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 14, 12, 13, 6, 7, 8});
 
     ImageHandover const image = std::get<ImageHandover>(got.mounted);
     CHECK(image.store.path == "/a store");
@@ -99,7 +101,7 @@ TEST_CASE("a read-only mount has no memory to hand over", "[mount][handover]") {
     MountHandover const got = value_of(parse_handover(encode_handover(sent)));
     CHECK_FALSE(got.memory.has_value());
     CHECK(std::get<ImageHandover>(got.mounted).request.mode == MountMode::read_only);
-    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 13});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 14, 13});
 }
 
 TEST_CASE("a mount without rings has none to hand over", "[mount][handover]") {
@@ -111,7 +113,7 @@ TEST_CASE("a mount without rings has none to hand over", "[mount][handover]") {
     CHECK(got.server.rings == -1);
     CHECK(got.server.rings_at == 0);
     CHECK(got.server.ring_queues == 0);
-    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 12, 6, 7, 8});
+    CHECK(descriptors_of(got) == std::vector{5, 9, 10, 11, 14, 12, 6, 7, 8});
 }
 
 TEST_CASE("what a stack of folders hands over arrives", "[mount][handover]") {
@@ -126,25 +128,25 @@ TEST_CASE("what a stack of folders hands over arrives", "[mount][handover]") {
     auto const& arrived = std::get<StackHandover>(got.mounted);
     CHECK(arrived.options == stack.options);
     CHECK(arrived.layers == stack.layers);
-    CHECK(descriptors_of(got) == std::vector{20, 21, 22, 23, 24, 9, 10, 11, 12, 13, 6, 7, 8});
+    CHECK(descriptors_of(got) == std::vector{20, 21, 22, 23, 24, 9, 10, 11, 14, 12, 13, 6, 7, 8});
 
     stack.upper = stack.work = -1;
     sent.mounted = stack;
     sent.memory.reset();
     CHECK(descriptors_of(value_of(parse_handover(encode_handover(sent)))) ==
-          std::vector{20, 21, 22, 9, 10, 11, 12, 13});
+          std::vector{20, 21, 22, 9, 10, 11, 14, 12, 13});
 }
 
 TEST_CASE("what another generation hands over is refused", "[mount][handover]") {
     std::string text = encode_handover(example());
-    std::string const word = "\"generation\":3";
+    std::string const word = "\"generation\":4";
     auto const at = text.find(word);
     REQUIRE(at != std::string::npos);
     auto const code_of = [](std::string_view what) { return parse_handover(what).error().code; };
-    text.replace(at, word.size(), "\"generation\":4");
+    text.replace(at, word.size(), "\"generation\":5");
     CHECK(code_of(text) == base::Errno::eopnotsupp);
     CHECK(code_of("no JSON") == base::Errno::eopnotsupp);
-    CHECK(code_of("{\"generation\":3}") == base::Errno::eio);
+    CHECK(code_of("{\"generation\":4}") == base::Errno::eio);
 }
 
 TEST_CASE("only the words of a successor make one", "[mount][handover]") {
