@@ -290,23 +290,30 @@ void UnionFs::Impl::work_in_background() {
     }
 }
 
-Status UnionFs::start_background() {
-    Impl& fs = *impl_;
-    if (fs.upper == nullptr || fs.background.joinable()) {
-        return {};
+void UnionFs::Impl::start_background() {
+    if (!warming.joinable()) {
+        warming =
+            std::jthread{[&tree = *lower](std::stop_token const& ended) { tree.warm_up(ended); }};
+    }
+    if (upper == nullptr || background.joinable()) {
+        return;
     }
     {
-        base::LockGuard const lock{fs.unsettled.mutex};
-        fs.unsettled.stop = false;
+        base::LockGuard const lock{unsettled.mutex};
+        unsettled.stop = false;
     }
+    background = std::thread{[this] {
+        try {
+            work_in_background();
+        } catch (std::exception const&) {
+            // Out of memory: files stay partial until the next mount.
+        }
+    }};
+}
+
+Status UnionFs::start_background() {
     try {
-        fs.background = std::thread{[&fs] {
-            try {
-                fs.work_in_background();
-            } catch (std::exception const&) {
-                // Out of memory: files stay partial until the next mount.
-            }
-        }};
+        impl_->start_background();
     } catch (std::system_error const& failed) {
         return fail(Errno::eagain, "thread", failed.what());
     }
@@ -314,6 +321,7 @@ Status UnionFs::start_background() {
 }
 
 void UnionFs::Impl::stop_background() {
+    warming = {};
     if (background.joinable()) {
         {
             base::LockGuard const lock{unsettled.mutex};
@@ -330,10 +338,7 @@ void UnionFs::Impl::stop_background() {
 
 void UnionFs::stop_background() {
     Impl& fs = *impl_;
-    if (fs.upper == nullptr) {
-        return;
-    }
-    if (fs.options.durable == Durable::yes) {
+    if (fs.upper != nullptr && fs.options.durable == Durable::yes) {
         // A map counts in later runs of the machine only when it was synced. Who had to know that
         // it was has called fsync.
         static_cast<void>(fs.sync_changed());

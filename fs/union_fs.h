@@ -144,9 +144,9 @@ public:
     // And that it is gone, and nobody uses it any more.
     Status note_end();
 
-    // Makes partial files whole and brings what they have to the disk, from a thread of its own
-    // that ends with the union, or at stop_background(). In the process that serves: threads do not
-    // outlive a fork.
+    // Makes partial files whole and brings what they have to the disk, and what the image says of
+    // its files into memory, from threads of its own that end with the union, or at
+    // stop_background(). In the process that serves: threads do not outlive a fork.
     Status start_background();
     void stop_background();
     // What that thread does with one inode, now. No effect on what is whole, or of the image alone.

@@ -363,6 +363,7 @@ struct UnionFs::Impl {
     Result<Pin> find_file(InodeNo from);
     Status find_unfinished();
     void work_in_background();
+    void start_background();
     void stop_background();
 
     std::shared_ptr<LowerTree const> lower;
@@ -410,6 +411,7 @@ struct UnionFs::Impl {
         bool stop OBLEA_GUARDED_BY(mutex) = false;
     } unsettled;
     std::thread background;
+    std::jthread warming;
 
     std::atomic<std::uint64_t> copied{0};
     std::function<void(std::uint64_t)> copy_listener;

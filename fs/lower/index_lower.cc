@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fs/lower/index_lower.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -9,6 +11,9 @@ namespace oblea::fs {
 using store::InodeNo;
 
 namespace {
+
+constexpr std::size_t kWarmBytesMax = std::size_t{16} << 20U;
+constexpr std::size_t kWarmStep = std::size_t{256} << 10U;
 
 LowerEntry entry_of(store::Dirent const& dirent) {
     return {.name = dirent.name, .ino = dirent.ino, .type = dirent.type};
@@ -21,6 +26,22 @@ Result<LowerAttr> IndexLower::attr(InodeNo ino) const {
     std::uint64_t const blocks =
         attr.type == store::FileType::regular ? (attr.size + 511) / 512 : std::uint64_t{0};
     return LowerAttr{attr, attr.mtime, attr.mtime, blocks};
+}
+
+// Spec: madvise(2), MADV_POPULATE_READ since Linux 5.14: what cannot be read is an error of the
+// call, and no SIGBUS.
+void IndexLower::warm_up(std::stop_token const& ended) const {
+    base::ByteView rest = index_.bytes();
+    if (rest.size() > kWarmBytesMax) {
+        return;
+    }
+    while (!rest.empty() && !ended.stop_requested()) {
+        base::ByteView const step = rest.first(std::min(rest.size(), kWarmStep));
+        if (::madvise(const_cast<std::byte*>(step.data()), step.size(), MADV_POPULATE_READ) != 0) {
+            return;  // then pages come as they are asked for
+        }
+        rest = rest.subspan(step.size());
+    }
 }
 
 Result<std::string> IndexLower::symlink_target(InodeNo ino) const {

@@ -34,6 +34,9 @@ public:
     Result<std::vector<std::string>> xattr_names(store::InodeNo ino) const override;
     Result<std::string> origin_key(store::InodeNo ino) const override;
     Result<std::optional<store::InodeNo>> find_origin(std::string_view key) const override;
+    // The index, in its order and not in that of the questions; unless it is larger than what a
+    // mount may want to read of it.
+    void warm_up(std::stop_token const& ended) const override;
 
 protected:
     [[nodiscard]] store::Index const& index() const { return index_; }

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,10 @@ public:
     // told by its name, or by the redirect of a renamed one.
     virtual Result<std::string> origin_key(store::InodeNo ino) const = 0;
     virtual Result<std::optional<store::InodeNo>> find_origin(std::string_view key) const = 0;
+
+    // Brings into memory what the first requests will ask for, or as much of it as pays. Ends soon
+    // when that is asked for.
+    virtual void warm_up(std::stop_token const& /*ended*/) const {}
 
     // In a process forked from the one that opened the tree, when another such process was killed:
     // from then on a number means what it meant there. Before any other thread uses the tree.
