@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/index/merge.h"
 
+#include "store/index/format.h"
 #include "tests/support/catch.h"
 #include "tests/support/tree_listing.h"
 
@@ -227,6 +228,37 @@ TEST_CASE("a chain id follows from diff ids as the image specification says", "[
     CHECK(store::chain_id(std::vector{a, b}) == ab);
     CHECK(store::chain_id(std::vector{a, b, c}) ==
           base::sha256(ab.to_string() + " " + c.to_string()));
+}
+
+// How many slots a lookup tries, whatever it looks for: at most those of the longest run that is
+// taken, and the one behind it.
+std::size_t most_probes(Index const& index) {
+    store::format::Header header{};
+    std::memcpy(&header, index.bytes().data(), sizeof(header));
+    auto const section = header.sections[static_cast<std::size_t>(store::format::Section::slots)];
+    auto const slots =
+        base::records_of<std::uint32_t const>(index.bytes().subspan(section.offset, section.bytes));
+    std::size_t longest = 0;
+    std::size_t run = 0;
+    for (std::size_t at = 0; at < 2 * slots.size();
+         ++at) {  // twice: the last one leads to the first
+        run = slots[at % slots.size()] != 0 ? run + 1 : 0;
+        longest = std::max(longest, run);
+    }
+    return longest + 1;
+}
+
+TEST_CASE("what a lookup tries does not depend on the number of layers", "[index][merge]") {
+    constexpr unsigned kFiles = 2000;
+    constexpr std::size_t kProbesMax = 64;
+    unsigned const layers = GENERATE(1U, 32U, 500U);
+    std::vector<std::vector<LayerEntry>> dealt(layers, {dir("usr"), dir("usr/lib")});
+    for (unsigned i = 0; i < kFiles; ++i) {
+        dealt[i % layers].push_back(file("usr/lib/name" + std::to_string(i), "1"));
+    }
+    Index const both = merge_of(dealt);
+    REQUIRE(both.layer_count() == layers);
+    CHECK(most_probes(both) <= kProbesMax);
 }
 
 }  // namespace
