@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Tells who holds a mount at once that its server was killed.
 //
-// A process can be waited for when its last thread has ended. A thread of a server may ask for its
-// own mount (the kernel's rings have to be looked at, pages be dropped that another request has
-// locked), and is not let go before that is answered: when the server is killed meanwhile, the next
-// one has to do it. So the end of another thread is what tells.
+// A process can be waited for when its last thread has ended. A thread of a server may wait for
+// another request of its own mount (it has pages dropped that are locked), and is not let go before
+// that is answered: when the server is killed meanwhile, the next one has to do it. So the end of
+// another thread is what tells.
 #pragma once
 #include "store/base/error.h"
 #include "store/base/unique_fd.h"
