@@ -332,7 +332,8 @@ Status UnionFs::Impl::copy_up_file(Ino ino, ChangeAhead const& change) {
                                                        : CopyUpNeed::Marks::files_and_folders,
                                           .change = change.what,
                                           .whole_up_to = options.blocks.whole_up_to});
-    Copy copy{.ino = ino, .temp = up().temp_name(), .key = OBLEA_TRY(lower->origin_key(from))};
+    std::string key = OBLEA_TRY(lower->origin_key(from));
+    Copy copy{.ino = ino, .temp = up().temp_name(), .key = std::move(key)};
     ScopeExit const discard{
         [&] { static_cast<void>(sys::unlink_if_exists(up().tmp.get(), copy.temp.c_str())); }};
     InodeMark mark = mark_for(attr, copy.key);

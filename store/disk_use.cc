@@ -147,9 +147,9 @@ Result<DiskUse> measure_disk_use(Store const& store) {
         use.container_bytes += OBLEA_TRY(tree_bytes(root, layout::container(id).c_str()));
     }
     for (std::string const& name : inventory.volumes) {
-        use.volumes.push_back(
-            {.name = name, .bytes = OBLEA_TRY(tree_bytes(root, layout::volume(name).c_str()))});
-        accounted += use.volumes.back().bytes;
+        auto const bytes = OBLEA_TRY(tree_bytes(root, layout::volume(name).c_str()));
+        use.volumes.push_back({.name = name, .bytes = bytes});
+        accounted += bytes;
     }
     use.total_bytes = OBLEA_TRY(tree_bytes(root, "."));
     accounted += use.container_bytes;

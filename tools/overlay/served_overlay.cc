@@ -12,26 +12,27 @@ namespace {
 
 using base::UniqueFd;
 
-bool users_may_share() {
-    std::ifstream conf{"/etc/fuse.conf"};
-    for (std::string line; std::getline(conf, line);) {
-        if (line.starts_with("user_allow_other")) {
+template <typename Wanted>
+bool has_line(char const* path, Wanted&& wanted) {
+    std::ifstream file{path};
+    for (std::string line; std::getline(file, line);) {
+        if (wanted(line)) {
             return true;
         }
     }
     return false;
 }
 
+bool users_may_share() {
+    return has_line("/etc/fuse.conf",
+                    [](std::string_view line) { return line.starts_with("user_allow_other"); });
+}
+
 // Whether labels mean anything: a kernel that starts without SELinux refuses them as unknown, and
 // mount(8) and fuse-overlayfs leave them out there.
 bool has_selinux() {
-    std::ifstream known{"/proc/filesystems"};
-    for (std::string line; std::getline(known, line);) {
-        if (line.ends_with("\tselinuxfs")) {
-            return true;
-        }
-    }
-    return false;
+    return has_line("/proc/filesystems",
+                    [](std::string_view line) { return line.ends_with("\tselinuxfs"); });
 }
 
 fs::MountOptions mount_options(OverlayOptions const& options) {

@@ -66,7 +66,8 @@ Result<bool> equal(Value const& a, Value const& b) {
         return refuse(kIncompatible);
     }
     if (basic_kind(a) == Basic::none) {
-        return refuse(fmt::format("non-comparable type {}: {}", OBLEA_TRY(show(a)), a.type_name()));
+        std::string const shown = OBLEA_TRY(show(a));
+        return refuse(fmt::format("non-comparable type {}: {}", shown, a.type_name()));
     }
     return basic_equal(a, b);
 }

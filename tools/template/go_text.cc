@@ -448,8 +448,8 @@ Result<std::string> format_one(Value const& value, Verb const& verb) {
     if (text.has_value()) {
         return *std::move(text);
     }
-    return fmt::format("%!{}({}={})", letter_text(verb.letter), value.type_name(),
-                       OBLEA_TRY(show(value)));
+    std::string const shown = OBLEA_TRY(show(value));
+    return fmt::format("%!{}({}={})", letter_text(verb.letter), value.type_name(), shown);
 }
 
 // The parts of one "%..." directive, and what it prints.

@@ -575,8 +575,8 @@ private:
         for (std::string const& warning : warnings) {
             result_.warnings.push_back(fmt::format("{}: {}", place(result_, lines), warning));
         }
-        return Instruction{
-            .lines = lines, .text = std::move(text), .what = OBLEA_TRY(std::move(what))};
+        What parsed = OBLEA_TRY(std::move(what));
+        return Instruction{.lines = lines, .text = std::move(text), .what = std::move(parsed)};
     }
 
     Result<What> parse_what(Split const& split, std::vector<Heredoc> heredocs,
