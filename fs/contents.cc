@@ -156,7 +156,10 @@ Status UnionFs::fsync(Ino ino, DataOnly data_only) {
     if (SharedPartial const part = OBLEA_TRY(fs.partial_of(ino))) {
         return fs.sync_partial(ino, *part, fd->get());
     }
-    return data_only == DataOnly::yes ? sys::fdatasync(fd->get()) : sys::fsync(fd->get());
+    // The program's file had its name all along, so its data must not be lost with the name that
+    // the copy got just now: fdatasync(2) leaves that out.
+    bool const name_too = data_only == DataOnly::no || is_lower_number(ino);
+    return name_too ? sys::fsync(fd->get()) : sys::fdatasync(fd->get());
 }
 
 Result<std::uint64_t> UnionFs::seek(Ino ino, std::uint64_t offset, int whence) {

@@ -27,6 +27,7 @@ constexpr std::string_view kSealed = "1 sealed";
 constexpr std::string_view kNote = ".belongs";
 constexpr std::string_view kFormat = "oblea-upper 1 private\n";
 constexpr std::string_view kFormatWithMaps = "oblea-upper 2 private\n";
+constexpr char const* kMaps = "maps";
 constexpr std::string_view kReplacing = ".new.";  // in the names that sys::replace_file takes
 
 // The effective capabilities of this process.
@@ -56,19 +57,27 @@ Result<UniqueFd> open_subfolder(int work, char const* name) {
     return sys::openat(work, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+// Nothing, or nothing but zeros: the name was on the disk before a loss of power, and the text not.
+bool is_lost(std::string_view text) {
+    return text.find_first_not_of('\0') == std::string_view::npos;
+}
+
 Status check_format(int work) {
     auto const text = sys::read_file(work, "format", 4096);
-    if (text.has_value()) {
+    if (!text.has_value() && text.error().code != Errno::enoent) {
+        return std::unexpected<Error>(text.error());
+    }
+    if (text.has_value() && !is_lost(*text)) {
         if (*text != kFormat && *text != kFormatWithMaps) {
             return fail(Errno::eopnotsupp, "",
                         "the upper layer was made by a newer version of oblea: use that one");
         }
         return {};
     }
-    if (text.error().code != Errno::enoent) {
-        return std::unexpected<Error>(text.error());
-    }
-    return sys::replace_file(work, "format", kFormat, 0644, sys::Sync::no);
+    // Not synced, which would be a wait at each mount: what is lost is written again.
+    bool const has_maps = OBLEA_TRY(sys::stat_if_exists(work, kMaps)).has_value();
+    return sys::replace_file(work, "format", has_maps ? kFormatWithMaps : kFormat, 0644,
+                             sys::Sync::no);
 }
 
 }  // namespace
@@ -246,7 +255,7 @@ Status UpperDir::Impl::remove_orphan(std::string const& name) {
 
 Status UpperDir::Impl::look_for_maps() {
     base::LockGuard const one_at_a_time{maps_mutex};
-    auto folder = sys::openat(work.get(), "maps", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    auto folder = sys::openat(work.get(), kMaps, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!folder.has_value()) {
         return folder.error().code == Errno::enoent
                    ? Status{}
@@ -267,7 +276,7 @@ Result<int> UpperDir::Impl::maps() {
     if (!maps_folder.valid()) {
         // Programs that know nothing of partial files must not open this layer any more.
         OBLEA_TRY(sys::replace_file(work.get(), "format", kFormatWithMaps, 0644, sys::Sync::no));
-        maps_folder = OBLEA_TRY(open_subfolder(work.get(), "maps"));
+        maps_folder = OBLEA_TRY(open_subfolder(work.get(), kMaps));
         may_have_partial = true;
     }
     return maps_folder.get();
