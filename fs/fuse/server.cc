@@ -87,7 +87,8 @@ Result<Placeholders> resolve_placeholders(UnionFs& fs, std::vector<Placeholder> 
     for (Placeholder const& one : wanted) {
         Ino parent = Ino::root;
         bool exists = true;
-        for (std::string_view const part : one.path.parent().components()) {
+        RelPath const folder = one.path.parent();  // the parts are of its text
+        for (std::string_view const part : folder.components()) {
             Name const name = OBLEA_TRY(Name::parse(part));
             auto const entry = OBLEA_TRY(fs.lookup(parent, name));
             if (!entry) {
