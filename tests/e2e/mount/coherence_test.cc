@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <stop_token>
 #include <thread>
 
 using namespace oblea;
@@ -38,6 +39,29 @@ std::uint64_t number_from(char const* variable, std::uint64_t otherwise) {
     char const* const text = std::getenv(variable);
     return text == nullptr ? otherwise : std::stoull(text);
 }
+
+// Kills the server of a mount again and again while it lives, with a random time between.
+class ServerKills {
+public:
+    // `pause_ms`: on average; 0: nothing is killed.
+    ServerKills(std::int64_t holder, std::uint64_t pause_ms, std::uint64_t seed) {
+        if (pause_ms > 0) {
+            thread_ = std::jthread{[=](std::stop_token const& stop) {
+                Random random{seed};
+                std::uint64_t killed = 0;
+                while (!stop.stop_requested()) {
+                    ::usleep(static_cast<useconds_t>(random.below(2000 * pause_ms)));
+                    auto const server = server_of(holder);
+                    killed += server.has_value() && ::kill(*server, SIGKILL) == 0 ? 1U : 0U;
+                }
+                std::printf("%llu servers were killed\n", static_cast<unsigned long long>(killed));
+            }};
+        }
+    }
+
+private:
+    std::jthread thread_;
+};
 
 }  // namespace
 
@@ -264,11 +288,12 @@ TEST_CASE("90 MB of pages that come from the image are rewritten one by one", "[
     image.unmount();
 }
 
-// In the manner of fsx. OBLEA_FSX_STEPS sets how long, OBLEA_SEED replays.
+// In the manner of fsx. OBLEA_FSX_STEPS sets how long, OBLEA_SEED replays; with OBLEA_FSX_KILL_MS
+// servers are killed meanwhile, with that much time between two kills on average.
 TEST_CASE("two descriptors and a mapping, from before and after the copy-up, agree",
           "[e2e][coherence][fsx]") {
     MountedImage image;
-    image.mount();
+    auto const info = image.mount();
     auto const seed = random_seed();
     std::uint64_t const steps = number_from("OBLEA_FSX_STEPS", 1500);
     CAPTURE(seed);
@@ -281,6 +306,7 @@ TEST_CASE("two descriptors and a mapping, from before and after the copy-up, agr
         CHECK(mapping.text(0, kPage) == model.substr(0, kPage));
         std::optional<OpenFile> after;
         std::uint64_t const copy_up_at = random.below(20);
+        ServerKills const kills{info.pid, number_from("OBLEA_FSX_KILL_MS", 0), seed};
         for (std::uint64_t step = 0; step < steps; ++step) {
             CAPTURE(step, model.size());
             if (step == copy_up_at) {
