@@ -275,6 +275,7 @@ void count_item(StoreItem const& item, StoreUsage& usage) {
 Status count_layer(int root, Digest const& layer, StoreUsage& usage) {
     ++usage.layers;
     usage.pack_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_pack(layer).c_str()));
+    usage.pack_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_framed_pack(layer).c_str()));
     usage.index_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_index(layer).c_str()));
     usage.index_bytes += OBLEA_TRY(tree_bytes(root, layout::layer_recipe(layer).c_str()));
     return {};

@@ -14,6 +14,7 @@
 #include "store/inventory.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/layer/pack.h"
 #include "store/shared_store.h"
 #include "store/store.h"
 #include "store/sync.h"
@@ -35,6 +36,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kUnusedBytesMax = 256U << 20U;
+
+// A pack is framed where that makes it smaller by a part of so many.
+constexpr std::uint64_t kFramesSaveAtLeast = 8;
 
 constexpr char kMarkerText[] = "{\"published\":1}\n";
 constexpr std::array<char const*, 5> kPublishedFolders = {
@@ -193,11 +197,14 @@ private:
         UniqueFd const file = OBLEA_TRY(create(staged));
         struct stat const info = OBLEA_TRY(sys::fstat(part->file.get()));
         auto const bytes = static_cast<std::uint64_t>(info.st_size);
-        if (OBLEA_TRY(sys::copy_range(part->file.get(), 0, file.get(), 0, bytes)) != bytes) {
-            return fail(Errno::eio, "", source + " is shorter than it was");
-        }
+        OBLEA_TRY(copy_whole(part->file.get(), bytes, file.get(), source));
         written(staged, target, bytes);
         return {};
+    }
+
+    static Status copy_whole(int source, std::uint64_t bytes, int target, std::string const& path) {
+        bool const whole = OBLEA_TRY(sys::copy_range(source, 0, target, 0, bytes)) == bytes;
+        return whole ? Status{} : fail(Errno::eio, "", path + " is shorter than it was");
     }
 
     Status stage_image(Image const& image) {
@@ -243,11 +250,55 @@ private:
         std::string const folder = stage_name();
         OBLEA_TRY(make_folder(root(), folder.c_str()));
         OBLEA_TRY(stage_copy(layout::layer_index(diff_id), folder + "/index", ""));
-        OBLEA_TRY(stage_copy(layout::layer_pack(diff_id), folder + "/pack", ""));
+        OBLEA_TRY(stage_pack(diff_id, folder));
         OBLEA_TRY(stage_copy(layout::layer_recipe(diff_id), folder + "/recipe", ""));
         files_.push_back(folder);
         layers_.push_back({.from = folder, .to = layout::layer(diff_id)});
         ++report_.layers_new;
+        return {};
+    }
+
+    // In the form that is wanted, whichever the source has.
+    Status stage_pack(Digest const& diff_id, std::string const& folder) {
+        FrameCache frames{0};
+        auto const pack = OBLEA_TRY(Pack::open_if_exists(store_.roots(), diff_id, frames));
+        if (!pack.has_value()) {
+            return fail(Errno::eio, "",
+                        layout::layer_pack(diff_id) + " is missing from " + store_.roots().names());
+        }
+        bool const framed = request_.packs == PublishRequest::Packs::framed && pack->bytes() != 0 &&
+                            OBLEA_TRY(stage_framed_pack(*pack, folder + "/pack.zst"));
+        return framed ? Status{} : stage_plain_pack(*pack, folder + "/pack");
+    }
+
+    // False where it does not pay.
+    Result<bool> stage_framed_pack(Pack const& pack, std::string const& staged) {
+        UniqueFd const file = OBLEA_TRY(create(staged));
+        std::uint64_t const bytes = OBLEA_TRY(write_framed_pack(
+            [&](base::MutableBytes piece, std::uint64_t at) { return pack.read(piece, at); },
+            pack.bytes(), file.get(), request_.cancel));
+        if (bytes > pack.bytes() - (pack.bytes() / kFramesSaveAtLeast)) {
+            OBLEA_TRY(sys::unlinkat(root(), staged.c_str()));
+            return false;
+        }
+        written(staged, "", bytes);
+        return true;
+    }
+
+    Status stage_plain_pack(Pack const& pack, std::string const& staged) {
+        UniqueFd const file = OBLEA_TRY(create(staged));
+        if (!pack.is_framed()) {
+            OBLEA_TRY(copy_whole(pack.file(), pack.bytes(), file.get(), pack.path()));
+        } else {
+            base::Bytes buffer;
+            for (std::uint64_t at = 0; at < pack.bytes(); at += buffer.size()) {
+                buffer.resize(static_cast<std::size_t>(
+                    std::min<std::uint64_t>(base::kLargeBufferBytes, pack.bytes() - at)));
+                OBLEA_TRY(pack.read(buffer, at));
+                OBLEA_TRY(sys::write_all(file.get(), buffer));
+            }
+        }
+        written(staged, "", pack.bytes());
         return {};
     }
 

@@ -6,6 +6,7 @@
 #include "store/layer/file_sink.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/shared_store.h"
 #include "store/sync.h"
 
 #include <algorithm>
@@ -70,7 +71,8 @@ public:
         images_ = OBLEA_TRY(store_.own_images());
         OBLEA_TRY(drop_merged());
         layers_ = layers_to_rebuild(faults_);
-        rebuild_from(store_, distrust_of(faults_, layers_).blobs);
+        rebuild_from({.roots = store_.root(), .images = images_, .is_own = true},
+                     distrust_of(faults_, layers_).blobs);
         OBLEA_TRY(rewrite_tar_blobs());
         for (std::string const& source : options_.from) {
             if (options_.cancel != nullptr && *options_.cancel) {
@@ -112,8 +114,15 @@ private:
         return forms;
     }
 
-    // Rebuilds what it can from the blobs and layers of a store, this one or another.
-    void rebuild_from(Store const& source, std::unordered_set<Digest> const& bad_blobs) {
+    // A store to take from: this one, another one, or a published one.
+    struct Source {
+        Roots roots;
+        Images images;
+        bool is_own = false;
+    };
+
+    // Rebuilds what it can from its blobs and layers.
+    void rebuild_from(Source const& source, std::unordered_set<Digest> const& bad_blobs) {
         std::set<Digest> left;
         for (Digest const& layer : layers_) {
             auto const done = rebuild(source, layer, bad_blobs);
@@ -129,28 +138,26 @@ private:
     }
 
     // False when the source does not have it.
-    Result<bool> rebuild(Store const& source, Digest const& diff_id,
+    Result<bool> rebuild(Source const& source, Digest const& diff_id,
                          std::unordered_set<Digest> const& bad_blobs) {
-        Images const images = OBLEA_TRY(source.own_images());
-        for (ImageLayer const& form : forms_of(images, diff_id)) {
+        int const root = source.roots.own();
+        for (ImageLayer const& form : forms_of(source.images, diff_id)) {
             if (bad_blobs.contains(form.blob)) {
                 continue;
             }
-            auto file =
-                sys::openat(source.root(), layout::blob(form.blob).c_str(), O_RDONLY | O_NOFOLLOW);
+            auto file = sys::openat(root, layout::blob(form.blob).c_str(), O_RDONLY | O_NOFOLLOW);
             if (file.has_value()) {
                 OBLEA_TRY(take(*std::move(file), {.blob = form.blob, .diff_id = diff_id}));
                 return true;
             }
         }
-        bool const elsewhere = source.path() != store_.path();
-        if (!elsewhere || !OBLEA_TRY(has_layer(source.root(), diff_id))) {
+        if (source.is_own || !OBLEA_TRY(has_layer(source.roots, diff_id))) {
             return false;
         }
         UniqueFd tar =
             OBLEA_TRY(sys::openat(store_.root(), layout::kTmp, O_TMPFILE | O_RDWR, mode_t{0600}));
         FileSink sink{tar.get()};
-        OBLEA_TRY(export_layer(source.root(), diff_id, sink));
+        OBLEA_TRY(export_layer(source.roots, diff_id, sink));
         OBLEA_TRY(sys::lseek(tar.get(), 0, SEEK_SET));
         OBLEA_TRY(take(std::move(tar), {.diff_id = diff_id}));
         return true;
@@ -190,14 +197,17 @@ private:
     }
 
     // Documents of images, and layers as they came.
-    Status copy_blobs(Store const& source) {
+    Status copy_blobs(Source const& source) {
         for (Fault const& fault : faults_) {
             bool const document = fault.kind == Kind::config || fault.kind == Kind::manifest;
             if (!fault.digest.has_value() || !document) {
                 continue;
             }
-            auto const bytes = OBLEA_TRY(source.read_blob(*fault.digest, kDocumentBytesMax));
-            if (bytes.has_value()) {
+            auto const bytes = OBLEA_TRY(
+                source.roots.read_file_if_exists(layout::blob(*fault.digest), kDocumentBytesMax));
+            if (bytes.has_value() && base::sha256(*bytes) != *fault.digest) {
+                messages.push_back(fault.path + " is damaged there, too");
+            } else if (bytes.has_value()) {
                 OBLEA_TRY(store_.replace_blob(*bytes, *fault.digest));
             }
         }
@@ -218,13 +228,25 @@ private:
         }
     }
 
+    Status use_store(Source const& source) {
+        rebuild_from(source, {});
+        return copy_blobs(source);
+    }
+
     Status use_source(std::string const& source) {
         add_layers_of_blobs();
         auto const other = Store::open(source, Store::Create::no);
         if (other.has_value()) {
             Lease const lease = OBLEA_TRY(other->take_lease("repair"));
-            rebuild_from(*other, {});
-            return copy_blobs(*other);
+            Images images = OBLEA_TRY(other->own_images());
+            return use_store({.roots = other->root(),
+                              .images = std::move(images),
+                              .is_own = other->path() == store_.path()});
+        }
+        auto published = read_shared_store(source);
+        if (published.has_value()) {
+            return use_store(
+                {.roots = published->root.get(), .images = std::move(published->images)});
         }
         Distrust const distrust = distrust_of(faults_, layers_);
         ImportRequest request;

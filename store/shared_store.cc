@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/shared_store.h"
 
+#include "store/base/limits.h"
 #include "store/base/sys.h"
 #include "store/layer/layout.h"
 
@@ -24,6 +25,16 @@ Result<UniqueFd> open_shared_store(std::string const& path) {
                     fmt::format("{}: not a published store; 'oblea publish' makes one", path));
     }
     return root;
+}
+
+Result<SharedStore> read_shared_store(std::string const& path) {
+    UniqueFd root = OBLEA_TRY(open_shared_store(path));
+    auto text =
+        with_context(sys::read_file(root.get(), layout::kImages, limits::kImagesFileBytesMax),
+                     [&] { return path + '/' + layout::kImages; });
+    std::string const list = OBLEA_TRY(std::move(text));
+    Images images = OBLEA_TRY(Images::parse(list));
+    return SharedStore{.root = std::move(root), .images = std::move(images)};
 }
 
 }  // namespace oblea::store

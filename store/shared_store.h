@@ -23,6 +23,13 @@ class Store;
 // The root of a published store, for reading. Errors: ENOENT; EUCLEAN for a folder that is none.
 Result<base::UniqueFd> open_shared_store(std::string const& path);
 
+// One by itself, not as a place where a store looks too: to be checked, or repaired from.
+struct SharedStore {
+    base::UniqueFd root;
+    Images images;  // those of the moment
+};
+Result<SharedStore> read_shared_store(std::string const& path);
+
 // Whether the folder is a published store.
 Result<bool> is_published(int root);
 
@@ -32,6 +39,8 @@ struct PublishRequest {
     std::vector<std::string> remove =
         {};  // canonical names that go; their images with the last one
     enum class Blobs { no, yes } blobs = Blobs::no;  // compressed layers too
+    // How packs of layers that are new there are stored (FORMAT.md "Framed packs").
+    enum class Packs { plain, framed } packs = Packs::plain;
     // What nothing there refers to for longer than this is deleted; none: nothing is.
     std::optional<std::int64_t> sweep_after_seconds = {};
     std::atomic<bool> const* cancel = nullptr;

@@ -13,6 +13,7 @@
 #include "store/inventory.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/shared_store.h"
 #include "store/verify_layer.h"
 
 #include <fmt/format.h>
@@ -85,9 +86,9 @@ void check_merged(int root, StoreItem const& item, Findings& findings) {
 // Everything, once it is known what there is.
 class Verification {
 public:
-    Verification(Store const& store, Inventory const& inventory, Images const& images,
+    Verification(Roots const& roots, Inventory const& inventory, Images const& images,
                  Findings& findings)
-        : store_(store), root_(store.root()), inventory_(inventory), images_(images),
+        : roots_(roots), root_(roots.own()), inventory_(inventory), images_(images),
           findings_(findings) {
         for (StoreItem const& item : inventory.items) {
             if (!item.digest.has_value()) {
@@ -210,8 +211,7 @@ private:
         if (layers_.contains(diff_id) || missing_.contains(diff_id)) {
             return {};
         }
-        bool const shared =
-            !store_.roots().shared().empty() && OBLEA_TRY(has_layer(store_.roots(), diff_id));
+        bool const shared = !roots_.shared().empty() && OBLEA_TRY(has_layer(roots_, diff_id));
         if (!shared) {
             missing_.insert(diff_id);
             findings_.add(Kind::layer, State::missing, layout::layer(diff_id), "it is missing",
@@ -299,7 +299,7 @@ private:
         }
     }
 
-    Store const& store_;
+    Roots const& roots_;
     int root_;
     Inventory const& inventory_;
     Images const& images_;
@@ -325,15 +325,13 @@ std::uint64_t bytes_to_read(Inventory const& inventory, Depth depth) {
     return bytes;
 }
 
-}  // namespace
-
-Result<VerifyReport> verify_store(Store const& store, VerifyOptions const& options,
-                                  std::function<void(VerifyProgress const&)> const& progress) {
-    Lease const lease = OBLEA_TRY(store.take_lease("verify"));
-    Images const images = OBLEA_TRY(store.own_images());
-    Inventory const inventory = OBLEA_TRY(take_inventory(store.root()));
+// Of the first of the roots; the others only have what it may refer to.
+Result<VerifyReport> verify_root(Roots const& roots, Images const& images,
+                                 VerifyOptions const& options,
+                                 std::function<void(VerifyProgress const&)> const& progress) {
+    Inventory const inventory = OBLEA_TRY(take_inventory(roots.own()));
     Findings findings{options, progress, bytes_to_read(inventory, options.depth)};
-    Verification verification{store, inventory, images, findings};
+    Verification verification{roots, inventory, images, findings};
 
     std::mutex mutex;
     std::optional<Error> failure;
@@ -358,12 +356,27 @@ Result<VerifyReport> verify_store(Store const& store, VerifyOptions const& optio
     verification.name_images(report.faults);
     // What nobody needs may vanish at any time, and its absence is no fault.
     std::erase_if(report.faults, [&](Fault const& fault) {
-        auto const there = sys::stat_if_exists(store.root(), fault.path.c_str());
+        auto const there = sys::stat_if_exists(roots.own(), fault.path.c_str());
         return fault.images.empty() && !verification.hurts_container(fault) && there.has_value() &&
                !there->has_value();
     });
     std::ranges::sort(report.faults, {}, &Fault::path);
     return report;
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_store(Store const& store, VerifyOptions const& options,
+                                  std::function<void(VerifyProgress const&)> const& progress) {
+    Lease const lease = OBLEA_TRY(store.take_lease("verify"));
+    Images const images = OBLEA_TRY(store.own_images());
+    return verify_root(store.roots(), images, options, progress);
+}
+
+Result<VerifyReport>
+verify_shared_store(SharedStore const& store, VerifyOptions const& options,
+                    std::function<void(VerifyProgress const&)> const& progress) {
+    return verify_root(store.root.get(), store.images, options, progress);
 }
 
 }  // namespace oblea::store

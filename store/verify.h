@@ -14,6 +14,8 @@
 
 namespace oblea::store {
 
+struct SharedStore;
+
 struct Fault {
     enum class Kind {
         index,      // layers/<diffID>/index
@@ -63,5 +65,11 @@ struct VerifyReport {
 // reading the list of images and of folders; ECANCELED. A file that cannot be read is a fault.
 Result<VerifyReport> verify_store(Store const& store, VerifyOptions const& options,
                                   std::function<void(VerifyProgress const&)> const& progress);
+
+// The same of a published store, of which nothing holds anything: what a sweep removes meanwhile is
+// no fault where no image needs it.
+Result<VerifyReport>
+verify_shared_store(SharedStore const& store, VerifyOptions const& options,
+                    std::function<void(VerifyProgress const&)> const& progress);
 
 }  // namespace oblea::store

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "store/verify_layer.h"
 
+#include "store/base/checked.h"
 #include "store/base/sys.h"
 #include "store/index/index.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/layer/pack.h"
 #include "store/layer/recipe.h"
 
 #include <fmt/format.h>
@@ -53,20 +55,14 @@ public:
 
     // The objects that it needs.
     Result<std::unordered_set<Digest>> run() {
-        pack_path_ = layout::layer_pack(diff_id_);
-        auto const pack_info = sys::stat_if_exists(root_, pack_path_.c_str());
-        if (!pack_info.has_value() || !pack_info->has_value()) {
-            found(Kind::pack, State::missing, pack_path_, "it is missing");
-        } else {
-            pack_bytes_ = static_cast<std::uint64_t>((*pack_info)->st_size);
-        }
+        open_pack();
         auto const index = check_index();
         auto objects = check_recipe();
         if (index.has_value()) {
             for (std::uint32_t i = 0; i < index->object_count(); ++i) {
                 objects.insert(OBLEA_TRY(index->object(i)));
             }
-            if (pack_bytes_.has_value()) {
+            if (pack_.has_value()) {
                 OBLEA_TRY(check_pack(*index));
             }
         }
@@ -77,6 +73,21 @@ private:
     void found(Kind kind, State state, std::string const& path, std::string what) {
         findings_.add(kind, state, path, std::move(what), diff_id_);
         sound_ = false;
+    }
+
+    void open_pack() {
+        auto pack = Pack::open_if_exists(root_, diff_id_, frames_);
+        if (!pack.has_value()) {
+            // Of a plain one nothing is looked at before it is read.
+            bool const framed = pack.error().code == Errno::euclean;
+            found(Kind::pack, State::damaged,
+                  framed ? layout::layer_framed_pack(diff_id_) : layout::layer_pack(diff_id_),
+                  pack.error().message());
+        } else if (!pack->has_value()) {
+            found(Kind::pack, State::missing, layout::layer_pack(diff_id_), "it is missing");
+        } else {
+            pack_ = **std::move(pack);
+        }
     }
 
     std::optional<Index> check_index() {
@@ -112,7 +123,8 @@ private:
 
     std::unordered_set<Digest> check_recipe() {
         std::string const path = layout::layer_recipe(diff_id_);
-        RecipeChecker checker{pack_bytes_.value_or(std::numeric_limits<std::uint64_t>::max())};
+        RecipeChecker checker{pack_.has_value() ? pack_->bytes()
+                                                : std::numeric_limits<std::uint64_t>::max()};
         auto const file = sys::openat(root_, path.c_str(), O_RDONLY | O_NOFOLLOW);
         if (!file.has_value()) {
             bool const missing = file.error().code == Errno::enoent;
@@ -134,11 +146,6 @@ private:
     // Every content by the hash that the index has of it. What the index does not know, because a
     // later member replaced it, only the tar as a whole can prove.
     Status check_pack(Index const& index) {
-        auto const file = sys::openat(root_, pack_path_.c_str(), O_RDONLY | O_NOFOLLOW);
-        if (!file.has_value()) {
-            found(Kind::pack, State::damaged, pack_path_, file.error().message());
-            return {};
-        }
         std::uint64_t covered = 0;
         base::Bytes buffer;
         for (std::uint32_t i = 1; i <= index.inode_count(); ++i) {
@@ -151,36 +158,34 @@ private:
                 continue;
             }
             covered += content.blob_bytes;
-            if (!OBLEA_TRY(check_content(file->get(), content, buffer))) {
+            if (!OBLEA_TRY(check_content(content, buffer))) {
                 return {};  // one fault tells enough of a pack
             }
         }
-        if (findings_.contents() && sound_ && covered < *pack_bytes_) {
+        if (findings_.contents() && sound_ && covered < pack_->bytes()) {
             return check_tar();
         }
         return {};
     }
 
-    Result<bool> check_content(int file, ContentView const& content, base::Bytes& buffer) {
-        if (content.pack_offset > *pack_bytes_ ||
-            content.blob_bytes > *pack_bytes_ - content.pack_offset) {
-            found(Kind::pack, State::damaged, pack_path_, "it is shorter than the index says");
+    Result<bool> check_content(ContentView const& content, base::Bytes& buffer) {
+        if (!base::range_fits(content.pack_offset, content.blob_bytes, pack_->bytes())) {
+            found(Kind::pack, State::damaged, pack_->path(), "it is shorter than the index says");
             return false;
         }
         if (!findings_.contents()) {
             return true;
         }
         buffer.resize(static_cast<std::size_t>(content.blob_bytes));
-        auto const count = sys::pread_full(file, buffer, content.pack_offset);
-        bool const right = count.has_value() && *count == buffer.size() &&
-                           base::xxh3_128(buffer) == content.pack_check;
+        auto const read = pack_->read(buffer, content.pack_offset);
+        bool const right = read.has_value() && base::xxh3_128(buffer) == content.pack_check;
         OBLEA_TRY(findings_.read(buffer.size()));
         if (!right) {
-            found(Kind::pack, State::damaged, pack_path_,
-                  count.has_value()
+            found(Kind::pack, State::damaged, pack_->path(),
+                  read.has_value()
                       ? fmt::format("the content at byte {} is not what the index says",
                                     content.pack_offset)
-                      : count.error().message());
+                      : read.error().message());
         }
         return right;
     }
@@ -189,7 +194,7 @@ private:
         NullSink sink;
         auto const exported = export_layer(root_, diff_id_, sink);
         if (!exported.has_value() && exported.error().code == Errno::euclean) {
-            found(Kind::pack, State::damaged, pack_path_, exported.error().message());
+            found(Kind::pack, State::damaged, pack_->path(), exported.error().message());
         }
         return {};
     }
@@ -197,8 +202,8 @@ private:
     int root_;
     Digest const& diff_id_;
     Findings& findings_;
-    std::string pack_path_;
-    std::optional<std::uint64_t> pack_bytes_;
+    FrameCache frames_{FrameCache::kUsualBytes};
+    std::optional<Pack> pack_;
     bool sound_ = true;
 };
 

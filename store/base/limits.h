@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kLayerEntriesMax = 50'000'000;
 inline constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 62U;
 inline constexpr std::size_t kTarHeaderBytesMax = 16U << 20U;  // one pax or GNU extension record
 inline constexpr int kZstdWindowLogMax = 27;  // 128 MiB: what zstd itself takes without --long
+inline constexpr std::size_t kPackFrameBytesMax = 1U << 20U;  // what a frame of a pack holds
+inline constexpr std::size_t kPackFramesMax = 1U << 22U;
 inline constexpr std::size_t kSparseExtentsMax = 1U << 20U;  // of one file
 
 inline constexpr std::size_t kManifestBytesMax = 4U

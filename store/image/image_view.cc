@@ -3,17 +3,16 @@
 
 #include "store/base/checked.h"
 #include "store/base/mapped_file.h"
-#include "store/base/mutex.h"
+#include "store/base/recently_used.h"
 #include "store/base/sys.h"
 #include "store/image/content_check.h"
 #include "store/image/merged_index.h"
 #include "store/layer/layout.h"
+#include "store/layer/pack.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <list>
-#include <unordered_map>
 
 namespace oblea::store {
 
@@ -26,23 +25,20 @@ namespace {
 // Far below the usual limit of descriptors of a process, and more than a server has threads.
 constexpr std::size_t kObjectsOpenMax = 256;
 
-struct Pack {
-    UniqueFd file;
-    std::uint64_t bytes = 0;
+struct OpenPack {
+    Pack pack;
     base::MappedFile mapping;  // empty for packs of shared stores, and for empty ones
 };
 
 using OpenObject = std::shared_ptr<UniqueFd const>;
 
-// The objects that were read last, open. Shared ownership, because a reader may still use one that
-// is pushed out. Thread-safe; opening is done without the lock, so that a slow disk holds up nobody
-// else.
+// The objects that were read last, open.
 class ObjectCache {
 public:
     explicit ObjectCache(Roots const& roots) : roots_(roots) {}
 
     Result<OpenObject> get(Digest const& digest) {
-        if (OpenObject found = find(digest)) {
+        if (OpenObject found = open_.find(digest)) {
             return found;
         }
         std::string const path = layout::object(digest);
@@ -50,63 +46,29 @@ public:
         if (!part.has_value()) {
             return fail(Errno::eio, "", path + " is missing from " + roots_.names());
         }
-        return insert(digest, std::make_shared<UniqueFd const>(std::move(part->file)));
+        return open_.keep(digest, std::make_shared<UniqueFd const>(std::move(part->file)), 1);
     }
 
 private:
-    using Order = std::list<std::pair<Digest, OpenObject>>;  // used last first
-
-    OpenObject find(Digest const& digest) {
-        base::LockGuard const guard{mutex_};
-        auto const at = entries_.find(digest);
-        if (at == entries_.end()) {
-            return nullptr;
-        }
-        order_.splice(order_.begin(), order_, at->second);
-        return at->second->second;
-    }
-
-    OpenObject insert(Digest const& digest, OpenObject file) {
-        base::LockGuard const guard{mutex_};
-        if (auto const at = entries_.find(digest); at != entries_.end()) {
-            return at->second->second;  // another thread was faster
-        }
-        order_.emplace_front(digest, file);
-        entries_[digest] = order_.begin();
-        if (order_.size() > kObjectsOpenMax) {
-            entries_.erase(order_.back().first);
-            order_.pop_back();
-        }
-        return file;
-    }
-
     Roots const& roots_;
-    base::Mutex mutex_;
-    Order order_ OBLEA_GUARDED_BY(mutex_);
-    std::unordered_map<Digest, Order::iterator> entries_ OBLEA_GUARDED_BY(mutex_);
+    base::RecentlyUsed<Digest, UniqueFd> open_{kObjectsOpenMax};
 };
 
-Result<Pack> open_pack(Roots const& roots, Digest const& layer) {
-    std::string const path = layout::layer_pack(layer);
-    auto part = OBLEA_TRY(roots.open_if_exists(path));
-    if (!part.has_value()) {
-        return fail(Errno::enoent, "", path + " is missing from " + roots.names());
+Result<OpenPack> open_pack(Roots const& roots, Digest const& layer, FrameCache& frames) {
+    auto pack = OBLEA_TRY(Pack::open_if_exists(roots, layer, frames));
+    if (!pack.has_value()) {
+        return fail(Errno::enoent, "",
+                    layout::layer_pack(layer) + " is missing from " + roots.names());
     }
-    Pack pack;
-    pack.file = std::move(part->file);
-    struct stat const info = OBLEA_TRY(sys::fstat(pack.file.get()));
-    pack.bytes = static_cast<std::uint64_t>(info.st_size);
-    if (pack.bytes == 0) {
-        pack.file.reset();  // one descriptor less for each layer of large files only
-        return pack;
-    }
+    OpenPack open{.pack = *std::move(pack), .mapping = {}};
     // Another machine may take a shared file away at any time: that is an error of a read, and a
     // signal of a mapping.
-    if (part->of == Roots::Part::Of::own) {
-        pack.mapping = OBLEA_TRY(
-            with_context(base::MappedFile::map(pack.file.get(), pack.bytes), [&] { return path; }));
+    bool const mappable = open.pack.of() == Roots::Part::Of::own && !open.pack.is_framed();
+    if (mappable && open.pack.bytes() != 0) {
+        auto mapped = base::MappedFile::map(open.pack.file(), open.pack.bytes());
+        open.mapping = OBLEA_TRY(with_context(std::move(mapped), [&] { return open.pack.path(); }));
     }
-    return pack;
+    return open;
 }
 
 void fill_zeros(MutableBytes buffer) {
@@ -138,37 +100,32 @@ struct ImageView::Impl {
         }
         if (content.kind == ContentKind::object) {
             OpenObject const object = OBLEA_TRY(objects.get(content.object));
-            return read_exactly(object->get(), offset, buffer,
-                                [&] { return layout::object(content.object); });
+            std::size_t const count = OBLEA_TRY(sys::pread_full(object->get(), buffer, offset));
+            return count == buffer.size()
+                       ? Status{}
+                       : fail(Errno::eio, "", layout::object(content.object) + " is too short");
         }
-        Pack const& pack = *OBLEA_TRY(pack_of(content));
-        return read_exactly(pack.file.get(), content.pack_offset + offset, buffer, [&] {
-            return fmt::format("the pack of layer {}", static_cast<unsigned>(content.layer));
-        });
+        OpenPack const& open = *OBLEA_TRY(pack_of(content));
+        auto read = open.pack.read(buffer, content.pack_offset + offset);
+        if (!read.has_value() && read.error().code == Errno::euclean) {
+            read.error().code = Errno::eio;  // what a reader of a file can make of it
+        }
+        return read;
     }
 
     // The pack, once it is proven that the blob lies within it.
-    Result<Pack const*> pack_of(ContentView const& content) const {
+    Result<OpenPack const*> pack_of(ContentView const& content) const {
         auto const position = static_cast<std::size_t>(content.layer);
         if (position >= packs.size()) {
             return fail(Errno::euclean, "", "a file is in a layer that the image does not have");
         }
-        Pack const& pack = packs[position];
-        if (!base::range_fits(content.pack_offset, content.blob_bytes, pack.bytes)) {
+        OpenPack const& open = packs[position];
+        if (!base::range_fits(content.pack_offset, content.blob_bytes, open.pack.bytes())) {
             return fail(
                 Errno::eio, "",
-                fmt::format("the pack of layer {} is too short: {} bytes", position, pack.bytes));
+                fmt::format("{} is too short: {} bytes", open.pack.path(), open.pack.bytes()));
         }
-        return &pack;
-    }
-
-    template <typename F>
-    static Status read_exactly(int fd, std::uint64_t offset, MutableBytes buffer, F&& name) {
-        std::size_t const count = OBLEA_TRY(sys::pread_full(fd, buffer, offset));
-        if (count < buffer.size()) {
-            return fail(Errno::eio, "", name() + " is too short");
-        }
-        return {};
+        return &open;
     }
 
     Status read_sparse(ContentView const& content, std::uint64_t offset,
@@ -198,7 +155,8 @@ struct ImageView::Impl {
 
     Store store;
     Index tree;
-    std::vector<Pack> packs;  // by the position of their layer
+    FrameCache frames{FrameCache::kUsualBytes};
+    std::vector<OpenPack> packs;  // by the position of their layer
     mutable ObjectCache objects;
     std::optional<ContentCheck> check;  // of verified contents
 };
@@ -222,7 +180,7 @@ ImageView::open(Store const& store, std::span<Digest const> diff_ids, Contents c
     Index tree = OBLEA_TRY(open_merged_index(store.roots(), diff_ids));
     auto impl = std::make_unique<Impl>(store, std::move(tree));
     for (Digest const& layer : diff_ids) {
-        impl->packs.push_back(OBLEA_TRY(open_pack(store.roots(), layer)));
+        impl->packs.push_back(OBLEA_TRY(open_pack(store.roots(), layer, impl->frames)));
     }
     if (contents == Contents::verified) {
         Impl const& view = *impl;
@@ -265,11 +223,11 @@ Result<base::ByteView> ImageView::mapped(InodeNo file, std::uint64_t offset,
         return base::ByteView{};
     }
     OBLEA_TRY(impl_->expect_sound(file));
-    Pack const& pack = *OBLEA_TRY(impl_->pack_of(content));
-    if (pack.mapping.bytes().empty()) {
+    OpenPack const& open = *OBLEA_TRY(impl_->pack_of(content));
+    if (open.mapping.bytes().empty()) {
         return base::ByteView{};
     }
-    auto const blob = pack.mapping.bytes().subspan(static_cast<std::size_t>(content.pack_offset),
+    auto const blob = open.mapping.bytes().subspan(static_cast<std::size_t>(content.pack_offset),
                                                    static_cast<std::size_t>(content.blob_bytes));
     auto const rest = blob.subspan(static_cast<std::size_t>(offset));
     return rest.first(std::min(bytes, rest.size()));

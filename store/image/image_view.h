@@ -31,8 +31,8 @@ public:
     [[nodiscard]] Index const& tree() const;
 
     // Reads from a regular file, up to `buffer.size()` bytes from `offset`; holes read as zeros;
-    // short only at the end. Errors: EIO naming the missing or short object or pack, or, of
-    // verified contents, the damaged file; EUCLEAN as Index.
+    // short only at the end. Errors: EIO naming the missing or short object or pack, the damaged
+    // frame of a pack, or, of verified contents, the damaged file; EUCLEAN as Index.
     Result<std::size_t> read(InodeNo file, base::MutableBytes buffer, std::uint64_t offset) const;
 
     // The file's bytes from `offset` as a view of mapped memory, when they lie in one piece in a

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "store/base/checked.h"
 #include "store/base/sys.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/layer/pack.h"
 #include "store/layer/recipe.h"
 
 #include <algorithm>
@@ -14,20 +16,24 @@ namespace sys = base::sys;
 using base::ByteView;
 using base::UniqueFd;
 
-// Opens a part of the layer. What a published layer refers to must be there: its absence is damage.
+// What a published layer refers to must be there: its absence is damage.
+std::unexpected<Error> is_missing(Roots const& roots, std::string const& path) {
+    return fail(Errno::eio, "", path + " is missing from " + roots.names());
+}
+
+// Opens a part of the layer.
 Result<UniqueFd> open_part(Roots const& roots, std::string const& path) {
     auto part = OBLEA_TRY(roots.open_if_exists(path));
     if (!part.has_value()) {
-        return fail(Errno::eio, "", path + " is missing from " + roots.names());
+        return is_missing(roots, path);
     }
     return std::move(part->file);
 }
 
 class TarWriter final : public RecipeVisitor {
 public:
-    TarWriter(Roots const& roots, UniqueFd pack, std::string pack_path, TarSink& sink)
-        : roots_(roots), pack_(std::move(pack)), pack_path_(std::move(pack_path)), sink_(sink),
-          buffer_(256U << 10U) {}
+    TarWriter(Roots const& roots, Pack pack, TarSink& sink)
+        : roots_(roots), pack_(std::move(pack)), sink_(sink), buffer_(256U << 10U) {}
 
     Status literal(ByteView bytes) override {
         hash_.update(bytes);
@@ -35,43 +41,49 @@ public:
     }
 
     Status pack(std::uint64_t offset, std::uint64_t bytes) override {
-        return copy(pack_.get(), offset, bytes, pack_path_);
+        if (!base::range_fits(offset, bytes, pack_.bytes())) {
+            return fail(Errno::euclean, "", pack_.path() + " is shorter than the recipe says");
+        }
+        return copy(bytes, [&](base::MutableBytes piece, std::uint64_t at) {
+            return pack_.read(piece, offset + at);
+        });
     }
 
     Status object(Digest const& digest, std::uint64_t bytes) override {
         std::string const path = layout::object(digest);
         UniqueFd const file = OBLEA_TRY(open_part(roots_, path));
-        return copy(file.get(), 0, bytes, path);
+        auto const shorter = [&] {
+            return fail(Errno::euclean, "", path + " is shorter than the recipe says");
+        };
+        struct stat const info = OBLEA_TRY(sys::fstat(file.get()));
+        if (static_cast<std::uint64_t>(info.st_size) < bytes) {
+            return shorter();
+        }
+        return copy(bytes, [&](base::MutableBytes piece, std::uint64_t at) -> Status {
+            std::size_t const count = OBLEA_TRY(
+                with_context(sys::pread_full(file.get(), piece, at), [&] { return path; }));
+            return count == piece.size() ? Status{} : shorter();
+        });
     }
 
     Digest finish() { return hash_.finish(); }
 
 private:
-    Status copy(int file, std::uint64_t offset, std::uint64_t bytes, std::string const& path) {
-        struct stat const info = OBLEA_TRY(sys::fstat(file));
-        auto const size = static_cast<std::uint64_t>(info.st_size);
-        if (offset > size || bytes > size - offset) {
-            return fail(Errno::euclean, "", path + " is shorter than the recipe says");
-        }
-        while (bytes > 0) {
-            auto const step =
-                static_cast<std::size_t>(std::min<std::uint64_t>(bytes, buffer_.size()));
-            auto const piece = base::MutableBytes{buffer_}.first(step);
-            std::size_t const count =
-                OBLEA_TRY(with_context(sys::pread_full(file, piece, offset), [&] { return path; }));
-            if (count < step) {
-                return fail(Errno::euclean, "", path + " is shorter than the recipe says");
-            }
+    // `read` fills a buffer from an offset.
+    template <typename Read>
+    Status copy(std::uint64_t bytes, Read const& read) {
+        for (std::uint64_t at = 0; at < bytes;) {
+            auto const piece = base::MutableBytes{buffer_}.first(
+                static_cast<std::size_t>(std::min<std::uint64_t>(bytes - at, buffer_.size())));
+            OBLEA_TRY(read(piece, at));
             OBLEA_TRY(literal(piece));
-            offset += step;
-            bytes -= step;
+            at += piece.size();
         }
         return {};
     }
 
     Roots const& roots_;
-    UniqueFd pack_;
-    std::string pack_path_;
+    Pack pack_;
     TarSink& sink_;
     base::Bytes buffer_;
     base::Sha256 hash_;
@@ -86,8 +98,12 @@ Status export_layer(Roots const& roots, Digest const& diff_id, TarSink& sink) {
     }
     std::string const recipe_path = layout::layer_recipe(diff_id);
     UniqueFd const recipe = OBLEA_TRY(open_part(roots, recipe_path));
-    UniqueFd pack = OBLEA_TRY(open_part(roots, layout::layer_pack(diff_id)));
-    TarWriter writer{roots, std::move(pack), layout::layer_pack(diff_id), sink};
+    FrameCache frames{0};  // contents come in order
+    auto pack = OBLEA_TRY(Pack::open_if_exists(roots, diff_id, frames));
+    if (!pack.has_value()) {
+        return is_missing(roots, layout::layer_pack(diff_id));
+    }
+    TarWriter writer{roots, *std::move(pack), sink};
     OBLEA_TRY(with_context(read_recipe(recipe.get(), writer), [&] { return recipe_path; }));
     Digest const exported = writer.finish();
     if (exported != diff_id) {

@@ -2,6 +2,7 @@
 #include "store/index/index.h"
 #include "store/layer/import_layer.h"
 #include "store/layer/layout.h"
+#include "store/layer/pack.h"
 #include "store/layer/recipe.h"
 
 #include <set>
@@ -57,7 +58,7 @@ std::string object_folder(Digest const& object) {
 Result<bool> has_layer(Roots const& roots, Digest const& diff_id) {
     auto const index = OBLEA_TRY(open_index(roots, diff_id));
     if (!index.has_value() || !OBLEA_TRY(has_recipe(roots, diff_id)) ||
-        !OBLEA_TRY(roots.stat_if_exists(layout::layer_pack(diff_id))).has_value()) {
+        !OBLEA_TRY(has_pack(roots, diff_id))) {
         return false;
     }
     for (std::uint32_t i = 0; i < index->object_count(); ++i) {

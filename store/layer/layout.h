@@ -52,6 +52,10 @@ inline std::string layer_index(Digest const& diff_id) {
 inline std::string layer_pack(Digest const& diff_id) {
     return layer(diff_id) + "/pack";
 }
+// In published stores, instead of the other.
+inline std::string layer_framed_pack(Digest const& diff_id) {
+    return layer(diff_id) + "/pack.zst";
+}
 inline std::string layer_recipe(Digest const& diff_id) {
     return layer(diff_id) + "/recipe";
 }

@@ -225,6 +225,7 @@ struct Publishing {
     std::vector<std::string> images = {};  // by the names that they have in the source
     std::vector<std::string> remove = {};
     bool sweep = false;
+    PublishRequest::Packs packs = PublishRequest::Packs::plain;
 };
 
 Status publish(Archives const& archives, std::string const& folder, Publishing const& what) {
@@ -238,6 +239,7 @@ Status publish(Archives const& archives, std::string const& folder, Publishing c
         request.images.push_back(*OBLEA_TRY(images.resolve(name)));
     }
     request.remove = what.remove;
+    request.packs = what.packs;
     if (what.sweep) {
         request.sweep_after_seconds = 0;
     }
@@ -294,7 +296,8 @@ Operation::Step publishing(Archives const& archives, Publishing what) {
 // In a folder that is a published store, or becomes one.
 std::vector<Operation> publish_operations(Archives const& archives) {
     auto const first = publishing(archives, {.images = {kEarlier}});
-    auto const second = publishing(archives, {.images = {kImage}});
+    auto const second =
+        publishing(archives, {.images = {kImage}, .packs = PublishRequest::Packs::framed});
     auto const sweep = publishing(archives, {.remove = {kImage}, .sweep = true});
     auto const collect = publishing(archives, {.sweep = true});
     auto const none = as_program(&empty);
@@ -356,7 +359,7 @@ Archives::Archives(TempDir const& dir) {
     earlier = dir / "earlier.tar";
     std::string const shared = tar_of(with_objects({{"usr/one", "1"}}, "usr/big", 'a', 6));
     TestImage const second = image_of_layers(
-        {shared, tar_of(with_objects({{"srv/two", "2"}}, "srv/big", 'n', 10)),
+        {shared, tar_of(with_objects({{"srv/two", std::string(3000, '2')}}, "srv/big", 'n', 10)),
          tar_of(with_objects({{"srv/two", "3"}, {"usr/.wh.one", ""}}, "opt/big", 'A', 8))});
     image = write_packed_layout(dir, "image", second, "image:1");
     TestImage const third =

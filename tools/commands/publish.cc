@@ -22,6 +22,7 @@ struct PublishOptions {
     std::vector<std::string> remove;
     std::optional<std::string> sweep_after;
     bool blobs = false;
+    bool compress_packs = false;
     bool quiet = false;
 };
 
@@ -45,6 +46,8 @@ Result<store::PublishRequest> request_of(PublishOptions const& options) {
     }
     PublishRequest request{.folder = options.folder};
     request.blobs = options.blobs ? PublishRequest::Blobs::yes : PublishRequest::Blobs::no;
+    request.packs =
+        options.compress_packs ? PublishRequest::Packs::framed : PublishRequest::Packs::plain;
     for (std::string const& name : options.remove) {
         auto const reference = OBLEA_TRY(store::Reference::parse(name));
         request.remove.push_back(reference.with_default_tag().canonical());
@@ -116,6 +119,11 @@ Command publish_command() {
                      .help =
                          "Also layers in their compressed form, for pushing and for other tools",
                      .target = &options->blobs},
+                    {.names = "--compress-packs",
+                     .value_name = "",
+                     .help = "Small files of new layers in zstd frames: less to store and to send, "
+                             "more work for whoever reads them first",
+                     .target = &options->compress_packs},
                     {.names = "--remove",
                      .value_name = "NAME",
                      .help = "Take this name out of DIR; repeatable",

@@ -3,6 +3,7 @@
 #include "store/image/platform.h"
 #include "store/image/reference.h"
 #include "store/repair.h"
+#include "store/shared_store.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/open_store.h"
 #include "tools/commands/commands.h"
@@ -14,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 
 namespace oblea::tools {
@@ -21,6 +23,7 @@ namespace oblea::tools {
 namespace {
 
 struct VerifyCommandOptions {
+    std::string folder;  // of a published store; empty: the own one
     bool fast = false;
     bool quiet = false;
     std::string progress = "auto";
@@ -32,10 +35,12 @@ struct RepairOptions {
     std::string progress = "auto";
 };
 
+using Verify = std::function<Result<store::VerifyReport>(
+    std::function<void(store::VerifyProgress const&)> const& tell)>;
+
 // Runs a verification whose progress is one line.
-Result<store::VerifyReport> verify_shown(Context& context, store::Store const& store,
-                                         store::VerifyOptions const& options,
-                                         std::string const& mode) {
+Result<store::VerifyReport> verify_shown(Context& context, std::string const& mode,
+                                         Verify const& verify) {
     // In a log there is nothing to say before the end.
     bool const silent = mode == "auto" && !is_terminal(context.streams().err);
     auto const progress =
@@ -49,19 +54,44 @@ Result<store::VerifyReport> verify_shown(Context& context, store::Store const& s
                                 .total_bytes = state.total_bytes});
         progress->update(shown, Progress::Clock::now());
     };
-    return store::verify_store(store, options, tell);
+    return verify(tell);
+}
+
+// What was found, with the images that lines about it name.
+struct Verified {
+    store::VerifyReport report;
+    store::Images images;
+};
+
+Result<Verified> verify_own(Context& context, store::VerifyOptions const& how,
+                            std::string const& mode) {
+    auto const store = OBLEA_TRY(open_store(context));
+    auto report = OBLEA_TRY(verify_shown(
+        context, mode, [&](auto const& tell) { return store::verify_store(store, how, tell); }));
+    auto images = OBLEA_TRY(store.own_images());
+    return Verified{.report = std::move(report), .images = std::move(images)};
+}
+
+Result<Verified> verify_published(Context& context, std::string const& folder,
+                                  store::VerifyOptions const& how, std::string const& mode) {
+    auto store = OBLEA_TRY(store::read_shared_store(folder));
+    auto report = OBLEA_TRY(verify_shown(context, mode, [&](auto const& tell) {
+        return store::verify_shared_store(store, how, tell);
+    }));
+    return Verified{.report = std::move(report), .images = std::move(store.images)};
 }
 
 Result<int> verify(Context& context, VerifyCommandOptions const& options) {
-    auto const store = OBLEA_TRY(open_store(context));
     Interrupt const interrupt;
     store::VerifyOptions const how{.depth = options.fast ? store::VerifyOptions::Depth::structure
                                                          : store::VerifyOptions::Depth::contents,
                                    .jobs = context.globals.jobs,
                                    .cancel = &interrupt.flag()};
-    auto const report =
-        OBLEA_TRY(verify_shown(context, store, how, options.quiet ? "none" : options.progress));
-    auto const images = OBLEA_TRY(store.own_images());
+    std::string const mode = options.quiet ? "none" : options.progress;
+    bool const own = options.folder.empty();
+    auto const [report, images] =
+        OBLEA_TRY(own ? verify_own(context, how, mode)
+                      : verify_published(context, options.folder, how, mode));
     for (auto const& fault : report.faults) {
         context.line(fault_line(fault, images));
     }
@@ -72,10 +102,12 @@ Result<int> verify(Context& context, VerifyCommandOptions const& options) {
         }
         return exit_code::kSuccess;
     }
-    context.error(fmt::format(
-        "{} fault{}, {} image{} affected; 'oblea repair' brings back what it can",
-        report.faults.size(), report.faults.size() == 1 ? "" : "s",
-        count_hurt_images(report.faults), count_hurt_images(report.faults) == 1 ? "" : "s"));
+    context.error(fmt::format("{} fault{}, {} image{} affected; {}", report.faults.size(),
+                              report.faults.size() == 1 ? "" : "s",
+                              count_hurt_images(report.faults),
+                              count_hurt_images(report.faults) == 1 ? "" : "s",
+                              own ? "'oblea repair' brings back what it can"
+                                  : "delete what is damaged there and publish the images again"));
     return exit_code::kFailure;
 }
 
@@ -117,7 +149,9 @@ Result<int> repair(Context& context, RepairOptions const& options) {
     store::VerifyOptions const how{.depth = store::VerifyOptions::Depth::contents,
                                    .jobs = context.globals.jobs,
                                    .cancel = &interrupt.flag()};
-    auto const found = OBLEA_TRY(verify_shown(context, store, how, options.progress));
+    auto const found = OBLEA_TRY(verify_shown(context, options.progress, [&](auto const& tell) {
+        return store::verify_store(store, how, tell);
+    }));
     if (found.faults.empty()) {
         context.line("Nothing to repair");
         return exit_code::kSuccess;
@@ -164,8 +198,11 @@ Command verify_command() {
             "holds "
             "them against their digests, and names each fault with the images that it affects. "
             "Nothing is changed; safe beside everything else. The exit status is 1 when there are "
-            "faults.",
-        .operands = {},
+            "faults. With DIR it checks a published store instead of the own one.",
+        .operands = {{.name = "DIR",
+                      .help = "A folder that 'oblea publish' made",
+                      .target = &options->folder,
+                      .least = 0}},
         .options = {{.names = "--fast",
                      .value_name = "",
                      .help = "Only the structure: that all is there and makes sense; contents are "
@@ -177,7 +214,8 @@ Command verify_command() {
                      .target = &options->quiet},
                     progress_option(options->progress)},
         .examples = {{"oblea verify", "Read and check everything"},
-                     {"oblea verify --fast", "Find what is missing, in a moment"}},
+                     {"oblea verify --fast", "Find what is missing, in a moment"},
+                     {"oblea verify /shared/oblea", "What others read"}},
         .run = [options](Context& context) { return verify(context, *options); },
     };
 }
@@ -201,7 +239,8 @@ Command repair_command() {
         .options = {{.names = "--from",
                      .value_name = "SOURCE",
                      .help =
-                         "Another store, or anything that 'oblea import' reads; may be repeated",
+                         "Another store, a published one, or anything that 'oblea import' reads; "
+                         "may be repeated",
                      .target = &options->from},
                     {.names = "--pull",
                      .value_name = "",
