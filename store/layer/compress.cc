@@ -3,10 +3,10 @@
 
 #include "store/base/hash.h"
 #include "store/base/sys.h"
+#include "store/layer/zstd_context.h"
 
 #include <oneapi/tbb/parallel_for.h>
 #include <zlib.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <array>
@@ -173,10 +173,6 @@ private:
     std::uint64_t tar_bytes_ = 0;
 };
 
-struct FreeZstd {
-    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
-};
-
 class ZstdSink final : public CompressingSink {
 public:
     explicit ZstdSink(int fd)
@@ -224,7 +220,7 @@ private:
     }
 
     Output out_;
-    std::unique_ptr<ZSTD_CCtx, FreeZstd> context_;
+    ZstdCompressor context_;
     Bytes buffer_;
 };
 

@@ -4,10 +4,10 @@
 #include "store/base/checked.h"
 #include "store/base/limits.h"
 #include "store/base/sys.h"
+#include "store/layer/zstd_context.h"
 
 #include <fmt/format.h>
 #include <oneapi/tbb/parallel_for.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <array>
@@ -23,7 +23,7 @@ namespace {
 
 // store/decisions/0003-shared-packs-may-be-framed.md has the figures.
 constexpr std::size_t kFrameBytes = 64U << 10U;
-constexpr int kLevel = 9;
+constexpr int kFrameLevel = 9;
 constexpr std::size_t kFramesAtOnce = 32;
 
 // The seek table: a skippable frame with an entry for each frame and a footer.
@@ -35,17 +35,11 @@ constexpr std::size_t kFooterBytes = 9;           // frames, descriptor, magic
 // A descriptor with checksums, or with what may come, has other entries.
 constexpr std::byte kDescriptorUnused{0x03};
 
-struct FreeCctx {
-    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
-};
-struct FreeDctx {
-    void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
-};
-
 Result<Bytes> compress_frame(ByteView plain) {
-    std::unique_ptr<ZSTD_CCtx, FreeCctx> const context{ZSTD_createCCtx()};
+    ZstdCompressor const context{ZSTD_createCCtx()};
     if (context == nullptr ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, kLevel)) != 0 ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, kFrameLevel)) !=
+            0 ||
         ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1)) != 0) {
         return fail(Errno::enomem, "ZSTD_createCCtx");
     }
@@ -59,18 +53,18 @@ Result<Bytes> compress_frame(ByteView plain) {
     return frame;
 }
 
-struct Entry {
+struct SeekEntry {
     std::uint32_t compressed = 0;
     std::uint32_t plain = 0;
 };
 
-Bytes encode_table(std::span<Entry const> entries) {
+Bytes encode_table(std::span<SeekEntry const> entries) {
     std::size_t const body = (entries.size() * kEntryBytes) + kFooterBytes;
     Bytes table(kSkippableHeaderBytes + body);
     base::store_le(table.data(), kSkippableMagic);
     base::store_le(&table[4], static_cast<std::uint32_t>(body));
     std::byte* at = &table[kSkippableHeaderBytes];
-    for (Entry const& entry : entries) {
+    for (SeekEntry const& entry : entries) {
         base::store_le(at, entry.compressed);
         base::store_le(at + 4, entry.plain);
         at += kEntryBytes;
@@ -158,7 +152,7 @@ Result<Bytes> FramedPack::decompress(std::size_t frame) const {
     if (OBLEA_TRY(sys::pread_full(file_.get(), compressed, begins_[frame])) < compressed.size()) {
         return fail(Errno::euclean, "", "it is cut off");
     }
-    std::unique_ptr<ZSTD_DCtx, FreeDctx> const context{ZSTD_createDCtx()};
+    ZstdDecompressor const context{ZSTD_createDCtx()};
     if (context == nullptr) {
         return fail(Errno::enomem, "ZSTD_createDCtx");
     }
@@ -206,7 +200,7 @@ Result<std::uint64_t> write_framed_pack(PackBytes const& plain, std::uint64_t by
     if ((bytes - 1) / kFrameBytes >= limits::kPackFramesMax) {
         return fail(Errno::e2big, "", fmt::format("a pack of {} bytes has too many frames", bytes));
     }
-    std::vector<Entry> entries;
+    std::vector<SeekEntry> entries;
     std::uint64_t written = 0;
     Bytes buffer;
     for (std::uint64_t offset = 0; offset < bytes; offset += buffer.size()) {

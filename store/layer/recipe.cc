@@ -5,8 +5,7 @@
 #include "store/base/sys.h"
 #include "store/layer/decompress.h"
 #include "store/layer/recipe_format.h"
-
-#include <zstd.h>
+#include "store/layer/zstd_context.h"
 
 #include <algorithm>
 #include <array>
@@ -24,10 +23,6 @@ constexpr std::size_t kLiteralBytesMax = 128U
 constexpr int kLevel = 3;
 constexpr std::size_t kVarintBytesMax = 10;
 
-struct FreeCctx {
-    void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
-};
-
 void put_varint(base::Bytes& into, std::uint64_t value) {
     while (value >= 0x80) {
         into.push_back(static_cast<std::byte>((value & 0x7fU) | 0x80U));
@@ -43,7 +38,7 @@ std::unexpected<Error> damaged(std::string_view why) {
 }  // namespace
 
 struct RecipeWriter::Compressor {
-    std::unique_ptr<ZSTD_CCtx, FreeCctx> context{ZSTD_createCCtx()};
+    ZstdCompressor context{ZSTD_createCCtx()};
     base::Bytes input;
     base::Bytes output = base::Bytes(ZSTD_CStreamOutSize());
 };

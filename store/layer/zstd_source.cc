@@ -3,9 +3,9 @@
 
 #include "store/base/limits.h"
 #include "store/layer/decompressor.h"
+#include "store/layer/zstd_context.h"
 
 #include <oneapi/tbb/task_group.h>
-#include <zstd.h>
 #include <zstd_errors.h>
 
 #include <algorithm>
@@ -31,13 +31,8 @@ constexpr std::size_t kFrameOutputBytesMax = 2U << 20U;
 constexpr std::size_t kBatchesMax = 4;
 constexpr std::size_t kFrameHeaderBytesMax = 18;  // magic number and RFC 8878 3.1.1.1
 
-struct FreeDctx {
-    void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
-};
-using Context = std::unique_ptr<ZSTD_DCtx, FreeDctx>;
-
-Context make_context() {
-    Context context{ZSTD_createDCtx()};
+ZstdDecompressor make_context() {
+    ZstdDecompressor context{ZSTD_createDCtx()};
     if (context == nullptr ||
         ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax,
                                             limits::kZstdWindowLogMax)) != 0) {
@@ -272,7 +267,7 @@ private:
     }
 
     Threading threading_;
-    Context context_;
+    ZstdDecompressor context_;
     bool in_frame_ = false;  // of one that is decompressed piece by piece, after all batches
     base::Bytes held_;       // input that was looked at; its first used_ bytes are done with
     std::size_t used_ = 0;

@@ -64,8 +64,10 @@ other_server() {
     now=$(server_of)
     [[ -n $now && $now != "$server" ]]
 }
-for how in "" --verify; do
-    oblea mount $how --name "m$how" small "$work/root" >/dev/null
+for how in trusted verified; do
+    options=(--name "$how")
+    [[ $how == trusted ]] || options+=(--verify)
+    oblea mount "${options[@]}" small "$work/root" >/dev/null
     assert_same_tree "$work/expected/tree" "$work/root"
     echo mine >"$work/root/etc/issue"
     for ((i = 0; i < 3; ++i)); do
@@ -86,7 +88,7 @@ for how in "" --verify; do
     oblea umount "$work/root" >/dev/null
 done
 # As a base: only what is new is stored here, and it is plain.
-oblea commit m derived >/dev/null
+oblea commit trusted derived >/dev/null
 assert_eq "layers stored here" 1 "$(ls "$OBLEA_ROOT/layers" | wc -l)"
 assert_eq "packs of frames here" "" "$(find "$OBLEA_ROOT" -name pack.zst)"
 if command -v crun >/dev/null; then

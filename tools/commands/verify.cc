@@ -23,7 +23,7 @@ namespace oblea::tools {
 namespace {
 
 struct VerifyCommandOptions {
-    std::string folder;  // of a published store; empty: the own one
+    std::optional<std::string> folder;  // of a published store instead of the own one
     bool fast = false;
     bool quiet = false;
     std::string progress = "auto";
@@ -88,10 +88,10 @@ Result<int> verify(Context& context, VerifyCommandOptions const& options) {
                                    .jobs = context.globals.jobs,
                                    .cancel = &interrupt.flag()};
     std::string const mode = options.quiet ? "none" : options.progress;
-    bool const own = options.folder.empty();
+    bool const own = !options.folder.has_value();
     auto const [report, images] =
         OBLEA_TRY(own ? verify_own(context, how, mode)
-                      : verify_published(context, options.folder, how, mode));
+                      : verify_published(context, *options.folder, how, mode));
     for (auto const& fault : report.faults) {
         context.line(fault_line(fault, images));
     }
@@ -201,8 +201,7 @@ Command verify_command() {
             "faults. With DIR it checks a published store instead of the own one.",
         .operands = {{.name = "DIR",
                       .help = "A folder that 'oblea publish' made",
-                      .target = &options->folder,
-                      .least = 0}},
+                      .target = &options->folder}},
         .options = {{.names = "--fast",
                      .value_name = "",
                      .help = "Only the structure: that all is there and makes sense; contents are "
