@@ -310,6 +310,9 @@ Result<ImageConfig> parse_config(std::string_view bytes, std::string_view what) 
     ImageConfig config;
     config.architecture = OBLEA_TRY(json_fields::text(document, "architecture", what));
     config.os = OBLEA_TRY(json_fields::text(document, "os", what));
+    if (config.architecture.empty() || config.os.empty()) {
+        return invalid(what, "it does not say for which operating system and processor it is");
+    }
     config.variant = OBLEA_TRY(json_fields::text_if(document, "variant", what)).value_or("");
     config.created = OBLEA_TRY(json_fields::text_if(document, "created", what)).value_or("");
     OBLEA_TRY(read_rootfs(document, config, what));

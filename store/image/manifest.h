@@ -88,8 +88,8 @@ struct ImageConfig {
     bool has_history = false;
 };
 
-// Errors: EINVAL for what is no config of an image (architecture, os, rootfs with type "layers");
-// E2BIG past a limit.
+// Errors: EINVAL for what is no config of an image (architecture and os, not empty, rootfs with
+// type "layers"); E2BIG past a limit.
 Result<ImageConfig> parse_config(std::string_view bytes, std::string_view what);
 
 // One image of manifest.json in a docker archive: names of members, as they stand.
