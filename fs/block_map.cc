@@ -76,6 +76,18 @@ bool BlockMap::owns_some(Blocks blocks) const {
     return false;
 }
 
+bool BlockMap::covers(BlockMap const& other) const {
+    if (other.block_bytes_ != block_bytes_ || other.block_count_ != block_count_) {
+        return false;
+    }
+    for (std::uint64_t block = 0; block < block_count_; ++block) {
+        if (other.owns(block) && !owns(block)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 BlockMap::Stretch BlockMap::stretch_at(std::uint64_t offset, std::uint64_t end) const {
     std::uint64_t const limit = this->limit();
     if (offset >= limit) {
@@ -175,9 +187,13 @@ Status BlockMap::load(std::string_view form) {
     // The file's size, which the limit began as, is told by the lower tree: blocks of another size
     // are of another setting, and as good.
     std::uint64_t const size = limit();
-    if (block_bytes == 0 || count != blocks_of(size, block_bytes) ||
+    auto const cut_at = load_le<std::uint64_t>(bytes.data() + kLimitAt);
+    if (block_bytes == 0 || cut_at > size || count != blocks_of(size, block_bytes) ||
         form.size() - kHeaderBytes != (count + 7) / 8) {
         return damaged();
+    }
+    if (count % 8 != 0 && (bytes.back() >> static_cast<unsigned>(count % 8)) != std::byte{0}) {
+        return damaged();  // blocks behind the file's end
     }
     block_bytes_ = block_bytes;
     block_count_ = count;
@@ -189,7 +205,7 @@ Status BlockMap::load(std::string_view form) {
             own({block, block + 1});
         }
     }
-    cut(load_le<std::uint64_t>(bytes.data() + kLimitAt));
+    cut(cut_at);
     return {};
 }
 

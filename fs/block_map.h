@@ -46,6 +46,8 @@ public:
     [[nodiscard]] bool owns_some(Blocks blocks) const;
     [[nodiscard]] bool owns_some() const { return owns_some({0, block_count_}); }
     [[nodiscard]] bool is_whole() const { return owns(touched(0, limit())); }
+    // Every block that `other` owns, of the same size.
+    [[nodiscard]] bool covers(BlockMap const& other) const;
 
     void own(Blocks blocks);
     void cut(std::uint64_t limit);  // no effect when it is lower already

@@ -10,15 +10,7 @@
 
 #include <dirent.h>
 
-#include <charconv>
-
 namespace oblea::fs {
-
-namespace {
-
-constexpr char kInDoubt[] = "?";
-
-}  // namespace
 
 Result<std::uint32_t> UnionFs::Impl::lower_names_left(InodeNo ino) {
     {
@@ -40,7 +32,7 @@ Result<bool> UnionFs::Impl::counts_names(Ino ino) const {
 Status UnionFs::Impl::write_names_left(InodeNo ino, std::uint32_t left, Doubt doubt) {
     std::string const key = OBLEA_TRY(lower->origin_key(ino));
     std::string const temp = up().temp_name();
-    std::string const text = std::to_string(left) + (doubt == Doubt::yes ? kInDoubt : "");
+    std::string const text = encode_names_left({.count = left, .doubt = doubt});
     OBLEA_TRY(sys::symlinkat(text, up().tmp.get(), temp.c_str()));
     auto moved = sys::renameat2(up().tmp.get(), temp.c_str(), up().links.get(), key.c_str());
     if (!moved.has_value()) {
@@ -146,19 +138,14 @@ Status UnionFs::Impl::load_links() {
         if (!ino.has_value()) {
             continue;  // of another image
         }
-        std::string text = OBLEA_TRY(sys::readlinkat(dir, entry.name.c_str()));
-        if (text.ends_with(kInDoubt)) {
+        std::string const text = OBLEA_TRY(sys::readlinkat(dir, entry.name.c_str()));
+        NamesLeft const left =
+            OBLEA_TRY(with_context(parse_names_left(text), [&] { return entry.name; }));
+        if (left.doubt == Doubt::yes) {
             in_doubt.push_back(*ino);
-            text.pop_back();
-        }
-        std::uint32_t left = 0;
-        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), left);
-        if (error != std::errc{} || end != text.data() + text.size()) {
-            return fail(Errno::euclean, "",
-                        "a damaged link count in the work folder: " + entry.name);
         }
         base::LockGuard const lock{link_counts.mutex};
-        link_counts.left[number(ino_of(*ino))] = left;
+        link_counts.left[number(ino_of(*ino))] = left.count;
     }
     return count_names_anew(in_doubt);
 }

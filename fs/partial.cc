@@ -63,19 +63,8 @@ Result<SharedPartial> UnionFs::Impl::load_partial(Node const& node) {
     auto part = std::make_shared<PartialFile>(std::move(map_name), node.lower, size,
                                               options.blocks.block_bytes);
     int const maps = OBLEA_TRY(up().maps());
-    std::size_t const bytes_max = BlockMap::kHeaderBytes + static_cast<std::size_t>(size / 8) + 1;
-    auto const read = [&](std::string const& name) -> Result<std::optional<std::string>> {
-        auto text = sys::read_file(maps, name.c_str(), bytes_max);
-        if (!text.has_value() && text.error().code == Errno::enoent) {
-            return std::optional<std::string>{};
-        }
-        return std::optional{OBLEA_TRY(std::move(text))};
-    };
-    auto const live = OBLEA_TRY(read(part->name));
-    if (live.has_value() && OBLEA_TRY(part->map.load_live(*live, this_boot()))) {
+    if (OBLEA_TRY(load_map(maps, part->name, this_boot(), part->map)) == MapFound::live) {
         part->found_live();
-    } else if (auto const synced = OBLEA_TRY(read(part->name + std::string{kSyncedMapSuffix}))) {
-        OBLEA_TRY(part->map.load_synced(*synced));
     }
     part->saved_limit = part->map.limit();
     part->map.cut(static_cast<std::uint64_t>(OBLEA_TRY(sys::fstat(file->get())).st_size));

@@ -12,6 +12,7 @@
 #include "fs/plan/name_plans.h"
 #include "fs/union_fs.h"
 #include "fs/upper/upper_impl.h"
+#include "fs/upper/work_texts.h"
 #include "store/base/mutex.h"
 #include "store/index/file_mode.h"
 
@@ -221,7 +222,6 @@ struct UnionFs::Impl {
     Status before_covering(Ino ino);
     Status cover_lower_name(Ino ino);
     void covered_nothing(Ino ino);
-    enum class Doubt { no, yes };
     Status write_names_left(InodeNo ino, std::uint32_t left, Doubt doubt);
     struct Parts {  // the folders of the image that have an upper part, wherever that lies now
         std::unordered_map<std::uint32_t, Ino> by_lower{};

@@ -170,6 +170,15 @@ Result<MarkSpace> mark_space_of(int work) {
     return trusted ? MarkSpace::trusted : MarkSpace::user;
 }
 
+Result<std::optional<MarkSpace>> mark_space_seen(int upper) {
+    for (MarkSpace const space : {MarkSpace::trusted, MarkSpace::user}) {
+        if (OBLEA_TRY(sys::fgetxattr(upper, MarkNames{space}.inode.c_str())).has_value()) {
+            return std::optional{space};
+        }
+    }
+    return std::optional<MarkSpace>{};
+}
+
 Result<std::vector<UpperChange>> walk_upper(int upper, MarkSpace space, LowerTree const& lower) {
     return UpperWalk{MarkNames{space}, lower}.run(upper);
 }

@@ -9,6 +9,7 @@
 #include "fs/lower/lower_tree.h"
 #include "fs/upper/marks.h"
 
+#include <optional>
 #include <vector>
 
 namespace oblea::fs {
@@ -37,6 +38,9 @@ struct UpperChange {
 // Which marks count in an upper that was written by a process of these rights: asked of the file
 // system by a file without a name in `work`, the layer's work folder.
 Result<MarkSpace> mark_space_of(int work);
+
+// The same of a layer that may not be touched: as its root is marked, if it is.
+Result<std::optional<MarkSpace>> mark_space_seen(int upper);
 
 // In the order of a walk: a folder before what is in it, names bytewise. `upper` is the layer's
 // root, open for reading; it may be in use by a mount: what goes meanwhile is passed over. Errors:

@@ -4,6 +4,7 @@
 #include "fs/plan/acl.h"
 #include "fs/upper/upper_impl.h"
 #include "fs/upper/upper_lock.h"
+#include "fs/upper/work_texts.h"
 
 #include <dirent.h>
 #include <linux/capability.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace oblea::fs {
 
@@ -21,12 +21,6 @@ namespace sys = base::sys;
 
 namespace {
 
-constexpr std::string_view kPrivate = "1 private";
-constexpr std::string_view kSealed = "1 sealed";
-// Ends the name of a note in tmp/: where that file of the same name belongs.
-constexpr std::string_view kNote = ".belongs";
-constexpr std::string_view kFormat = "oblea-upper 1 private\n";
-constexpr std::string_view kFormatWithMaps = "oblea-upper 2 private\n";
 constexpr char const* kMaps = "maps";
 constexpr std::string_view kReplacing = ".new.";  // in the names that sys::replace_file takes
 
@@ -57,27 +51,19 @@ Result<UniqueFd> open_subfolder(int work, char const* name) {
     return sys::openat(work, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-// Nothing, or nothing but zeros: the name was on the disk before a loss of power, and the text not.
-bool is_lost(std::string_view text) {
-    return text.find_first_not_of('\0') == std::string_view::npos;
-}
-
 Status check_format(int work) {
     auto const text = sys::read_file(work, "format", 4096);
     if (!text.has_value() && text.error().code != Errno::enoent) {
         return std::unexpected<Error>(text.error());
     }
     if (text.has_value() && !is_lost(*text)) {
-        if (*text != kFormat && *text != kFormatWithMaps) {
-            return fail(Errno::eopnotsupp, "",
-                        "the upper layer was made by a newer version of oblea: use that one");
-        }
+        OBLEA_TRY(parse_format(*text));
         return {};
     }
     // Not synced, which would be a wait at each mount: what is lost is written again.
     bool const has_maps = OBLEA_TRY(sys::stat_if_exists(work, kMaps)).has_value();
-    return sys::replace_file(work, "format", has_maps ? kFormatWithMaps : kFormat, 0644,
-                             sys::Sync::no);
+    auto const format = has_maps ? WorkFormat::with_maps : WorkFormat::plain;
+    return sys::replace_file(work, "format", encode_format(format), 0644, sys::Sync::no);
 }
 
 }  // namespace
@@ -127,19 +113,11 @@ Result<bool> UpperDir::empty() const {
 
 Result<UpperDir::State> UpperDir::state() const {
     auto const text = OBLEA_TRY(impl_->get_xattr(impl_->root.get(), ".", impl_->names.format));
-    if (!text.has_value()) {
-        return State::unmarked;
-    }
-    if (*text != kPrivate && *text != kSealed) {
-        return fail(Errno::eopnotsupp, "",
-                    "the upper layer was made by a newer version of oblea: use that one");
-    }
-    return *text == kPrivate ? State::private_ : State::sealed;
+    return text.has_value() ? parse_state(*text) : State::unmarked;
 }
 
 Status UpperDir::set_state(State state) {
-    return impl_->set_xattr(impl_->root.get(), ".", impl_->names.format,
-                            state == State::private_ ? kPrivate : kSealed);
+    return impl_->set_xattr(impl_->root.get(), ".", impl_->names.format, encode_state(state));
 }
 
 Status UpperDir::remove_work() {
@@ -196,19 +174,13 @@ Result<std::optional<UniqueFd>> find_folder(int folder, std::uint64_t ino) {
 Status UpperDir::Impl::put_back(std::string const& note) {
     std::string const temp = note.substr(0, note.size() - kNote.size());
     std::string const text = OBLEA_TRY(sys::readlinkat(tmp.get(), note.c_str()));
-    auto const slash = text.find('/');
-    std::uint64_t ino = 0;
-    auto const [end, error] =
-        std::from_chars(text.data(), text.data() + std::min(slash, text.size()), ino);
-    if (slash == std::string::npos || error != std::errc{} || end != text.data() + slash) {
-        return fail(Errno::euclean, "", "a damaged note in the work folder: " + note);
-    }
-    std::string const name = text.substr(slash + 1);
+    auto const belongs = OBLEA_TRY(with_context(parse_note(text), [&] { return note; }));
+    std::string const& name = belongs.name;
     auto const waiting = OBLEA_TRY(sys::stat_if_exists(tmp.get(), temp.c_str()));
     if (waiting.has_value() && OBLEA_TRY(is_whiteout(tmp.get(), temp, *waiting))) {
         return {};  // not begun, or a whiteout was there before
     }
-    auto const folder = OBLEA_TRY(find_folder(root.get(), ino));
+    auto const folder = OBLEA_TRY(find_folder(root.get(), belongs.folder));
     if (!folder.has_value()) {
         return {};
     }
@@ -275,7 +247,8 @@ Result<int> UpperDir::Impl::maps() {
     base::LockGuard const one_at_a_time{maps_mutex};
     if (!maps_folder.valid()) {
         // Programs that know nothing of partial files must not open this layer any more.
-        OBLEA_TRY(sys::replace_file(work.get(), "format", kFormatWithMaps, 0644, sys::Sync::no));
+        OBLEA_TRY(sys::replace_file(work.get(), "format", encode_format(WorkFormat::with_maps),
+                                    0644, sys::Sync::no));
         maps_folder = OBLEA_TRY(open_subfolder(work.get(), kMaps));
         may_have_partial = true;
     }
@@ -486,8 +459,9 @@ Status UpperDir::Impl::move(int dir, std::string const& name, int target_dir,
         static_cast<void>(sys::remove_tree(tmp.get(), temp.c_str()));
     }};
     OBLEA_TRY(make_whiteout(tmp.get(), temp));
-    std::string const folder = std::to_string(OBLEA_TRY(sys::fstat(target_dir)).st_ino);
-    OBLEA_TRY(sys::symlinkat(folder + '/' + target, tmp.get(), note.c_str()));
+    struct stat const folder = OBLEA_TRY(sys::fstat(target_dir));
+    OBLEA_TRY(sys::symlinkat(encode_note({.folder = folder.st_ino, .name = target}), tmp.get(),
+                             note.c_str()));
     auto placed =
         sys::renameat2(tmp.get(), temp.c_str(), target_dir, target.c_str(), RENAME_NOREPLACE);
     if (!placed.has_value() && placed.error().code == Errno::eexist) {

@@ -17,6 +17,7 @@
 // the
 //   first such file, and format says "oblea-upper 2 private" from then on
 #pragma once
+#include "fs/upper/map_files.h"
 #include "fs/upper/marks.h"
 #include "fs/upper/upper_dir.h"
 #include "store/base/mutex.h"
@@ -34,9 +35,6 @@ using base::ScopeExit;
 using base::UniqueFd;
 
 enum class LeaveWhiteout { no, yes };
-
-// Ends the name of a map, in work/maps, that counts after a restart of the machine.
-inline constexpr std::string_view kSyncedMapSuffix = ".synced";
 
 struct UpperDir::Impl {
     UniqueFd root, work, lock, tmp, orphans, index, links;

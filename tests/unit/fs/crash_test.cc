@@ -288,6 +288,7 @@ void end_everywhere(std::shared_ptr<MemoryLower> const& lower, Operation const& 
         Ready ready{lower};
         ready.driver.unmount();
         int const status = end_at(call, ready.driver, operation);
+        CHECK(ready.driver.damage() == "");  // what a crash leaves is none
         ready.driver.mount();
         Seen const now = seen_of(ready.driver);
         CHECK(ready.under_way() == 0);

@@ -41,7 +41,7 @@ struct UnionFixture {
             INFO("before the remount");
             checks();
         }
-        driver->remount();
+        driver->remount_checked();
         INFO("after the remount");
         checks();
     }

@@ -210,13 +210,13 @@ public:
             if (below(40) == 0) {
                 close_all();
                 log_.push_back("remount");
-                u_.remount();
+                u_.remount_checked();
                 compare();
             }
         }
         close_all();
         compare();
-        u_.remount();
+        u_.remount_checked();
         compare();
     }
 

@@ -162,7 +162,7 @@ void run_in_threads() {
                     value_of(model.u->resume());
                 } else {
                     std::ranges::for_each(parts, &Sequence::close_all);
-                    model.u.remount();
+                    model.u.remount_checked();
                 }
                 all.compare();
             }

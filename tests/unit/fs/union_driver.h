@@ -6,9 +6,14 @@
 // that the kernel makes before it asks a file system (a rename into itself) are made here.
 #pragma once
 #include "fs/union_fs.h"
+#include "fs/upper/check_upper.h"
+#include "fs/upper/upper_changes.h"
 #include "fs/upper/upper_dir.h"
+#include "store/base/sys.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/fs/memory_lower.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -46,7 +51,30 @@ public:
         union_.reset();
         mount();
     }
+    // What it leaves must be sound.
+    void remount_checked() {
+        union_.reset();
+        if (std::string const found = damage(); !found.empty()) {
+            throw std::runtime_error("damage in the upper: " + found);
+        }
+        mount();
+    }
     void unmount() { union_.reset(); }
+
+    // What is damaged in the upper as it lies there, one line each. Not while it is mounted.
+    [[nodiscard]] std::string damage() const {
+        auto const upper = value_of(base::sys::open(folder_ + "/upper", O_RDONLY | O_DIRECTORY));
+        auto const work = value_of(base::sys::open(folder_ + "/work", O_RDONLY | O_DIRECTORY));
+        fs::UpperCheck const check{.upper = upper.get(),
+                                   .work = work.get(),
+                                   .space = value_of(fs::mark_space_of(work.get())),
+                                   .lower = lower_.get()};
+        std::string text;
+        for (fs::UpperFault const& fault : value_of(fs::check_upper(check))) {
+            text += fault.path + ": " + fault.what + '\n';
+        }
+        return text;
+    }
 
     UnionFs& operator*() { return *union_; }
     UnionFs* operator->() { return union_.get(); }
