@@ -14,7 +14,7 @@ constexpr std::uint64_t kToldStep = 8U << 20U;
 void Findings::add(Fault::Kind kind, Fault::State state, std::string path, std::string what,
                    std::optional<Digest> const& digest) {
     base::LockGuard const lock{mutex_};
-    faults_.push_back({kind, state, std::move(path), std::move(what), digest, {}, {}});
+    faults_.push_back({kind, state, std::move(path), std::move(what), digest, {}, {}, {}});
 }
 
 Status Findings::read(std::uint64_t bytes) {

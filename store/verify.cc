@@ -22,6 +22,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -152,16 +153,17 @@ public:
         return {};
     }
 
-    [[nodiscard]] bool hurts_container(Fault const& fault) const {
-        return fault.digest.has_value() &&
-               std::ranges::any_of(container_layers_, [&](Digest const& layer) {
-                   return layer == *fault.digest || needs(layer, *fault.digest);
-               });
-    }
-
-    // Which images each fault hurts.
-    void name_images(std::vector<Fault>& faults) const {
+    // Which images and containers each fault hurts.
+    void name_hurt(std::vector<Fault>& faults) const {
         for (Fault& fault : faults) {
+            for (auto const& [container, layers] : container_layers_) {
+                if (hurts_layers(fault, layers)) {
+                    fault.containers.push_back(container);
+                }
+            }
+            if (fault.kind == Kind::container) {
+                name_container(fault);
+            }
             for (Image const& image : images_.all()) {
                 if (hurts(fault, image)) {
                     fault.images.push_back(image.id);
@@ -177,6 +179,12 @@ public:
     }
 
 private:
+    [[nodiscard]] bool hurts_layers(Fault const& fault, std::vector<Digest> const& layers) const {
+        return fault.digest.has_value() && std::ranges::any_of(layers, [&](Digest const& layer) {
+                   return layer == *fault.digest || needs(layer, *fault.digest);
+               });
+    }
+
     Status check_hash(Kind kind, StoreItem const& item) {
         if (!findings_.contents()) {
             return {};
@@ -233,7 +241,7 @@ private:
             for (json const& layer : *OBLEA_TRY(json_fields::array(document, "layers", path))) {
                 Digest const diff_id = OBLEA_TRY(
                     Digest::parse(layer.is_string() ? layer.get<std::string>() : std::string{}));
-                container_layers_.insert(diff_id);
+                container_layers_[id].push_back(diff_id);
                 OBLEA_TRY(check_layer(diff_id));
             }
             return {};
@@ -289,6 +297,16 @@ private:
         std::ranges::sort(fault.layers);
     }
 
+    // By its record's path.
+    void name_container(Fault& fault) const {
+        for (std::string const& id : inventory_.containers) {
+            if (fault.path.starts_with(layout::container(id) + '/') &&
+                std::ranges::find(fault.containers, id) == fault.containers.end()) {
+                fault.containers.push_back(id);
+            }
+        }
+    }
+
     void refine_blob(Fault& fault) const {
         for (Image const& image : images_.all()) {
             if (image.id == *fault.digest) {
@@ -307,9 +325,9 @@ private:
     std::unordered_set<Digest> layers_;
     std::unordered_set<Digest> objects_;
     std::unordered_set<Digest> blobs_;
-    std::unordered_set<Digest> missing_;  // told already
-    std::unordered_set<Digest> container_layers_;
-    struct Needed {  // by layers
+    std::unordered_set<Digest> missing_;                           // told already
+    std::map<std::string, std::vector<Digest>> container_layers_;  // by ids
+    struct Needed {                                                // by layers
         mutable base::Mutex mutex;
         std::unordered_map<Digest, std::unordered_set<Digest>> objects OBLEA_GUARDED_BY(mutex);
     } needed_;
@@ -353,11 +371,11 @@ Result<VerifyReport> verify_root(Roots const& roots, Images const& images,
     report.bytes = findings.bytes();
     report.things = inventory.items.size() + images.all().size() + inventory.containers.size();
     report.faults = findings.take_faults();
-    verification.name_images(report.faults);
+    verification.name_hurt(report.faults);
     // What nobody needs may vanish at any time, and its absence is no fault.
     std::erase_if(report.faults, [&](Fault const& fault) {
         auto const there = sys::stat_if_exists(roots.own(), fault.path.c_str());
-        return fault.images.empty() && !verification.hurts_container(fault) && there.has_value() &&
+        return fault.images.empty() && fault.containers.empty() && there.has_value() &&
                !there->has_value();
     });
     std::ranges::sort(report.faults, {}, &Fault::path);

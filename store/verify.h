@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Looks at everything in a store, and says what is damaged and whom it hurts.
 //
-// Reads only. A lease keeps gc from what is looked at; whatever is neither in use nor there any
-// more is left out. Debris of killed operations is no fault: gc removes it.
+// What containers have written is for who knows file systems to judge
+// (tools/container/check_containers.h). // Reads only. A lease keeps gc from what is looked at;
+// whatever is neither in use nor there any more is left out. Debris of killed operations is no
+// fault: gc removes it.
 #pragma once
 #include "store/store.h"
 
@@ -27,7 +29,7 @@ struct Fault {
         manifest,   // the same
         blob,       // any other blob: layers as they came
         merged,     // merged/<chainID>.index: rebuilt at any time
-        container,  // container.json, or a layer that it needs
+        container,  // of a container: its record, or what was written to it
     };
     Kind kind = Kind::object;
     enum class State { missing, damaged } state = State::damaged;
@@ -40,6 +42,8 @@ struct Fault {
     // Ids of the images that cannot be read, saved or pushed whole because of it, in the order of
     // images.json; empty when nothing but gc would miss it.
     std::vector<Digest> images;
+    // Ids of the containers that cannot be used whole because of it, sorted.
+    std::vector<std::string> containers = {};
 };
 
 struct VerifyOptions {

@@ -106,17 +106,24 @@ bool is_no_room(Error const& error) {
 
 }  // namespace
 
-Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff_ids) {
+Result<Index> build_merged_index(Roots const& roots, std::span<Digest const> diff_ids) {
     if (diff_ids.empty()) {
         return Index::from_bytes(OBLEA_TRY(LayerTree{}.finish(Digest{}, {})), "scratch");
+    }
+    return build(diff_ids, layout::merged(chain_id(diff_ids)),
+                 [&](Digest const& layer) { return open_layer_index(roots, layer); });
+}
+
+Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff_ids) {
+    if (diff_ids.empty()) {
+        return build_merged_index(roots, diff_ids);
     }
     std::string const path = layout::merged(chain_id(diff_ids));
     if (auto cached = OBLEA_TRY(open_cached(roots, path, diff_ids))) {
         note_use(roots, *cached, path);
         return std::move(cached->index);
     }
-    Index index = OBLEA_TRY(
-        build(diff_ids, path, [&](Digest const& layer) { return open_layer_index(roots, layer); }));
+    Index index = OBLEA_TRY(build_merged_index(roots, diff_ids));
     auto published = publish(roots.own(), path, index.bytes());
     if (!published.has_value() && is_no_room(published.error())) {
         return index;

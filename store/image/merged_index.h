@@ -17,8 +17,11 @@ namespace oblea::store {
 // naming a damaged one; as merge().
 Result<Index> open_merged_index(Roots const& roots, std::span<Digest const> diff_ids);
 
-// The same for layers of which some are still in `staging`, into which it goes, unless it is cached
-// already. Where there is no room for it the first mount makes it.
+// For who judges the store: built anew from the layers, in memory, and not published.
+Result<Index> build_merged_index(Roots const& roots, std::span<Digest const> diff_ids);
+
+// As the first for layers of which some are still in `staging`, into which it goes, unless it is
+// cached already. Where there is no room for it the first mount makes it.
 Status stage_merged_index(ImportStaging& staging, Roots const& roots,
                           std::span<Digest const> diff_ids);
 

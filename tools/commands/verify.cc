@@ -9,18 +9,24 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/progress_option.h"
 #include "tools/commands/registry_commands.h"
+#include "tools/container/check_containers.h"
 #include "tools/images/fault_lines.h"
 #include "tools/output/human.h"
 #include "tools/registry/pull_image.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 
 namespace oblea::tools {
 
 namespace {
+
+constexpr char const* kNoSecondCopy =
+    "of what a container has written there is no second copy: save what can be read of it by "
+    "'oblea cp' or 'oblea export', and remove it by 'oblea rm'";
 
 struct VerifyCommandOptions {
     std::optional<std::string> folder;  // of a published store instead of the own one
@@ -57,19 +63,46 @@ Result<store::VerifyReport> verify_shown(Context& context, std::string const& mo
     return verify(tell);
 }
 
-// What was found, with the images that lines about it name.
+// What was found, with the images and containers that lines about it name.
 struct Verified {
     store::VerifyReport report;
+    // What containers have written, which a repair cannot bring back.
+    std::vector<store::Fault> written = {};
     store::Images images;
+    std::vector<Container> containers = {};
+
+    [[nodiscard]] std::vector<store::Fault> all() const {
+        std::vector<store::Fault> faults = report.faults;
+        faults.insert(faults.end(), written.begin(), written.end());
+        std::ranges::sort(faults, {}, &store::Fault::path);
+        return faults;
+    }
+    [[nodiscard]] std::string line(store::Fault const& fault) const {
+        return fault_line(fault, images, containers);
+    }
 };
 
-Result<Verified> verify_own(Context& context, store::VerifyOptions const& how,
-                            std::string const& mode) {
-    auto const store = OBLEA_TRY(open_store(context));
-    auto report = OBLEA_TRY(verify_shown(
+// The containers first: that needs a process of one thread.
+Result<Verified> verify_own(Context& context, store::Store const& store,
+                            store::VerifyOptions const& how, std::string const& mode) {
+    Verified verified;
+    auto checked = OBLEA_TRY(check_containers(store, how.cancel));
+    for (std::string const& name : checked.in_use) {
+        context.note(fmt::format("container {} is in use: what changes meanwhile was not held "
+                                 "against its image",
+                                 name));
+    }
+    verified.report = OBLEA_TRY(verify_shown(
         context, mode, [&](auto const& tell) { return store::verify_store(store, how, tell); }));
-    auto images = OBLEA_TRY(store.own_images());
-    return Verified{.report = std::move(report), .images = std::move(images)};
+    // Of their records the store's own verification tells, too.
+    std::erase_if(checked.faults, [&](store::Fault const& fault) {
+        auto const& told = verified.report.faults;
+        return std::ranges::find(told, fault.path, &store::Fault::path) != told.end();
+    });
+    verified.written = std::move(checked.faults);
+    verified.images = OBLEA_TRY(store.own_images());
+    verified.containers = std::move(OBLEA_TRY(list_containers(store)).all);
+    return verified;
 }
 
 Result<Verified> verify_published(Context& context, std::string const& folder,
@@ -78,7 +111,16 @@ Result<Verified> verify_published(Context& context, std::string const& folder,
     auto report = OBLEA_TRY(verify_shown(context, mode, [&](auto const& tell) {
         return store::verify_shared_store(store, how, tell);
     }));
-    return Verified{.report = std::move(report), .images = std::move(store.images)};
+    Verified verified;
+    verified.report = std::move(report);
+    verified.images = std::move(store.images);
+    return verified;
+}
+
+Result<Verified> open_and_verify_own(Context& context, store::VerifyOptions const& how,
+                                     std::string const& mode) {
+    auto const store = OBLEA_TRY(open_store(context));
+    return verify_own(context, store, how, mode);
 }
 
 Result<int> verify(Context& context, VerifyCommandOptions const& options) {
@@ -89,25 +131,26 @@ Result<int> verify(Context& context, VerifyCommandOptions const& options) {
                                    .cancel = &interrupt.flag()};
     std::string const mode = options.quiet ? "none" : options.progress;
     bool const own = !options.folder.has_value();
-    auto const [report, images] =
-        OBLEA_TRY(own ? verify_own(context, how, mode)
-                      : verify_published(context, *options.folder, how, mode));
-    for (auto const& fault : report.faults) {
-        context.line(fault_line(fault, images));
+    auto const verified = OBLEA_TRY(own ? open_and_verify_own(context, how, mode)
+                                        : verify_published(context, *options.folder, how, mode));
+    auto const faults = verified.all();
+    for (auto const& fault : faults) {
+        context.line(verified.line(fault));
     }
-    if (report.faults.empty()) {
+    if (faults.empty()) {
         if (!options.quiet) {
-            context.line(fmt::format("No faults: {} things checked, {} read", report.things,
-                                     human_size_exact(report.bytes)));
+            context.line(fmt::format("No faults: {} things checked, {} read",
+                                     verified.report.things,
+                                     human_size_exact(verified.report.bytes)));
         }
         return exit_code::kSuccess;
     }
-    context.error(fmt::format("{} fault{}, {} image{} affected; {}", report.faults.size(),
-                              report.faults.size() == 1 ? "" : "s",
-                              count_hurt_images(report.faults),
-                              count_hurt_images(report.faults) == 1 ? "" : "s",
-                              own ? "'oblea repair' brings back what it can"
-                                  : "delete what is damaged there and publish the images again"));
+    std::string const remedy = verified.report.faults.empty()
+                                   ? kNoSecondCopy
+                                   : (own ? "'oblea repair' brings back what it can"
+                                          : "delete what is damaged there and publish the images "
+                                            "again");
+    context.error(count_faults(faults) + "; " + remedy);
     return exit_code::kFailure;
 }
 
@@ -149,10 +192,8 @@ Result<int> repair(Context& context, RepairOptions const& options) {
     store::VerifyOptions const how{.depth = store::VerifyOptions::Depth::contents,
                                    .jobs = context.globals.jobs,
                                    .cancel = &interrupt.flag()};
-    auto const found = OBLEA_TRY(verify_shown(context, options.progress, [&](auto const& tell) {
-        return store::verify_store(store, how, tell);
-    }));
-    if (found.faults.empty()) {
+    auto const found = OBLEA_TRY(verify_own(context, store, how, options.progress));
+    if (found.all().empty()) {
         context.line("Nothing to repair");
         return exit_code::kSuccess;
     }
@@ -164,8 +205,7 @@ Result<int> repair(Context& context, RepairOptions const& options) {
             return fetch_again(context, store, interrupt, image, distrust);
         };
     }
-    auto const report = OBLEA_TRY(store::repair_store(store, found, sources));
-    auto const images = OBLEA_TRY(store.own_images());
+    auto const report = OBLEA_TRY(store::repair_store(store, found.report, sources));
     for (auto const& message : report.messages) {
         context.warning(message);
     }
@@ -173,10 +213,16 @@ Result<int> repair(Context& context, RepairOptions const& options) {
         context.line("Repaired: " + fault.path);
     }
     for (auto const& fault : report.left) {
-        context.line("Left: " + fault_line(fault, images));
+        context.line("Left: " + found.line(fault));
+    }
+    for (auto const& fault : found.written) {
+        context.line("Left: " + found.line(fault));
+    }
+    if (!found.written.empty()) {
+        context.error(kNoSecondCopy);
     }
     if (report.left.empty()) {
-        return exit_code::kSuccess;
+        return found.written.empty() ? exit_code::kSuccess : exit_code::kFailure;
     }
     context.error(fmt::format("{} fault{} left; name another store or an archive of the image by "
                               "--from, ask the registries by --pull, or remove the images",
@@ -196,7 +242,10 @@ Command verify_command() {
         .description =
             "Reads every index, pack, recipe, object, blob, merged tree, image and container, "
             "holds "
-            "them against their digests, and names each fault with the images that it affects. "
+            "them against their digests, and names each fault with the images and containers that "
+            "it affects. Of what containers have written it checks all that the writable layer "
+            "says beyond its files: marks, whiteouts, hard links and the maps of files of which "
+            "it has a part; for a container that is mounted, what makes sense meanwhile. "
             "Nothing is changed; safe beside everything else. The exit status is 1 when there are "
             "faults. With DIR it checks a published store instead of the own one.",
         .operands = {{.name = "DIR",
@@ -233,7 +282,8 @@ Command repair_command() {
             "with --pull from the registries that images came from. "
             "What comes is proven by its digest before it replaces anything. Images, containers "
             "and "
-            "names are never removed.",
+            "names are never removed, and nothing that a container has written is touched: what is "
+            "damaged there is named, with what can be done.",
         .operands = {},
         .options = {{.names = "--from",
                      .value_name = "SOURCE",

@@ -77,18 +77,6 @@ Result<Container> container_of(json const& document) {
     return container;
 }
 
-Result<Container> read_container(store::Store const& store, std::string const& id) {
-    std::string const path = layout::container(id) + "/" + kFile;
-    std::string const text =
-        OBLEA_TRY(sys::read_file(store.root(), path.c_str(), kContainerFileBytesMax));
-    Container container =
-        OBLEA_TRY(with_context(parse_container(text), [&] { return store.path() + "/" + path; }));
-    if (container.id != id) {
-        return fail(Errno::euclean, "", path + ": is of container " + container.id);
-    }
-    return container;
-}
-
 std::string name_taken(Container const& by) {
     return fmt::format(
         "Conflict. The container name \"/{}\" is already in use by container \"{}\". "
@@ -171,19 +159,39 @@ Result<base::UniqueFd> lock_containers(store::Store const& store) {
     return lock;
 }
 
-Result<ContainerList> list_containers(store::Store const& store) {
-    ContainerList list;
+Result<Container> read_container(store::Store const& store, std::string const& id) {
+    std::string const path = layout::container(id) + "/" + kFile;
+    std::string const text =
+        OBLEA_TRY(sys::read_file(store.root(), path.c_str(), kContainerFileBytesMax));
+    Container container =
+        OBLEA_TRY(with_context(parse_container(text), [&] { return store.path() + "/" + path; }));
+    if (container.id != id) {
+        return fail(Errno::euclean, "", path + ": is of container " + container.id);
+    }
+    return container;
+}
+
+Result<std::vector<std::string>> list_container_ids(store::Store const& store) {
+    std::vector<std::string> ids;
     auto const folder = sys::openat(store.root(), layout::kContainers, O_RDONLY | O_DIRECTORY);
     if (!folder.has_value()) {
         return folder.error().code == Errno::enoent
-                   ? Result<ContainerList>{std::move(list)}
-                   : Result<ContainerList>{std::unexpected<Error>(folder.error())};
+                   ? Result<std::vector<std::string>>{std::move(ids)}
+                   : Result<std::vector<std::string>>{std::unexpected<Error>(folder.error())};
     }
-    for (sys::DirEntry const& entry : OBLEA_TRY(sys::list_dir(folder->get()))) {
-        if (!is_id(entry.name)) {
-            continue;  // being made or removed
+    for (sys::DirEntry& entry : OBLEA_TRY(sys::list_dir(folder->get()))) {
+        if (is_id(entry.name)) {  // else being made or removed
+            ids.push_back(std::move(entry.name));
         }
-        auto container = read_container(store, entry.name);
+    }
+    return ids;
+}
+
+Result<ContainerList> list_containers(store::Store const& store) {
+    ContainerList list;
+    std::vector<std::string> const ids = OBLEA_TRY(list_container_ids(store));
+    for (std::string const& id : ids) {
+        auto container = read_container(store, id);
         if (container.has_value()) {
             list.all.push_back(*std::move(container));
         } else if (container.error().code != Errno::enoent) {

@@ -59,6 +59,11 @@ struct ContainerList {
 };
 Result<ContainerList> list_containers(store::Store const& store);
 
+// Ids of what is there under one; being made or removed, some may have no record.
+Result<std::vector<std::string>> list_container_ids(store::Store const& store);
+// Errors: ENOENT where there is no record; EUCLEAN for a damaged one.
+Result<Container> read_container(store::Store const& store, std::string const& id);
+
 // By name, full id or unique prefix of an id, the name first. nullopt: there is none. EINVAL for an
 // ambiguous prefix, naming the candidates.
 Result<std::optional<Container>> find_container(store::Store const& store, std::string_view typed);
