@@ -3,7 +3,7 @@
 
 #include "store/base/sys.h"
 #include "store/gc.h"
-#include "store/index/index.h"
+#include "store/gc_reach.h"
 #include "store/index/merge.h"
 #include "store/inventory.h"
 #include "store/layer/layout.h"
@@ -15,26 +15,12 @@
 
 namespace oblea::store {
 
-namespace sys = base::sys;
-using base::UniqueFd;
-
 namespace {
 
 // Objects of a layer; none where the layer is damaged, which verify tells.
 std::vector<Digest> objects_of(int root, Digest const& layer) {
-    std::vector<Digest> objects;
-    auto file = sys::openat(root, layout::layer_index(layer).c_str(), O_RDONLY | O_NOFOLLOW);
-    if (!file.has_value()) {
-        return objects;
-    }
-    auto const index = Index::open(*std::move(file), layout::layer_index(layer));
-    for (std::uint32_t i = 0; index.has_value() && i < index->object_count(); ++i) {
-        auto const object = index->object(i);
-        if (object.has_value()) {
-            objects.push_back(*object);
-        }
-    }
-    return objects;
+    auto objects = objects_of_layer(root, layer);
+    return objects.has_value() ? *std::move(objects) : std::vector<Digest>{};
 }
 
 // Images that need a thing: none, one, or more. By path, since a layer and a blob may have one

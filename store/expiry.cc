@@ -8,6 +8,7 @@
 #include "store/layer/layout.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 namespace oblea::store {
@@ -83,10 +84,18 @@ Result<ExpiryState> expiry_state(Store const& store, std::unordered_set<Digest> 
         candidate.last_used = last_used(store.root(), image);
         candidate.state = in_use.contains(image.id) ? ExpiryCandidate::State::in_use
                                                     : ExpiryCandidate::State::free;
+        std::set<std::string> folders;  // which go with the last object in them
         for (std::string& path : paths_of_image(store.root(), image)) {
             auto const size = sizes.find(path);
             std::uint64_t const bytes = size == sizes.end() ? 0 : size->second;
+            if (path.starts_with(std::string{layout::kObjects} + '/')) {
+                folders.insert(folder_of_object(path));
+            }
             candidate.things.push_back({std::move(path), bytes});
+        }
+        for (std::string const& folder : folders) {
+            std::uint64_t const bytes = OBLEA_TRY(file_bytes(store.root(), folder.c_str()));
+            candidate.things.push_back({folder, bytes});
         }
         state.candidates.push_back(std::move(candidate));
     }

@@ -10,6 +10,7 @@
 #include "store/inventory.h"
 #include "store/layer/layout.h"
 #include "store/lease_files.h"
+#include "store/parallel.h"
 #include "store/publish.h"
 #include "store/store_setup.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace oblea::store {
 
@@ -98,21 +100,49 @@ Status reach_leases(int root, Inventory const& inventory, std::string const& exc
 // Of every layer that stays, for whatever reason.
 void reach_objects(int root, Inventory const& inventory, GcScope const& scope, Reached& reached,
                    std::vector<std::string>& warnings) {
+    std::vector<StoreItem const*> staying;
     for (StoreItem const& item : inventory.items) {
         bool const stays = item.item.kind == Garbage::Kind::layer && item.digest.has_value() &&
                            (reached.layers.contains(*item.digest) || is_young(item, scope) ||
                             (scope.only_since.has_value() && item.changed < *scope.only_since));
-        if (!stays) {
-            continue;
-        }
-        auto const read = reach_objects_of(root, *item.digest, reached);
-        if (!read.has_value()) {
-            reached.objects_state = Reached::Objects::unknown;
-            warnings.push_back(fmt::format("{} is damaged ({}): no object is removed until it is "
-                                           "repaired or its images are removed",
-                                           item.item.path, read.error().message()));
+        if (stays) {
+            staying.push_back(&item);
         }
     }
+    std::vector<Result<std::vector<Digest>>> objects(staying.size());
+    for_each_position(staying.size(), [&](std::size_t at) {
+        objects[at] = objects_of_layer(root, *staying[at]->digest);
+    });
+    for (std::size_t at = 0; at < staying.size(); ++at) {
+        if (objects[at].has_value()) {
+            reached.objects.insert(objects[at]->begin(), objects[at]->end());
+            continue;
+        }
+        reached.objects_state = Reached::Objects::unknown;
+        warnings.push_back(fmt::format("{} is damaged ({}): no object is removed until it is "
+                                       "repaired or its images are removed",
+                                       staying[at]->item.path, objects[at].error().message()));
+    }
+}
+
+// The last object of a folder takes that with it (remove_object_folder).
+Status count_object_folders(int root, Inventory const& inventory, GcReport& report) {
+    std::unordered_map<std::string, std::size_t> left;
+    for (StoreItem const& item : inventory.items) {
+        if (item.item.path.starts_with(std::string{layout::kObjects} + '/')) {
+            ++left[folder_of_object(item.item.path)];
+        }
+    }
+    for (Garbage& garbage : report.removed) {
+        if (garbage.kind != Garbage::Kind::object || --left[folder_of_object(garbage.path)] != 0) {
+            continue;
+        }
+        std::uint64_t const bytes =
+            OBLEA_TRY(file_bytes(root, folder_of_object(garbage.path).c_str()));
+        garbage.bytes += bytes;
+        report.bytes += bytes;
+    }
+    return {};
 }
 
 struct Judged {
@@ -122,13 +152,19 @@ struct Judged {
     enum class Publishers { none, some } publishers = Publishers::none;
 };
 
-// `failed`: the lease of an import that failed; only what came since is judged.
-Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs = LayerBlobs::keep) {
+// `failed`: the lease of an import that failed; only what came since is judged. `gone`: images that
+// count as removed.
+Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs = LayerBlobs::keep,
+                     std::unordered_set<Digest> const& gone = {}) {
     int const root = store.root();
     Judged judged;
     judged.inventory = OBLEA_TRY(take_inventory(root));
     Reached reached;
-    reach_images(reached, OBLEA_TRY(store.own_images()), blobs);
+    Images images = OBLEA_TRY(store.own_images());
+    for (Digest const& image : gone) {
+        static_cast<void>(images.remove(image));
+    }
+    reach_images(reached, images, blobs);
     OBLEA_TRY(reach_containers(root, judged.inventory, reached));
     LeaseScope leases;
     std::string const except = failed != nullptr ? failed->path() : "";
@@ -155,6 +191,9 @@ Result<Judged> judge(Store const& store, Lease const* failed, LayerBlobs blobs =
     std::vector<std::string> warnings;
     reach_objects(root, judged.inventory, scope, reached, warnings);
     judged.report = plan_gc(judged.inventory, reached, scope);
+    if (judged.publishers == Judged::Publishers::none) {
+        OBLEA_TRY(count_object_folders(root, judged.inventory, judged.report));
+    }
     judged.report.warnings = std::move(warnings);
     return judged;
 }
@@ -180,7 +219,7 @@ Status remove_layer(int root, std::string const& path) {
 
 // The folder of an object that is gone, if that was the last one in it.
 Status remove_object_folder(int root, std::string const& object) {
-    std::string const folder = object.substr(0, object.rfind('/'));
+    std::string const folder = folder_of_object(object);
     auto removed = sys::unlinkat(root, folder.c_str(), AT_REMOVEDIR);
     bool const stays = !removed.has_value() && (removed.error().code == Errno::enotempty ||
                                                 removed.error().code == Errno::eexist ||
@@ -225,21 +264,26 @@ Status remove_with_reserve(int root, Judged const& judged) {
 
 }  // namespace
 
+Result<GcReport> foresee_garbage(Store const& store, std::unordered_set<Digest> const& gone,
+                                 LayerBlobs blobs) {
+    UniqueFd const lock = OBLEA_TRY(lock_store(store.root(), StoreLock::shared));
+    return std::move(OBLEA_TRY(judge(store, nullptr, blobs, gone)).report);
+}
+
 Result<GcReport> collect_garbage(Store const& store, GcMode mode, LayerBlobs blobs) {
-    UniqueFd lock = OBLEA_TRY(lock_store(store.root(), mode == GcMode::remove ? StoreLock::exclusive
-                                                                              : StoreLock::shared));
+    if (mode == GcMode::dry_run) {
+        return foresee_garbage(store, {}, blobs);
+    }
+    UniqueFd lock = OBLEA_TRY(lock_store(store.root(), StoreLock::exclusive));
     Judged judged = OBLEA_TRY(judge(store, nullptr, blobs));
-    if (mode == GcMode::remove) {
-        OBLEA_TRY(remove_with_reserve(store.root(), judged));
-        lock.reset();
-        bool const any_blob = std::ranges::any_of(judged.report.removed, [](Garbage const& one) {
-            return one.kind == Garbage::Kind::blob;
-        });
-        if (blobs == LayerBlobs::drop || any_blob) {
-            // Images without their blobs leave the list for other tools. One that a power loss kept
-            // out of images.json may be there, too.
-            OBLEA_TRY(store.change_images([](Images&) -> Status { return {}; }));
-        }
+    OBLEA_TRY(remove_with_reserve(store.root(), judged));
+    lock.reset();
+    bool const any_blob = std::ranges::any_of(
+        judged.report.removed, [](Garbage const& one) { return one.kind == Garbage::Kind::blob; });
+    if (blobs == LayerBlobs::drop || any_blob) {
+        // Images without their blobs leave the list for other tools. One that a power loss kept
+        // out of images.json may be there, too.
+        OBLEA_TRY(store.change_images([](Images&) -> Status { return {}; }));
     }
     return std::move(judged.report);
 }

@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace oblea::store {
@@ -36,6 +37,10 @@ enum class LayerBlobs { keep, drop };
 // Errors: EUCLEAN when a container or images.json cannot be read, for then nothing is known to be
 // unreachable.
 Result<GcReport> collect_garbage(Store const& store, GcMode mode,
+                                 LayerBlobs blobs = LayerBlobs::keep);
+
+// What would be removed if these images were, too.
+Result<GcReport> foresee_garbage(Store const& store, std::unordered_set<Digest> const& gone,
                                  LayerBlobs blobs = LayerBlobs::keep);
 
 // After a failure: removes at once what was published since `lease` was taken, as far as nothing

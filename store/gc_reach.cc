@@ -35,13 +35,21 @@ void reach_images(Reached& reached, Images const& images, LayerBlobs blobs) {
     }
 }
 
-Status reach_objects_of(int root, Digest const& layer, Reached& reached) {
+Result<std::vector<Digest>> objects_of_layer(int root, Digest const& layer) {
     UniqueFd file =
         OBLEA_TRY(sys::openat(root, layout::layer_index(layer).c_str(), O_RDONLY | O_NOFOLLOW));
     Index const index = OBLEA_TRY(Index::open(std::move(file), layout::layer_index(layer)));
+    std::vector<Digest> objects;
+    objects.reserve(index.object_count());
     for (std::uint32_t i = 0; i < index.object_count(); ++i) {
-        reached.objects.insert(OBLEA_TRY(index.object(i)));
+        objects.push_back(OBLEA_TRY(index.object(i)));
     }
+    return objects;
+}
+
+Status reach_objects_of(int root, Digest const& layer, Reached& reached) {
+    std::vector<Digest> const objects = OBLEA_TRY(objects_of_layer(root, layer));
+    reached.objects.insert(objects.begin(), objects.end());
     return {};
 }
 

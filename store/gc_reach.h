@@ -5,6 +5,7 @@
 #include "store/gc_plan.h"
 
 #include <span>
+#include <vector>
 
 namespace oblea::store {
 
@@ -15,6 +16,7 @@ void reach_chain(Reached& reached, std::span<Digest const> layers);
 void reach_images(Reached& reached, Images const& images, LayerBlobs blobs = LayerBlobs::keep);
 
 // The objects that a layer names. Errors: those of its index, which is damaged or missing.
+Result<std::vector<Digest>> objects_of_layer(int root, Digest const& layer);
 Status reach_objects_of(int root, Digest const& layer, Reached& reached);
 
 }  // namespace oblea::store

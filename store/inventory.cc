@@ -183,6 +183,15 @@ private:
 
 }  // namespace
 
+std::string folder_of_object(std::string const& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+Result<std::uint64_t> file_bytes(int dir, char const* path) {
+    auto const info = OBLEA_TRY(sys::stat_if_exists(dir, path));
+    return info.has_value() ? static_cast<std::uint64_t>(info->st_blocks) * kStatBlockBytes : 0;
+}
+
 Result<std::uint64_t> tree_bytes(int dir, char const* path) {
     InodeSet seen;
     return count_tree(dir, path, seen);

@@ -36,6 +36,11 @@ struct Inventory {
 
 Result<Inventory> take_inventory(int root);
 
+// "objects/aa" of "objects/aa/DIGEST". Pure.
+[[nodiscard]] std::string folder_of_object(std::string const& path);
+
+// Blocks of a file, or of a folder itself; 0 when there is nothing.
+Result<std::uint64_t> file_bytes(int dir, char const* path);
 // Blocks of a file or of a whole tree, every inode once; 0 when there is nothing.
 Result<std::uint64_t> tree_bytes(int dir, char const* path);
 

@@ -25,6 +25,7 @@ namespace {
 struct GcOptions {
     bool dry_run = false;
     bool quiet = false;
+    bool bytes = false;
     bool blobs = false;
     bool caches = false;
     std::optional<std::string> keep_storage;
@@ -90,11 +91,17 @@ Result<store::ExpiryLimits> limits_of(GcOptions const& options) {
     return limits;
 }
 
-// Removes images, or says which would be, as far as the limits ask for it.
-Status expire(Context const& context, store::Store const& store, GcOptions const& options) {
+std::string size_of(std::uint64_t bytes, GcOptions const& options) {
+    return options.bytes ? std::to_string(bytes) : human_size(bytes);
+}
+
+// Removes images as far as the limits ask for it; of a dry run those that would be.
+Result<std::unordered_set<store::Digest>> expire(Context const& context, store::Store const& store,
+                                                 GcOptions const& options) {
+    std::unordered_set<store::Digest> gone;
     auto const limits = OBLEA_TRY(limits_of(options));
     if (!limits.keep_bytes.has_value() && !limits.used_before.has_value()) {
-        return {};
+        return gone;
     }
     std::unordered_set<store::Digest> in_use;
     for (auto const& use : OBLEA_TRY(image_uses(store))) {
@@ -108,19 +115,21 @@ Status expire(Context const& context, store::Store const& store, GcOptions const
         std::string const name =
             known == nullptr || known->names.empty() ? image.id.short_hex() : known->names.front();
         if (!options.quiet) {
-            context.line(
-                fmt::format("{:<11}  {:>8}  {}", "image", human_size(image.freed_bytes), name));
+            context.line(fmt::format("{:<11}  {:>8}  {}", "image",
+                                     size_of(image.freed_bytes, options), name));
         }
+        gone.insert(image.id);
     }
     if (options.dry_run || expired.empty()) {
-        return {};
+        return gone;
     }
-    return store.change_images([&](store::Images& all) -> Status {
-        for (auto const& image : expired) {
-            static_cast<void>(all.remove(image.id));
+    OBLEA_TRY(store.change_images([&](store::Images& all) -> Status {
+        for (auto const& image : gone) {
+            static_cast<void>(all.remove(image));
         }
         return {};
-    });
+    }));
+    return gone;
 }
 
 // What builds have left that were cut, and their caches where that is asked for.
@@ -150,17 +159,18 @@ Status remove_of_builds(Context const& context, store::Store const& store,
 Result<int> collect(Context& context, GcOptions const& options) {
     auto const store = OBLEA_TRY(open_store(context));
     OBLEA_TRY(remove_of_builds(context, store, options));
-    OBLEA_TRY(expire(context, store, options));
-    auto const report = OBLEA_TRY(store::collect_garbage(
-        store, options.dry_run ? store::GcMode::dry_run : store::GcMode::remove,
-        options.blobs ? store::LayerBlobs::drop : store::LayerBlobs::keep));
+    auto const gone = OBLEA_TRY(expire(context, store, options));
+    auto const blobs = options.blobs ? store::LayerBlobs::drop : store::LayerBlobs::keep;
+    auto const report =
+        OBLEA_TRY(options.dry_run ? store::foresee_garbage(store, gone, blobs)
+                                  : store::collect_garbage(store, store::GcMode::remove, blobs));
     for (auto const& warning : report.warnings) {
         context.warning(warning);
     }
     if (!options.quiet) {
         for (auto const& thing : report.removed) {
             context.line(fmt::format("{:<11}  {:>8}  {}", name_of(thing.kind),
-                                     human_size(thing.bytes), thing.path));
+                                     size_of(thing.bytes, options), thing.path));
         }
     }
     if (report.kept_for_leases != 0) {
@@ -168,9 +178,9 @@ Result<int> collect(Context& context, GcOptions const& options) {
                                  "operation",
                                  report.kept_for_leases));
     }
-    context.line(fmt::format("{}: {}",
-                             options.dry_run ? "Reclaimable space" : "Total reclaimed space",
-                             human_size_exact(report.bytes)));
+    context.line(
+        fmt::format("{}: {}", options.dry_run ? "Reclaimable space" : "Total reclaimed space",
+                    options.bytes ? std::to_string(report.bytes) : human_size_exact(report.bytes)));
     return exit_code::kSuccess;
 }
 
@@ -214,11 +224,18 @@ Command gc_command() {
                      .value_name = "",
                      .help = "Also empty the caches of 'oblea build' (RUN --mount=type=cache)",
                      .target = &options->caches},
+                    {.names = "--bytes",
+                     .value_name = "",
+                     .help = "Exact numbers of bytes, as du counts them",
+                     .target = &options->bytes},
                     {.names = "-q,--quiet",
                      .value_name = "",
                      .help = "Only the total",
                      .target = &options->quiet}},
-        .examples = {{"oblea gc --dry-run", "What could be freed"}, {"oblea gc", "Free it"}},
+        .examples = {{"oblea gc --dry-run", "What could be freed"},
+                     {"oblea gc", "Free it"},
+                     {"oblea gc --dry-run --bytes --keep-storage 20GB",
+                      "Which images would go, and what each of them and each layer frees"}},
         .run = [options](Context& context) { return collect(context, *options); },
     };
 }
