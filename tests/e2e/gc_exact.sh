@@ -92,7 +92,6 @@ oblea gc -q >/dev/null
 empty=$(disk_bytes)
 for how in --read-only --name=live; do
     oblea import -q "$small/oci.tar" one:1 >/dev/null
-    image=$(oblea inspect --format '{{.Id}}' one:1)
     mkdir -p "$work/sound"
     oblea mount --read-only one:1 "$work/sound" >/dev/null
     cp -a "$work/sound" "$work/copy"
@@ -119,9 +118,8 @@ for how in --read-only --name=live; do
     if [[ $how == --name=live ]]; then
         # The container is what needs the layers now.
         oblea gc -q >/dev/null
-        oblea mount --name live "$image" "$work/root" >/dev/null
-        assert_eq "the container, mounted again" changed "$(tail -1 "$work/root/etc/passwd")"
-        oblea umount "$work/root" >/dev/null
+        oblea cp live:/etc/passwd "$work/passwd"
+        assert_eq "the container, after its mount" changed "$(tail -1 "$work/passwd")"
         oblea rm live >/dev/null
     fi
     oblea gc -q >/dev/null
