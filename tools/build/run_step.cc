@@ -12,6 +12,7 @@
 #include "tools/monitor/monitor.h"
 #include "tools/monitor/stop.h"
 #include "tools/monitor/wire.h"
+#include "tools/mount/identifiers.h"
 #include "tools/mount/private_server.h"
 
 #include <fmt/format.h>
@@ -164,7 +165,7 @@ Result<RunOutcome> run_step(store::Store const& store, RunStep const& step,
                             EventSender const& events) {
     Container const container =
         OBLEA_TRY(make_container(store, step.publish.parent.image, step.config));
-    std::string const short_id = container.id.substr(0, 12);
+    std::string const short_id = container.id.substr(0, kShortIdLength);
     events.send({.kind = Event::Kind::running, .text = short_id});
     RunOutcome outcome;
     base::ScopeExit remove{[&] {

@@ -3,6 +3,7 @@
 #include "tools/commands/commands.h"
 #include "tools/container/container_rows.h"
 #include "tools/container/container_usage.h"
+#include "tools/mount/identifiers.h"
 #include "tools/output/human.h"
 #include "tools/template/rows.h"
 
@@ -22,7 +23,6 @@ using Clock = std::chrono::steady_clock;
 using templates::Record;
 
 constexpr auto kSampleTime = std::chrono::seconds{1};
-constexpr std::size_t kShortIdLength = 12;
 
 struct StatsOptions {
     std::vector<std::string> names;

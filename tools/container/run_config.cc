@@ -4,6 +4,7 @@
 #include "store/base/limits.h"
 #include "store/image/json_fields.h"
 #include "tools/container/mount_options.h"
+#include "tools/mount/identifiers.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -23,7 +24,6 @@ namespace fields = store::json_fields;
 using nlohmann::json;
 
 constexpr char const* kRunConfig = "container.json";
-constexpr std::size_t kShortIdLength = 12;
 
 Result<std::uint16_t> parse_port(std::string_view text) {
     unsigned number = 0;

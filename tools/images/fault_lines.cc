@@ -2,6 +2,7 @@
 #include "tools/images/fault_lines.h"
 
 #include "store/image/reference.h"
+#include "tools/mount/identifiers.h"
 #include "tools/output/plain_text.h"
 
 #include <fmt/format.h>
@@ -11,8 +12,6 @@
 
 namespace oblea::tools {
 namespace {
-
-constexpr std::size_t kShortIdLength = 12;
 
 std::string name_of(store::Digest const& id, store::Images const& images) {
     store::Image const* const image = images.find(id);

@@ -3,6 +3,7 @@
 #pragma once
 #include "store/base/error.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ namespace oblea::tools {
 
 // 64 random hex digits.
 Result<std::string> random_id();
+// As many of them as people are shown.
+inline constexpr std::size_t kShortIdLength = 12;
 Result<std::uint64_t> random_number();
 
 }  // namespace oblea::tools
