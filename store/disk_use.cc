@@ -87,6 +87,7 @@ std::vector<std::string> paths_of_image(int root, Image const& image) {
 Result<DiskUse> measure_disk_use(Store const& store) {
     int const root = store.root();
     DiskUse use;
+    use.total_bytes = OBLEA_TRY(tree_bytes(root, "."));  // before there are threads
     GcReport const garbage = OBLEA_TRY(collect_garbage(store, GcMode::dry_run));
     Images const images = OBLEA_TRY(store.own_images());
     Inventory const inventory = OBLEA_TRY(take_inventory(root));
@@ -137,7 +138,6 @@ Result<DiskUse> measure_disk_use(Store const& store) {
         use.volumes.push_back({.name = name, .bytes = bytes});
         accounted += bytes;
     }
-    use.total_bytes = OBLEA_TRY(tree_bytes(root, "."));
     accounted += use.container_bytes;
     use.own_bytes = use.total_bytes - std::min(use.total_bytes, accounted);
     return use;

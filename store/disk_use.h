@@ -47,7 +47,8 @@ struct DiskUse {
     std::uint64_t referenced_bytes = 0;
 };
 
-// Errors: as collect_garbage().
+// Errors: as collect_garbage(); EACCES where a container or a volume is closed to the user, before
+// any thread was started, so that the caller can enter a user namespace and ask again.
 Result<DiskUse> measure_disk_use(Store const& store);
 
 // What an image needs, each once, as paths relative to the root: config, manifest, layers, their

@@ -6,7 +6,8 @@
 namespace oblea::tools {
 
 // What `read` gives; where parts of a store belong to subordinate ids and are closed to the user,
-// what it gives in a user namespace, where this process stays. It has one thread.
+// what it gives in a user namespace, where this process stays. It has one thread, and `read` starts
+// none before it fails with EACCES.
 template <typename Read>
 auto read_all(Read const& read) -> decltype(read()) {
     auto result = read();
