@@ -6,13 +6,13 @@
 // meanwhile. Safe from any thread.
 #pragma once
 #include "fs/types.h"
-#include "store/base/mutex.h"
+#include "store/base/recently_used.h"
 #include "store/base/unique_fd.h"
 
 #include <array>
-#include <list>
+#include <cstddef>
 #include <memory>
-#include <unordered_map>
+#include <utility>
 
 namespace oblea::fs {
 
@@ -21,28 +21,25 @@ using SharedFd = std::shared_ptr<base::UniqueFd const>;
 
 class FdCache {
 public:
-    explicit FdCache(std::size_t capacity) : per_shard_(capacity / kShards + 1) {}
+    explicit FdCache(std::size_t capacity) {
+        for (Shard& shard : shards_) {
+            shard = std::make_unique<Fds>(capacity / kShards + 1);
+        }
+    }
 
-    [[nodiscard]] SharedFd find(Ino ino);  // null: not there
-    void put(Ino ino, SharedFd fd);
-    void erase(Ino ino);
+    // Null: not there.
+    [[nodiscard]] SharedFd find(Ino ino) { return shard(ino).find(ino); }
+    void put(Ino ino, SharedFd fd) { shard(ino).replace(ino, std::move(fd), 1); }
+    void erase(Ino ino) { shard(ino).erase(ino); }
 
 private:
     static constexpr std::size_t kShards = 16;
-    struct Slot {
-        Ino ino;
-        SharedFd fd;
-    };
-    struct Shard {
-        base::Mutex mutex;
-        std::list<Slot> by_use OBLEA_GUARDED_BY(mutex);  // the one used last is the first
-        std::unordered_map<Ino, std::list<Slot>::iterator> places OBLEA_GUARDED_BY(mutex);
-    };
-    [[nodiscard]] Shard& shard(Ino ino) {
-        return shards_[static_cast<std::uint64_t>(ino) % kShards];
+    using Fds = base::RecentlyUsed<Ino, base::UniqueFd>;
+    using Shard = std::unique_ptr<Fds>;
+    [[nodiscard]] Fds& shard(Ino ino) {
+        return *shards_[static_cast<std::uint64_t>(ino) % kShards];
     }
 
-    std::size_t per_shard_;
     std::array<Shard, kShards> shards_;
 };
 

@@ -2,7 +2,8 @@
 // Keeps what was used last, up to a weight: open files, decompressed pieces.
 //
 // What is pushed out lives on for as long as somebody uses it. Thread-safe; what is not there is
-// made by the caller, without the lock, so that a slow disk holds up nobody else.
+// made by the caller, and what nobody uses any more ends, without the lock: a slow disk holds up
+// nobody else.
 #pragma once
 #include "store/base/mutex.h"
 
@@ -35,19 +36,27 @@ public:
 
     // Returns what is kept: `value`, or what a faster thread has brought.
     Shared keep(Key const& key, Shared value, std::size_t weight) {
+        Order dropped;
         LockGuard const guard{mutex_};
         if (auto const at = places_.find(key); at != places_.end()) {
             return at->second->value;
         }
-        order_.push_front({.key = key, .value = value, .weight = weight});
-        places_[key] = order_.begin();
-        weight_ += weight;
-        while (weight_ > weight_max_ && order_.size() > 1) {
-            weight_ -= order_.back().weight;
-            places_.erase(order_.back().key);
-            order_.pop_back();
-        }
+        add(key, value, weight, dropped);
         return value;
+    }
+
+    // In the place of what was there.
+    void replace(Key const& key, Shared value, std::size_t weight) {
+        Order dropped;
+        LockGuard const guard{mutex_};
+        take_out(key, dropped);
+        add(key, std::move(value), weight, dropped);
+    }
+
+    void erase(Key const& key) {
+        Order dropped;
+        LockGuard const guard{mutex_};
+        take_out(key, dropped);
     }
 
 private:
@@ -57,6 +66,27 @@ private:
         std::size_t weight = 0;
     };
     using Order = std::list<Entry>;  // used last first
+
+    void add(Key const& key, Shared value, std::size_t weight, Order& dropped)
+        OBLEA_REQUIRES(mutex_) {
+        order_.push_front({.key = key, .value = std::move(value), .weight = weight});
+        places_[key] = order_.begin();
+        weight_ += weight;
+        while (weight_ > weight_max_ && order_.size() > 1) {
+            take_out(order_.back().key, dropped);
+        }
+    }
+
+    void take_out(Key const& key, Order& dropped) OBLEA_REQUIRES(mutex_) {
+        auto const at = places_.find(key);
+        if (at == places_.end()) {
+            return;
+        }
+        auto const entry = at->second;
+        places_.erase(at);
+        weight_ -= entry->weight;
+        dropped.splice(dropped.begin(), order_, entry);
+    }
 
     std::size_t const weight_max_;
     Mutex mutex_;
